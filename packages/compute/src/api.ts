@@ -1,0 +1,151 @@
+import type { TaskKind } from '@askee/consent'
+import type {
+  CampaignId,
+  Digest,
+  Fuel,
+  LeaseId,
+  Milliseconds,
+  NodeId,
+  Startable,
+  TaskId,
+  Timestamp,
+} from '@askee/core'
+import type { TaskResult } from '@askee/sandbox'
+
+/** What the tasks of a campaign may use, each. */
+export interface TaskResources {
+  readonly fuel: Fuel
+  readonly memoryBytes: number
+  readonly outputBytes: number
+  readonly wallTime: Milliseconds
+}
+
+/** What a requester asks for. The requester's node turns it into a signed manifest. */
+export interface CampaignSpec {
+  /** In plain words, shown to people. */
+  readonly purpose: string
+  readonly kind: TaskKind
+  /** The module as written, not instrumented. */
+  readonly module: Uint8Array
+  /** One task an input, in order. */
+  readonly inputs: readonly Uint8Array[]
+  readonly resources: TaskResources
+  /** Faulty nodes tolerated per task: 2f+1 replicas, f+1 equal results decide. */
+  readonly f: number
+  /** From submission to the latest end. */
+  readonly deadline: Milliseconds
+  /** 0 to 1; see docs: until the trust package exists it is the requester's own evidence. */
+  readonly minReputation: number
+}
+
+export type TaskState = 'pending' | 'running' | 'accepted' | 'undecidable'
+
+export interface TaskReport {
+  readonly id: TaskId
+  readonly index: number
+  readonly state: TaskState
+  /** The accepted result. */
+  readonly result: TaskResult | null
+  /** Leases handed out for this task so far. */
+  readonly replicas: number
+  /** Why it is undecidable, in words. */
+  readonly reason: string | null
+}
+
+/** Something a node provably did wrong in this campaign. */
+export interface Accusation {
+  readonly node: NodeId
+  readonly task: TaskId
+  readonly lease: LeaseId
+  /** `wrong-result`: outvoted by f+1 equal results. `broken-commitment`: revealed other than it committed to. */
+  readonly offence: 'wrong-result' | 'broken-commitment'
+  /** The signed documents that show it. */
+  readonly evidence: readonly Uint8Array[]
+}
+
+export interface CampaignReport {
+  readonly id: CampaignId
+  readonly purpose: string
+  readonly kind: TaskKind
+  readonly state: 'running' | 'finished' | 'expired'
+  readonly f: number
+  readonly tasks: readonly TaskReport[]
+  readonly accused: readonly Accusation[]
+  /** Agreed fuel credited to each node. */
+  readonly credit: ReadonlyMap<NodeId, Fuel>
+  readonly submitted: Timestamp
+}
+
+/** What happened, for progress displays. Small: never carries results. */
+export type CampaignEvent =
+  | { readonly type: 'offer'; readonly campaign: CampaignId; readonly node: NodeId }
+  | { readonly type: 'assigned'; readonly campaign: CampaignId; readonly task: TaskId; readonly node: NodeId }
+  | {
+      readonly type: 'committed'
+      readonly campaign: CampaignId
+      readonly task: TaskId
+      readonly node: NodeId
+    }
+  | { readonly type: 'accepted'; readonly campaign: CampaignId; readonly task: TaskId }
+  | {
+      readonly type: 'undecidable'
+      readonly campaign: CampaignId
+      readonly task: TaskId
+      readonly reason: string
+    }
+  | { readonly type: 'accused'; readonly campaign: CampaignId; readonly accusation: Accusation }
+  | {
+      readonly type: 'lease-lost'
+      readonly campaign: CampaignId
+      readonly task: TaskId
+      readonly node: NodeId
+      readonly reason: string
+    }
+  | { readonly type: 'finished'; readonly campaign: CampaignId }
+
+/** The requester's side: publishes campaigns and decides their results. */
+export interface Requester extends Startable {
+  /**
+   * Admits the module, signs and journals the campaign, and announces it.
+   * @throws AskeeError `wasm/*` when the module is refused, `compute/spec` when the request is out of range
+   */
+  submit(spec: CampaignSpec): Promise<CampaignId>
+  /** All campaigns, newest first, without their tasks' outputs. */
+  list(): readonly {
+    readonly id: CampaignId
+    readonly purpose: string
+    readonly state: CampaignReport['state']
+    readonly tasks: number
+    readonly accepted: number
+    readonly undecided: number
+  }[]
+  /** @throws AskeeError `compute/unknown-campaign` */
+  report(id: CampaignId): CampaignReport
+  /** Resolves when the campaign is finished or expired. */
+  wait(id: CampaignId, signal?: AbortSignal): Promise<CampaignReport>
+  onEvent(listener: (event: CampaignEvent) => void): () => void
+}
+
+/** The volunteer's side: offers itself for campaigns that a consent covers, and does the work. */
+export interface Worker extends Startable {
+  status(): WorkerStatus
+}
+
+export interface WorkerStatus {
+  readonly slots: number
+  readonly leases: readonly {
+    readonly lease: LeaseId
+    readonly campaign: CampaignId
+    readonly task: TaskId
+    readonly requester: NodeId
+    readonly consent: string
+    readonly module: Digest
+    readonly state: 'queued' | 'fetching' | 'running' | 'committed' | 'revealed'
+    readonly since: Timestamp
+  }[]
+  readonly completed: number
+  readonly failed: number
+  readonly refused: number
+  /** Agreed fuel, by requester, as the requesters' signed settlements say. */
+  readonly credit: ReadonlyMap<NodeId, Fuel>
+}

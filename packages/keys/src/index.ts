@@ -1,0 +1,9 @@
+/**
+ * Ed25519 identities of nodes and volunteers, signed documents, and the one verifier of signatures.
+ * Hierarchy, rotation and key providers build on this package later.
+ */
+export { createIdentity, type Identity, identityFromSeed } from './identity.ts'
+export { loadOrCreateIdentity } from './identity-file.ts'
+export { nodeIdFromPublicKey, publicKeyFromNodeId } from './node-id.ts'
+export { type SignedDocument, signDocument, type VerifyErrorCode, verifyDocument } from './signed-document.ts'
+export { verifySignature } from './verify.ts'

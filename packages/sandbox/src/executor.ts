@@ -1,0 +1,102 @@
+import type { Fuel, Milliseconds, Startable } from '@askee/core'
+import type { TrapCode } from '@askee/wasm'
+
+/**
+ * How strongly the operating system holds a task. A consent can demand a tier.
+ * - `contained`: kernel-enforced isolation of its own (namespaces, filter, limits): the native warden.
+ * - `process`: a process of its own with nothing but pipes; the engine is the only wall to files and network.
+ */
+export type ContainmentTier = 'contained' | 'process'
+
+export interface EngineDescription {
+  /** `portable` (V8 in a Node child) or `native` (wasmtime under the warden). */
+  readonly name: string
+  readonly engine: 'v8' | 'wasmtime'
+  readonly engineVersion: string
+  readonly tier: ContainmentTier
+  /** Layers in force, in the words of docs/containment.md. */
+  readonly layers: readonly string[]
+}
+
+export interface ExecutionLimits {
+  readonly fuel: Fuel
+  /** Linear memory: the module's declared maximum must not exceed it. Bytes. */
+  readonly memoryBytes: number
+  readonly outputBytes: number
+  /** Wall clock, frozen time not counted. Past it the outcome is a fault of this node, never a result. */
+  readonly wallTime: Milliseconds
+}
+
+/** State between two steps; opaque to all but executors, the same bytes on every engine. */
+export type Checkpoint = Uint8Array
+
+export interface ExecutionRequest {
+  /** Output of `instrument` of @askee/wasm: never a module as a peer sent it. */
+  readonly module: Uint8Array
+  readonly input: Uint8Array
+  readonly limits: ExecutionLimits
+  /** Go on from here instead of from the start. */
+  readonly resumeFrom?: Checkpoint
+  /** Called at most ten times a second. */
+  onProgress?(progress: { fuel: Fuel }): void
+  /** Lines the task logged, control characters escaped, capped. Not part of the result. */
+  onLog?(line: string): void
+}
+
+/** What the vote is about. `output` is partial when there is a trap. */
+export interface TaskResult {
+  readonly output: Uint8Array
+  readonly trap: TrapCode | null
+  /** Fuel used, at most the limit. */
+  readonly fuel: Fuel
+}
+
+/** Faults say that this node could not do the work; they are no answer of the task and are never voted on. */
+export type FaultCode =
+  | 'fault/wall-time'
+  | 'fault/host-memory'
+  | 'fault/engine'
+  | 'fault/child-died'
+  | 'fault/bad-checkpoint'
+  | 'fault/start'
+  | 'fault/module'
+
+export type ExecutionOutcome =
+  | { readonly kind: 'completed'; readonly result: TaskResult }
+  | { readonly kind: 'checkpointed'; readonly checkpoint: Checkpoint; readonly fuel: Fuel }
+  | { readonly kind: 'fault'; readonly code: FaultCode; readonly message: string }
+  | { readonly kind: 'killed'; readonly reason: string }
+
+export interface UsageReport {
+  readonly cpuTime: Milliseconds
+  readonly wallTime: Milliseconds
+  readonly frozenTime: Milliseconds
+  readonly peakMemoryBytes: number
+}
+
+/** One running task. */
+export interface Execution {
+  /** Never rejects. */
+  readonly outcome: Promise<ExecutionOutcome>
+  /** Resolves when no instruction of the task runs any more. Idempotent. */
+  freeze(): Promise<void>
+  thaw(): Promise<void>
+  /** Ends the task; resolves when its process is gone. The outcome becomes `killed` unless it was decided. */
+  kill(reason: string): Promise<void>
+  /**
+   * Asks a stepwise task to stop after its current step; the outcome becomes `checkpointed` (or `completed`).
+   * @throws AskeeError `sandbox/not-stepwise` for a module with `run`
+   */
+  checkpoint(): Promise<void>
+  usage(): Promise<UsageReport>
+}
+
+/** Runs instrumented modules. Every adapter passes `executorAcceptance` of `@askee/sandbox/testing`. */
+export interface Executor extends Startable {
+  describe(): EngineDescription
+  /**
+   * Starts one task in a process of its own.
+   * @throws AskeeError `sandbox/limits` when a limit is out of range, `sandbox/stopped`
+   */
+  execute(request: ExecutionRequest): Promise<Execution>
+}
