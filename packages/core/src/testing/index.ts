@@ -1,2 +1,11 @@
 /** Fakes of the ports that `core` owns, and the suites that every adapter of them must pass. */
+export * from './memory-block-store.ts'
+export {
+  createMemoryMeshNetwork,
+  type MemoryDropRule,
+  type MemoryMeshInit,
+  type MemoryMeshNetwork,
+  type MemoryMeshNodeInit,
+  type MemoryMessageKind,
+} from './memory-mesh.ts'
 export * from './virtual-time.ts'
