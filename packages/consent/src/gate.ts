@@ -7,6 +7,8 @@ export interface ConsentQuestion {
   readonly kind: TaskKind
   readonly memoryBytes: number
   readonly durationMs: number
+  /** What this node knows of the requester's conduct, 0 to 1; 0 is a stranger. */
+  readonly requesterReputation: number
 }
 
 /** A consent that covers what was asked. */

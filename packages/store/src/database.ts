@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { AskeeError } from '@askee/core'
 import SQLite from 'better-sqlite3-multiple-ciphers'
 
-export type Database = SQLite.Database
+export type Database = SQLite
 
 /** One numbered step of a schema; once released it never changes. */
 export interface Migration {
