@@ -11,6 +11,7 @@ export {
   createConsentRegistry,
 } from './registry.ts'
 export { checkScope } from './scope.ts'
+export { consentText, textDigest } from './text.ts'
 export {
   type ConsentClaims,
   type ConsentErrorCode,

@@ -1,0 +1,126 @@
+import { mkdir } from 'node:fs/promises'
+import { COMPUTE_TOPICS, createRequester, createWorker, type Requester, type Worker } from '@askee/compute'
+import { CONSENT_MIGRATIONS, createConsentRegistry, createTokenVerifier } from '@askee/consent'
+import {
+  createLogger,
+  type Mesh,
+  type NodeId,
+  type Startable,
+  startAll,
+  systemClock,
+  systemRandom,
+  systemTimers,
+} from '@askee/core'
+import { loadOrCreateIdentity } from '@askee/keys'
+import { createLibp2pMesh } from '@askee/network'
+import { createPortableExecutor, type Executor } from '@askee/sandbox'
+import { createBlockStore, openDatabase } from '@askee/store'
+import { createControlServer } from './control/server.ts'
+import type { AgentInit } from './init.ts'
+import { agentPaths } from './paths.ts'
+import { VERSION } from './version.ts'
+
+export interface Agent {
+  readonly node: NodeId
+  readonly mesh: Mesh
+  readonly requester: Requester
+  readonly worker: Worker
+  /** Path of the control socket. */
+  readonly socket: string
+  /** Resolves when a client of the control API asked the agent to stop. */
+  readonly stopRequested: Promise<void>
+  stop(): Promise<void>
+}
+
+/** Parts that a caller may wrap, for the faults of a simulation. A volunteer's agent wraps nothing. */
+export interface AgentDecorators {
+  executor?(executor: Executor): Executor
+  workerMesh?(mesh: Mesh): Mesh
+}
+
+/**
+ * The composition root: makes every part by hand, starts them in order, stops them in reverse.
+ * @throws AskeeError `agent/already-running`, `agent/socket-path`, `store/*`, `keys/*`
+ */
+export async function startAgent(init: AgentInit, decorators: AgentDecorators = {}): Promise<Agent> {
+  const paths = agentPaths(init.dataDirectory, init.controlSocket)
+  await mkdir(init.dataDirectory, { recursive: true, mode: 0o700 })
+  const clock = systemClock
+  const timers = systemTimers
+  const random = systemRandom
+
+  const identity = await loadOrCreateIdentity(paths.nodeKey, random)
+  const volunteer = await loadOrCreateIdentity(paths.ownerKey, random)
+  const logger = createLogger(init.logLevel, { node: identity.id.slice(-8) })
+
+  const consentsDatabase = openDatabase(paths.consents, CONSENT_MIGRATIONS)
+  const consents = await createConsentRegistry(
+    { database: consentsDatabase, clock },
+    { subject: identity.id, issuer: volunteer.id },
+  )
+  const blocks = await createBlockStore({ clock }, { directory: paths.blocks, maxBytes: init.storageBytes })
+
+  const mesh = createLibp2pMesh(
+    { identity, blocks, clock, timers, random, logger },
+    {
+      listen: init.listen,
+      bootstrap: init.bootstrap,
+      network: init.network,
+      mdns: init.localDiscovery === 'mdns',
+      directory: paths.peers,
+      topics: COMPUTE_TOPICS,
+    },
+  )
+  const ownExecutor = createPortableExecutor({ clock, timers, logger }, {})
+  const executor = decorators.executor?.(ownExecutor) ?? ownExecutor
+  const verifyToken = createTokenVerifier(clock)
+  const requester = createRequester(
+    { mesh, identity, clock, timers, random, logger, verifyToken, blocks },
+    { journal: paths.journal },
+  )
+  const worker = createWorker(
+    {
+      mesh: decorators.workerMesh?.(mesh) ?? mesh,
+      identity,
+      executor,
+      consents,
+      clock,
+      timers,
+      random,
+      logger,
+    },
+    { slots: init.slots },
+  )
+
+  let requestStop = (): void => {}
+  const stopRequested = new Promise<void>((resolve) => {
+    requestStop = resolve
+  })
+  const control = createControlServer(
+    {
+      mesh,
+      worker,
+      requester,
+      executor,
+      consents,
+      volunteer,
+      blocks,
+      clock,
+      random,
+      logger,
+      storageBytes: init.storageBytes,
+      version: VERSION,
+    },
+    paths.socket,
+    requestStop,
+  )
+  const databases: Startable = {
+    start: async () => {},
+    stop: async () => {
+      consentsDatabase.close()
+    },
+  }
+  const stop = await startAll([databases, mesh, executor, requester, worker, control])
+  logger.info({ addresses: mesh.addresses(), socket: paths.socket }, 'agent ready')
+  return { node: identity.id, mesh, requester, worker, socket: paths.socket, stopRequested, stop }
+}

@@ -1,0 +1,50 @@
+import type { CampaignView, ConsentView } from '@askee/client'
+import type { CampaignReport } from '@askee/compute'
+import type { ConsentClaims } from '@askee/consent'
+import type { Timestamp } from '@askee/core'
+
+/** A campaign as the control API shows it. */
+export function campaignView(report: CampaignReport): CampaignView {
+  return {
+    id: report.id,
+    purpose: report.purpose,
+    kind: report.kind,
+    state: report.state,
+    f: report.f,
+    submitted: report.submitted,
+    tasks: report.tasks.map((task) => ({
+      id: task.id,
+      index: task.index,
+      state: task.state,
+      replicas: task.replicas,
+      reason: task.reason,
+      result:
+        task.result === null
+          ? null
+          : {
+              output: Buffer.from(task.result.output).toString('base64'),
+              trap: task.result.trap,
+              fuel: task.result.fuel.toString(),
+            },
+    })),
+    accused: report.accused.map(({ node, task, lease, offence }) => ({ node, task, lease, offence })),
+    credit: decimals(report.credit),
+  }
+}
+
+/** A map of 64-bit numbers as an object of decimal text. */
+export function decimals(map: ReadonlyMap<string, bigint>): Record<string, string> {
+  return Object.fromEntries([...map].map(([key, value]) => [key, value.toString()]))
+}
+
+/** A consent as the control API shows it: never the token itself. */
+export function consentView(claims: ConsentClaims, now: Timestamp): ConsentView {
+  return {
+    id: claims.id,
+    requester: claims.audience,
+    purpose: claims.purpose,
+    kinds: [...claims.permissions.tasks.kinds],
+    expires: claims.expires,
+    live: now < claims.expires,
+  }
+}

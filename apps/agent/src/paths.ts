@@ -1,0 +1,25 @@
+import { join } from 'node:path'
+import { AskeeError } from '@askee/core'
+
+/** Longest path of a unix socket that every system takes (sockaddr_un holds 104 bytes on macOS, 108 on Linux). */
+const MAX_SOCKET_PATH = 103
+
+/** Where things stand in a data directory. */
+export function agentPaths(dataDirectory: string, controlSocket?: string) {
+  const socket = controlSocket ?? join(dataDirectory, 'control.sock')
+  if (process.platform !== 'win32' && Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
+    throw new AskeeError(
+      'agent/socket-path',
+      `${socket} is longer than the ${MAX_SOCKET_PATH} bytes that a socket's path may have. Choose a shorter one with --control.`,
+    )
+  }
+  return {
+    nodeKey: join(dataDirectory, 'keys', 'node.key'),
+    ownerKey: join(dataDirectory, 'keys', 'owner.key'),
+    consents: join(dataDirectory, 'consents.db'),
+    journal: join(dataDirectory, 'compute.db'),
+    blocks: join(dataDirectory, 'blocks'),
+    peers: join(dataDirectory, 'peers'),
+    socket,
+  }
+}

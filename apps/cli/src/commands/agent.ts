@@ -1,0 +1,83 @@
+import { Command, Option } from 'commander'
+import { printJson, printNote } from '../terminal/output.ts'
+import { decimal, defaultDataDirectory, integer, repeated } from './options.ts'
+
+interface AgentOptions {
+  data: string
+  listen?: string[]
+  bootstrap: string[]
+  control?: string
+  network: 'local' | 'public'
+  mdns: boolean
+  slots: number
+  storageGb: number
+  logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  lifeline?: boolean
+  json?: boolean
+}
+
+/** `askee agent`: runs a node in the foreground until it is told to stop. */
+export function agentCommand(): Command {
+  return new Command('agent')
+    .description('run a node; nothing is computed for anybody until you grant a consent')
+    .option('--data <directory>', 'keys, consents, journal and blocks', defaultDataDirectory())
+    .option(
+      '--listen <multiaddr>',
+      'address to listen at, repeatable (default: any port on all interfaces)',
+      repeated,
+    )
+    .option('--bootstrap <multiaddr>', 'peer to meet first, ending in /p2p/<id>; repeatable', repeated, [])
+    .option(
+      '--control <socket>',
+      'unix socket of the control API (default: control.sock in the data directory)',
+    )
+    .addOption(
+      new Option('--network <kind>', 'whether private addresses of peers are taken')
+        .choices(['local', 'public'])
+        .default('public'),
+    )
+    .option('--no-mdns', 'do not look for peers on the local network')
+    .option('--slots <count>', 'tasks run at once', integer(1, 256), 1)
+    .option('--storage-gb <size>', 'programs and data of tasks kept at most', decimal(0.01, 100_000), 1)
+    .addOption(
+      new Option('--log-level <level>', 'lowest level logged')
+        .choices(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info'),
+    )
+    .addOption(new Option('--lifeline', 'stop when standard input closes').hideHelp())
+    .option('--json', 'when ready, print one object with node id, addresses and socket')
+    .action(runAgent)
+}
+
+async function runAgent(options: AgentOptions): Promise<void> {
+  const { DEFAULT_INIT, startAgent } = await import('@askee/agent')
+  const agent = await startAgent({
+    ...DEFAULT_INIT,
+    dataDirectory: options.data,
+    listen: options.listen ?? DEFAULT_INIT.listen,
+    bootstrap: options.bootstrap,
+    ...(options.control === undefined ? {} : { controlSocket: options.control }),
+    network: options.network,
+    localDiscovery: options.mdns ? 'mdns' : 'off',
+    slots: options.slots,
+    storageBytes: Math.round(options.storageGb * 1e9),
+    logLevel: options.logLevel,
+  })
+  if (options.json === true) {
+    printJson({ node: agent.node, addresses: agent.mesh.addresses(), socket: agent.socket })
+  } else {
+    printNote(`node ${agent.node}\n${agent.mesh.addresses().join('\n')}\ncontrol socket ${agent.socket}`)
+  }
+  await untilTold(agent.stopRequested, options.lifeline === true ? process.stdin : undefined)
+  await agent.stop()
+}
+
+/** Resolves on SIGINT, SIGTERM, a stop request, or the end of the lifeline. */
+export async function untilTold(stopRequested: Promise<void>, lifeline?: NodeJS.ReadStream): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', resolve)
+    process.once('SIGTERM', resolve)
+    void stopRequested.then(resolve)
+    lifeline?.once('end', resolve).once('error', resolve).resume()
+  })
+}

@@ -1,0 +1,58 @@
+import { Command } from 'commander'
+import { EXIT } from '../exit.ts'
+import { FAULT_KINDS, type FaultKind, simulationOptions } from '../simulate/options.ts'
+import { printData, printJson } from '../terminal/output.ts'
+import { integer, listOf, repeated } from './options.ts'
+
+interface SimulateOptions {
+  nodes: number
+  faulty: number
+  f?: number
+  faults?: FaultKind[]
+  workload?: string[]
+  module?: string
+  input?: string[]
+  seed: number
+  json?: boolean
+}
+
+/** `askee simulate`: a whole mesh on this machine, with real agents, and a verdict. */
+export function simulateCommand(): Command {
+  return new Command('simulate')
+    .description('start real agents on this machine, let some of them cheat, and check every accepted result')
+    .option('--nodes <count>', 'workers; the requester is one agent more', integer(1, 64), 7)
+    .option('--faulty <count>', 'how many of them misbehave', integer(0, 64), 0)
+    .option(
+      '--f <count>',
+      'wrong answers tolerated per task (default: the number of faulty nodes, at least 1)',
+      integer(0, 20),
+    )
+    .option(
+      '--faults <list>',
+      `how they misbehave: ${FAULT_KINDS.join(', ')} (default: all)`,
+      listOf(FAULT_KINDS),
+    )
+    .option('--workload <name>', 'only this workload, repeatable', repeated)
+    .option('--module <file>', 'a module of your own instead of the workloads')
+    .option('--input <file>', 'with --module: one task an input, repeatable', repeated)
+    .option('--seed <number>', 'draws the faults', integer(0, 4_294_967_295), 1)
+    .option('--json', 'print one object and nothing else on standard output')
+    .action(run)
+}
+
+async function run(given: SimulateOptions): Promise<void> {
+  const { WORKLOADS } = await import('@askee/workloads')
+  const options = simulationOptions(given, [...WORKLOADS.keys()])
+  const [{ simulate }, { formatReport }, { isSound }] = await Promise.all([
+    import('../simulate/simulate.ts'),
+    import('../simulate/report.ts'),
+    import('../simulate/verdict.ts'),
+  ])
+  const interrupted = new AbortController()
+  const onSignal = (): void => interrupted.abort(new Error('interrupted'))
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  const report = await simulate(options, interrupted.signal)
+  if (given.json === true) printJson(report)
+  else printData(formatReport(report))
+  process.exitCode = isSound(report) ? EXIT.ok : EXIT.failure
+}

@@ -1,0 +1,55 @@
+import { AskeeError, errorText } from '@askee/core'
+import { Command, CommanderError } from 'commander'
+import { agentCommand } from './commands/agent.ts'
+import { consentCommand } from './commands/consent.ts'
+import { simulateCommand } from './commands/simulate.ts'
+import { statusCommand } from './commands/status.ts'
+import { submitCommand } from './commands/submit.ts'
+import { wasmCommand } from './commands/wasm.ts'
+import { EXIT, exitCodeOf } from './exit.ts'
+import { printJson, printNote } from './terminal/output.ts'
+
+/** The `askee` command. Heavy packages are loaded by the command that needs them. */
+function askee(): Command {
+  const program = new Command('askee')
+    .description('volunteer computing that asks first')
+    .version('0.1.0')
+    .showHelpAfterError('(askee help shows how it is used)')
+  for (const command of [
+    agentCommand(),
+    submitCommand(),
+    simulateCommand(),
+    statusCommand(),
+    consentCommand(),
+    wasmCommand(),
+  ]) {
+    program.addCommand(command)
+  }
+  const exitInsteadOfThrow = (command: Command): void => {
+    command.exitOverride()
+    command.commands.forEach(exitInsteadOfThrow)
+  }
+  exitInsteadOfThrow(program)
+  return program
+}
+
+async function main(argv: string[]): Promise<void> {
+  try {
+    await askee().parseAsync(argv)
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+      return
+    }
+    printNote(`askee: ${errorText(error)}`)
+    if (argv.includes('--json'))
+      printJson({ error: { code: codeOf(error), message: (error as Error).message } })
+    process.exitCode = exitCodeOf(error)
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof AskeeError ? error.code : 'cli/internal'
+}
+
+await main(process.argv)

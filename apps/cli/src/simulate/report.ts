@@ -1,0 +1,59 @@
+import { type Column, formatTable } from '../terminal/table.ts'
+import { isSound, type SimulationReport } from './verdict.ts'
+
+const COLUMNS: readonly Column[] = [
+  { title: 'workload', align: 'left' },
+  { title: 'tasks', align: 'right' },
+  { title: 'accepted', align: 'right' },
+  { title: 'answer', align: 'left' },
+  { title: 'expected', align: 'left' },
+  { title: 'right', align: 'left' },
+  { title: 'replicas', align: 'right' },
+  { title: 'time', align: 'right' },
+]
+
+/** Longest answer shown whole. */
+const MAX_ANSWER = 34
+
+/** The simulation's end as people read it. */
+export function formatReport(report: SimulationReport): string {
+  const rows = report.workloads.map((w) => [
+    w.name,
+    String(w.tasks),
+    w.undecided === 0 ? String(w.accepted) : `${w.accepted} (${w.undecided} undecided)`,
+    shorten(w.actual ?? '—'),
+    shorten(w.expected ?? '—'),
+    w.wrongAccepted > 0
+      ? `✗ ${w.wrongAccepted} wrong`
+      : w.actual === w.expected && w.undecided === 0
+        ? '✓'
+        : '✗',
+    w.replicasPerTask.toFixed(1),
+    `${w.seconds.toFixed(1)} s`,
+  ])
+  const tasks = report.workloads.reduce((sum, w) => sum + w.tasks, 0)
+  const lines = [
+    formatTable(COLUMNS, rows),
+    '',
+    `${report.nodes} nodes, ${report.faulty} faulty, f = ${report.f}, executor "${report.executor}", seed ${report.seed}`,
+    `${tasks} tasks, ${report.replicasPerTask} replicas each, ${report.tasksPerSecond} verified tasks/s, ${report.wallSeconds} s in all`,
+    `accused: ${report.accused.length === 0 ? 'nobody' : report.accused.map((id) => `…${id.slice(-8)}`).join(', ')}${report.honestAccused > 0 ? ` — ${report.honestAccused} of them honest!` : ''}`,
+    '',
+    formatTable(
+      [
+        { title: 'node', align: 'left' },
+        { title: 'credit (fuel)', align: 'right' },
+      ],
+      Object.entries(report.credit).map(([node, fuel]) => [`…${node.slice(-8)}`, fuel]),
+    ),
+    '',
+    isSound(report)
+      ? 'Every accepted result is right.'
+      : 'NOT sound: see the rows marked ✗. With more faulty nodes than f this is what must be expected.',
+  ]
+  return lines.join('\n')
+}
+
+function shorten(text: string): string {
+  return text.length > MAX_ANSWER ? `${text.slice(0, MAX_ANSWER - 1)}…` : text
+}

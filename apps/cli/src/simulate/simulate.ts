@@ -1,0 +1,226 @@
+import { readFile } from 'node:fs/promises'
+import type { CampaignView } from '@askee/client'
+import { consentText, TASK_KINDS, textDigest } from '@askee/consent'
+import { AskeeError, type Fuel, type NodeId } from '@askee/core'
+import type { ExecutionLimits } from '@askee/sandbox'
+import { carryOut, loadModule, WORKLOADS } from '@askee/workloads'
+import { runRound } from './campaigns.ts'
+import { Fleet, type FleetAgent } from './fleet.ts'
+import { faultsByNode, type SimulationOptions } from './options.ts'
+import { Progress } from './progress.ts'
+import { createReference, type Reference } from './reference.ts'
+import { type JudgedTask, judge, type SimulationReport, type WorkloadRun } from './verdict.ts'
+
+/** Limits of a module of the caller's own: a second or so of work, so that an endless one ends soon. */
+const MODULE_LIMITS: ExecutionLimits = {
+  fuel: 1_000_000_000n as Fuel,
+  memoryBytes: 256 * 1_048_576,
+  outputBytes: 1_048_576,
+  wallTime: 60_000,
+}
+/** Wall time of a workload's task: far above what it takes, since the machine is shared by all nodes. */
+const WORKLOAD_WALL_MS = 60_000
+const MEET_TIMEOUT_MS = 60_000
+const MEET_POLL_MS = 50
+
+/** What is to be computed: a workload of ours, or a module of the caller's. */
+interface Job {
+  readonly name: string
+  readonly expected: string | null
+  readonly reference: Reference
+  /** Sends all rounds and returns the answer, or null where there is no question. */
+  run(round: (inputs: readonly Uint8Array[]) => Promise<readonly Uint8Array[]>): Promise<string | null>
+  readonly module: Uint8Array
+  readonly limits: ExecutionLimits
+  readonly purpose: string
+  readonly kind: 'ml-training' | 'data-processing' | 'scientific-compute'
+}
+
+/**
+ * Starts real agents in processes of their own, lets one of them ask and the others work, and sets every accepted result
+ * beside a run of the same task here.
+ * @throws AskeeError `wasm/*` for a refused module, before anything is started; `simulate/start`
+ */
+export async function simulate(options: SimulationOptions, signal: AbortSignal): Promise<SimulationReport> {
+  const jobs = await prepareJobs(options)
+  const progress = new Progress(jobs.map((job) => job.name))
+  const fleet = await Fleet.create()
+  const begun = performance.now()
+  try {
+    signal.throwIfAborted()
+    const { requester, workers } = await startMesh(fleet, options, progress, signal)
+    const executor = (await requester.client.status()).executor.name
+    progress.phase(`computing on ${options.nodes} nodes, ${options.faulty} of them faulty`)
+    const events = followEvents(requester, progress, signal)
+    const runs = await Promise.all(jobs.map((job) => runJob(job, requester, options.f, progress, signal)))
+    void events
+    const faultyNodes = new Set(workers.filter((w) => w.faults.length > 0).map((w) => w.node))
+    const { nodes, faulty, f, seed } = options
+    return judge({ nodes, faulty, f, seed, executor }, runs, faultyNodes, (performance.now() - begun) / 1000)
+  } finally {
+    progress.stop()
+    await Promise.all([fleet.stop(), ...jobs.map((job) => job.reference.stop())])
+  }
+}
+
+async function prepareJobs(options: SimulationOptions): Promise<Job[]> {
+  if (options.module !== undefined) return [await moduleJob(options.module)]
+  const jobs: Job[] = []
+  for (const name of options.workloads) {
+    const workload = WORKLOADS.get(name)
+    if (workload === undefined) throw new AskeeError('cli/usage', `no workload "${name}"`)
+    const module = await loadModule(workload.moduleName)
+    const limits: ExecutionLimits = {
+      ...workload.resources,
+      fuel: workload.resources.fuel as Fuel,
+      wallTime: WORKLOAD_WALL_MS,
+    }
+    jobs.push({
+      name,
+      expected: workload.expected('default'),
+      reference: await createReference(module, limits),
+      run: (round) => carryOut(workload.plan('default'), round),
+      module,
+      limits,
+      purpose: workload.purpose,
+      kind: workload.kind,
+    })
+  }
+  return jobs
+}
+
+async function moduleJob(given: { file: string; inputs: readonly string[] }): Promise<Job> {
+  const module = new Uint8Array(await readFile(given.file))
+  const inputs = await Promise.all(given.inputs.map(async (file) => new Uint8Array(await readFile(file))))
+  return {
+    name: given.file,
+    expected: null,
+    reference: await createReference(module, MODULE_LIMITS),
+    run: async (round) => {
+      await round(inputs.length === 0 ? [new Uint8Array()] : inputs)
+      return null
+    },
+    module,
+    limits: MODULE_LIMITS,
+    purpose: 'a module of your own, in a local simulation',
+    kind: 'scientific-compute',
+  }
+}
+
+async function startMesh(
+  fleet: Fleet,
+  options: SimulationOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<{ requester: FleetAgent; workers: FleetAgent[] }> {
+  progress.phase(`starting ${options.nodes + 1} agents`)
+  const faults = faultsByNode(options)
+  const requester = await fleet.launch({ name: 'requester', bootstrap: [], faults: [], seed: options.seed })
+  const workers = await Promise.all(
+    Array.from({ length: options.nodes }, (_, i) =>
+      fleet.launch({
+        name: `worker-${i + 1}`,
+        bootstrap: requester.addresses,
+        faults: faults[i] ?? [],
+        seed: options.seed,
+      }),
+    ),
+  )
+  progress.phase('meeting and granting consent')
+  await Promise.all(workers.map((worker) => grantTo(worker, requester.node)))
+  await untilMet(requester, options.nodes, signal)
+  return { requester, workers }
+}
+
+/** The volunteer of a simulated node agrees, within limits, as a person would with `askee consent grant`. */
+async function grantTo(worker: FleetAgent, requester: string): Promise<void> {
+  const purpose = 'local simulation of Askee'
+  const permissions = {
+    resources: { cpuPercentMax: 100, ramMbMax: 512, storageGbMax: 1, bandwidthMbpsMax: 1000 },
+    tasks: { kinds: TASK_KINDS, minReputation: 0, maxDurationHours: 1 },
+    monitoring: { userActivityYield: false, resourceMonitoring: true, auditLogging: true },
+  }
+  const lifetime = 3_600_000
+  const text = consentText({
+    subject: worker.node as NodeId,
+    audience: requester as NodeId,
+    lifetime,
+    permissions,
+    purpose,
+  })
+  await worker.client.grant({
+    requester,
+    purpose,
+    kinds: [...TASK_KINDS],
+    lifetimeMs: lifetime,
+    cpuPercentMax: permissions.resources.cpuPercentMax,
+    ramMbMax: permissions.resources.ramMbMax,
+    storageGbMax: permissions.resources.storageGbMax,
+    bandwidthMbpsMax: permissions.resources.bandwidthMbpsMax,
+    maxDurationHours: permissions.tasks.maxDurationHours,
+    minReputation: 0,
+    textDigest: textDigest(text),
+  })
+}
+
+async function untilMet(requester: FleetAgent, nodes: number, signal: AbortSignal): Promise<void> {
+  const giveUp = performance.now() + MEET_TIMEOUT_MS
+  for (;;) {
+    signal.throwIfAborted()
+    const { peers } = await requester.client.status()
+    if (peers.length >= nodes) return
+    if (performance.now() > giveUp) {
+      throw new AskeeError('simulate/start', `only ${peers.length} of ${nodes} nodes met the requester`)
+    }
+    await new Promise((resolve) => setTimeout(resolve, MEET_POLL_MS))
+  }
+}
+
+async function followEvents(requester: FleetAgent, progress: Progress, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const event of requester.client.events(signal)) progress.event(event)
+  } catch {
+    // The stream ends with the requester; progress is news, not a result.
+  }
+}
+
+async function runJob(
+  job: Job,
+  requester: FleetAgent,
+  f: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<WorkloadRun> {
+  const begun = performance.now()
+  const tasks: JudgedTask[] = []
+  const campaigns: CampaignView[] = []
+  const round = async (inputs: readonly Uint8Array[]): Promise<readonly Uint8Array[]> => {
+    signal.throwIfAborted()
+    const plan = { purpose: job.purpose, kind: job.kind, module: job.module, limits: job.limits, f }
+    const result = await runRound(requester.client, job.reference, plan, inputs, (id) =>
+      progress.campaign(id, job.name, inputs.length),
+    )
+    campaigns.push(result.campaign)
+    tasks.push(...result.tasks)
+    if (job.expected !== null && result.tasks.some((task) => !task.accepted)) throw new Undecided()
+    return result.tasks.map((task) => task.result?.output ?? new Uint8Array())
+  }
+  const actual = await job.run(round).catch((error: unknown) => {
+    // Undecided tasks and nonsense that was accepted leave no answer; the table shows it.
+    if (error instanceof Undecided || (error instanceof AskeeError && error.code === 'workloads/bad-output'))
+      return null
+    throw error
+  })
+  progress.workloadDone(job.name)
+  return {
+    name: job.name,
+    tasks,
+    campaigns,
+    expected: job.expected,
+    actual,
+    seconds: (performance.now() - begun) / 1000,
+  }
+}
+
+/** A round ended with tasks that nobody could decide. */
+class Undecided extends Error {}

@@ -1,0 +1,93 @@
+import { AskeeError, type Digest, fromUtf8, utf8 } from '@askee/core'
+import { z } from 'zod'
+import { eventData, exchange, readAll } from './http.ts'
+import {
+  type CampaignView,
+  type ConsentView,
+  campaignListSchema,
+  campaignSchema,
+  consentSchema,
+  type EventView,
+  eventSchema,
+  type GrantRequest,
+  type StatusView,
+  type SubmitRequest,
+  statusSchema,
+} from './schema.ts'
+
+/** Calls throw AskeeError: `client/unreachable`, `client/answer`, or the code that the agent answered with. */
+export interface ControlClient {
+  status(signal?: AbortSignal): Promise<StatusView>
+  /** Keeps bytes at the agent; campaigns name them by digest. */
+  putBlock(bytes: Uint8Array): Promise<Digest>
+  submit(request: SubmitRequest): Promise<{ id: string }>
+  campaigns(): Promise<z.output<typeof campaignListSchema>>
+  campaign(id: string): Promise<CampaignView>
+  /** Resolves when the campaign is finished or expired. */
+  wait(id: string, signal?: AbortSignal): Promise<CampaignView>
+  /** What happens in campaigns from now on, until the signal aborts or the agent goes away. */
+  events(signal?: AbortSignal): AsyncGenerator<EventView>
+  grant(request: GrantRequest): Promise<ConsentView>
+  consents(): Promise<ConsentView[]>
+  /** Connects the agent to a peer. */
+  dial(address: string): Promise<{ node: string }>
+  stop(): Promise<void>
+}
+
+/** @param socket path of the agent's control socket */
+export function createControlClient(socket: string): ControlClient {
+  const call = async <S extends z.ZodType>(
+    schema: S,
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+    signal?: AbortSignal,
+  ): Promise<z.output<S>> => {
+    const raw = body instanceof Uint8Array
+    const response = await exchange({
+      socket,
+      method,
+      path,
+      ...(body === undefined ? {} : { body: raw ? body : utf8(JSON.stringify(body)) }),
+      ...(raw ? { contentType: 'application/octet-stream' } : {}),
+      ...(signal === undefined ? {} : { signal }),
+    })
+    const text = fromUtf8(await readAll(response))
+    const parsed = schema.safeParse(text === '' ? undefined : JSON.parse(text))
+    if (!parsed.success) {
+      throw new AskeeError(
+        'client/answer',
+        'the agent speaks another version of the control API',
+        {},
+        { cause: parsed.error },
+      )
+    }
+    return parsed.data
+  }
+
+  return {
+    status: (signal) => call(statusSchema, 'GET', '/v1/status', undefined, signal),
+    putBlock: async (bytes) =>
+      (await call(z.object({ digest: z.string() }), 'POST', '/v1/blocks', bytes)).digest as Digest,
+    submit: (request) => call(z.object({ id: z.string() }), 'POST', '/v1/campaigns', request),
+    campaigns: () => call(campaignListSchema, 'GET', '/v1/campaigns'),
+    campaign: (id) => call(campaignSchema, 'GET', `/v1/campaigns/${encodeURIComponent(id)}`),
+    wait: (id, signal) =>
+      call(campaignSchema, 'GET', `/v1/campaigns/${encodeURIComponent(id)}/wait`, undefined, signal),
+    async *events(signal) {
+      const response = await exchange({
+        socket,
+        method: 'GET',
+        path: '/v1/events',
+        ...(signal === undefined ? {} : { signal }),
+      })
+      for await (const data of eventData(response)) yield eventSchema.parse(JSON.parse(data))
+    },
+    grant: (request) => call(consentSchema, 'POST', '/v1/consents', request),
+    consents: () => call(z.array(consentSchema), 'GET', '/v1/consents'),
+    dial: (address) => call(z.object({ node: z.string() }), 'POST', '/v1/peers', { address }),
+    stop: async () => {
+      await call(z.unknown(), 'POST', '/v1/stop')
+    },
+  }
+}

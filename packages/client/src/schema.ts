@@ -1,0 +1,144 @@
+import { z } from 'zod'
+
+/**
+ * Messages of the control API (HTTP over a unix socket), the one description that the agent validates with and every client
+ * is typed by. 64-bit numbers and bytes travel as text: decimal and base64.
+ */
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/)
+const decimal = z.string().regex(/^\d{1,19}$/)
+const kinds = z.enum(['ml-training', 'data-processing', 'scientific-compute'])
+
+export const problemSchema = z.object({
+  /** RFC 9457. `code` is ours and stable. */
+  type: z.literal('about:blank'),
+  title: z.string(),
+  status: z.number().int(),
+  code: z.string(),
+  detail: z.string(),
+})
+
+export const resourcesSchema = z.strictObject({
+  fuel: decimal,
+  memoryBytes: z.number().int().positive(),
+  outputBytes: z.number().int().min(0),
+  wallTimeMs: z.number().int().positive(),
+})
+
+export const submitSchema = z.strictObject({
+  purpose: z.string().min(1).max(2000),
+  kind: kinds,
+  /** Digests of blocks sent before. */
+  module: digest,
+  inputs: z.array(digest).min(1).max(100_000),
+  resources: resourcesSchema,
+  f: z.number().int().min(0).max(20),
+  deadlineMs: z.number().int().positive(),
+  minReputation: z.number().min(0).max(1),
+})
+export type SubmitRequest = z.output<typeof submitSchema>
+
+export const taskSchema = z.object({
+  id: z.string(),
+  index: z.number().int(),
+  state: z.enum(['pending', 'running', 'accepted', 'undecidable']),
+  result: z.object({ output: z.string(), trap: z.string().nullable(), fuel: decimal }).nullable(),
+  replicas: z.number().int(),
+  reason: z.string().nullable(),
+})
+
+export const campaignSchema = z.object({
+  id: z.string(),
+  purpose: z.string(),
+  kind: kinds,
+  state: z.enum(['running', 'finished', 'expired']),
+  f: z.number().int(),
+  submitted: z.number(),
+  tasks: z.array(taskSchema),
+  accused: z.array(
+    z.object({
+      node: z.string(),
+      task: z.string(),
+      lease: z.string(),
+      offence: z.enum(['wrong-result', 'broken-commitment']),
+    }),
+  ),
+  credit: z.record(z.string(), decimal),
+})
+export type CampaignView = z.output<typeof campaignSchema>
+
+export const campaignListSchema = z.array(
+  z.object({
+    id: z.string(),
+    purpose: z.string(),
+    state: z.enum(['running', 'finished', 'expired']),
+    tasks: z.number().int(),
+    accepted: z.number().int(),
+    undecided: z.number().int(),
+  }),
+)
+
+export const grantSchema = z.strictObject({
+  /** Node id of the requester. */
+  requester: z.string().max(64),
+  purpose: z.string().min(1).max(2000),
+  kinds: z.array(kinds).min(1).max(3),
+  lifetimeMs: z.number().int().positive(),
+  cpuPercentMax: z.number().min(1).max(100),
+  ramMbMax: z.number().int().min(1),
+  storageGbMax: z.number().min(0),
+  bandwidthMbpsMax: z.number().min(0),
+  maxDurationHours: z.number().positive().max(48),
+  minReputation: z.number().min(0).max(1),
+  /** SHA-256 of the text that the person was shown. */
+  textDigest: digest,
+})
+export type GrantRequest = z.output<typeof grantSchema>
+
+export const consentSchema = z.object({
+  id: z.string(),
+  requester: z.string(),
+  purpose: z.string(),
+  kinds: z.array(kinds),
+  expires: z.number(),
+  live: z.boolean(),
+})
+export type ConsentView = z.output<typeof consentSchema>
+
+export const statusSchema = z.object({
+  version: z.string(),
+  node: z.string(),
+  owner: z.string(),
+  addresses: z.array(z.string()),
+  peers: z.array(z.string()),
+  executor: z.object({
+    name: z.string(),
+    engine: z.string(),
+    engineVersion: z.string(),
+    tier: z.string(),
+    layers: z.array(z.string()),
+  }),
+  worker: z.object({
+    slots: z.number().int(),
+    leases: z.array(
+      z.object({
+        lease: z.string(),
+        campaign: z.string(),
+        task: z.string(),
+        requester: z.string(),
+        consent: z.string(),
+        state: z.string(),
+      }),
+    ),
+    completed: z.number().int(),
+    failed: z.number().int(),
+    refused: z.number().int(),
+    credit: z.record(z.string(), decimal),
+  }),
+  storage: z.object({ bytes: z.number(), maxBytes: z.number() }),
+})
+export type StatusView = z.output<typeof statusSchema>
+
+/** One line of the event stream. */
+export const eventSchema = z.looseObject({ type: z.string(), campaign: z.string() })
+export type EventView = z.output<typeof eventSchema>

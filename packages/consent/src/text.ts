@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto'
+import type { ConsentGrant } from './grant.ts'
+import type { TaskKind } from './token.ts'
+
+const KIND_WORDS: Readonly<Record<TaskKind, string>> = {
+  'ml-training': 'training of machine-learning models',
+  'data-processing': 'processing of data sets',
+  'scientific-compute': 'scientific computation',
+}
+
+/**
+ * The exact text that a person reads before granting. Its SHA-256 goes into the token, so that what was shown can be
+ * proven later. The same grant always gives the same text.
+ */
+export function consentText(grant: Omit<ConsentGrant, 'textDigest'>): string {
+  const { resources, tasks } = grant.permissions
+  return [
+    `Who asks:       node ${grant.audience} (its name is not verified: compare this id with one you trust)`,
+    `What for:       ${grant.purpose}`,
+    `Kinds of work:  ${tasks.kinds.map((kind) => KIND_WORDS[kind]).join('; ')}`,
+    `Until when:     ${hours(grant.lifetime / 3_600_000)} from the grant`,
+    `Each task:      at most ${hours(tasks.maxDurationHours)} and ${resources.ramMbMax} MiB of memory`,
+    `Processor:      up to ${resources.cpuPercentMax} % (written down, not yet enforced by this version)`,
+    `Storage:        up to ${resources.storageGbMax} GB for programs and data of this work`,
+    `Network:        up to ${resources.bandwidthMbpsMax} Mbit/s (written down, not yet enforced by this version)`,
+    'What leaves:    results of the tasks, how much work they took, and this consent. No files of yours.',
+    'Others learn:   the IP address of this machine, and that it takes part.',
+    'Where it runs:  in a sandbox without access to your files or the network.',
+  ].join('\n')
+}
+
+/** Digest of a text as it stands in a token, hexadecimal. */
+export function textDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function hours(value: number): string {
+  return value >= 48 ? `${Number((value / 24).toFixed(1))} days` : `${Number(value.toFixed(2))} h`
+}
