@@ -1,0 +1,150 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { Checkpoint, ExecutionOutcome, Executor } from '../executor.ts'
+import { outcomeOf, requestOf, told } from './run.ts'
+import { runTask, task } from './wat.ts'
+
+/**
+ * Counts down from its first input byte: each step burns fuel, mixes the counter into memory and globals of every type,
+ * writes a byte and grows the memory once. `$pause` loops per step give a request for a checkpoint time to arrive.
+ */
+export function countdown(pause: number): Promise<Uint8Array> {
+  return task({
+    body: `
+      (global $started (export "askee_g0") (mut i32) (i32.const 0))
+      (global $left (export "askee_g1") (mut i64) (i64.const 0))
+      (global $third (export "askee_g2") (mut f32) (f32.const nan))
+      (global $root (export "askee_g3") (mut f64) (f64.const 1e-300))
+      (func (export "step") (result i32) (local i32)
+        (call $burn (i64.const 3))
+        (if (i32.eqz (global.get $started)) (then
+          (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 1)))
+          (global.set $left (i64.load8_u (i32.const 0)))
+          (global.set $third (f32.const 0.3333333))
+          (drop (memory.grow (i32.const 1)))
+          (global.set $started (i32.const 1))))
+        (global.set $root (f64.sqrt (f64.add (global.get $root) (f64.convert_i64_u (global.get $left)))))
+        (global.set $third (f32.mul (global.get $third) (f32.const 1.000001)))
+        (f64.store (i32.const 70000) (global.get $root))
+        (f32.store (i32.const 70008) (global.get $third))
+        (i64.store (i32.add (i32.const 66000) (i32.wrap_i64 (global.get $left))) (global.get $left))
+        (call $output_write (i32.const 70002) (i32.const 8))
+        (loop $wait (br_if $wait (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const ${pause}))))
+        (global.set $left (i64.sub (global.get $left) (i64.const 1)))
+        (i64.gt_s (global.get $left) (i64.const 0)))`,
+  })
+}
+
+/** Runs with an interruption after `delay` ms, over and over, until the task is done. */
+async function runInPieces(
+  executor: Executor,
+  module: Uint8Array,
+  input: Uint8Array,
+  delays: readonly number[],
+) {
+  const seen: Checkpoint[] = []
+  let resumeFrom: Checkpoint | undefined
+  for (const delay of [...delays, null]) {
+    const changes = resumeFrom === undefined ? { input } : { input, resumeFrom }
+    const execution = await executor.execute(requestOf(module, changes))
+    if (delay !== null) {
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      await execution.checkpoint()
+    }
+    const outcome: ExecutionOutcome = await execution.outcome
+    if (outcome.kind !== 'checkpointed') return { outcome, seen }
+    resumeFrom = outcome.checkpoint
+    seen.push(resumeFrom)
+  }
+  throw new Error('unreachable: the last piece is never interrupted')
+}
+
+/** A checkpoint of `module` in mid work. */
+async function interrupted(executor: Executor, module: Uint8Array, input: Uint8Array): Promise<Checkpoint> {
+  const { seen } = await runInPieces(executor, module, input, [0])
+  const [checkpoint] = seen
+  if (checkpoint === undefined) throw new Error('the task ended before it could be interrupted')
+  return checkpoint
+}
+
+const PAUSE = 3_000_000
+const INPUT = Uint8Array.of(100)
+
+/** Checkpoints of tasks with `step`. */
+export function describeStepwise(executor: Executor): void {
+  it('WSM-5 calls step until it returns 0', async () => {
+    const outcome = await outcomeOf(executor, await countdown(1), { input: Uint8Array.of(3) })
+    expect(outcome).toMatchObject({ kind: 'completed', result: { trap: null, fuel: 9n } })
+  })
+
+  it('WSM-5 a task interrupted anywhere ends with the same result', async () => {
+    const module = await countdown(PAUSE)
+    const whole = told(await outcomeOf(executor, module, { input: INPUT }))
+    let interruptions = 0
+    const delays = fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(delays, async (pieces) => {
+        const { outcome, seen } = await runInPieces(executor, module, INPUT, pieces)
+        interruptions += seen.length
+        expect(told(outcome)).toBe(whole)
+      }),
+      { numRuns: 8 },
+    )
+    expect(interruptions).toBeGreaterThan(0)
+  })
+
+  it('WSM-5 a trap after a resume is the trap of the whole run', async () => {
+    const module = await countdown(PAUSE)
+    const limits = { outputBytes: 8 * 99 }
+    const checkpoint = await interrupted(executor, module, INPUT)
+    const resumed = await outcomeOf(executor, module, { input: INPUT, limits, resumeFrom: checkpoint })
+    const whole = await outcomeOf(executor, await countdown(PAUSE), { input: INPUT, limits })
+    expect(whole).toMatchObject({ result: { trap: 'output-too-large' } })
+    expect(told(resumed)).toBe(told(whole))
+  })
+
+  it('WSM-5 refuses a checkpoint that is damaged, anywhere', async () => {
+    const module = await countdown(PAUSE)
+    const checkpoint = await interrupted(executor, module, INPUT)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(checkpoint.byteLength - 1),
+        fc.integer({ min: 1, max: 255 }),
+        async (at, change) => {
+          const damaged = checkpoint.slice()
+          damaged[at]! ^= change
+          const outcome = await outcomeOf(executor, module, { input: INPUT, resumeFrom: damaged })
+          expect(told(outcome)).toBe('fault/bad-checkpoint')
+        },
+      ),
+      { numRuns: 30 },
+    )
+    for (const part of [new Uint8Array(0), checkpoint.subarray(0, 100), checkpoint.subarray(1)]) {
+      const outcome = await outcomeOf(executor, module, { input: INPUT, resumeFrom: part })
+      expect(told(outcome)).toBe('fault/bad-checkpoint')
+    }
+  })
+
+  it('WSM-5 refuses a checkpoint of another module, another input or over its limits', async () => {
+    const module = await countdown(PAUSE)
+    const checkpoint = await interrupted(executor, module, INPUT)
+    const outcomes = await Promise.all([
+      outcomeOf(executor, await countdown(PAUSE + 1), { input: INPUT, resumeFrom: checkpoint }),
+      outcomeOf(executor, module, { input: Uint8Array.of(101), resumeFrom: checkpoint }),
+      outcomeOf(executor, module, { input: INPUT, resumeFrom: checkpoint, limits: { fuel: 1n as never } }),
+      outcomeOf(executor, module, { input: INPUT, resumeFrom: checkpoint, limits: { outputBytes: 1 } }),
+      outcomeOf(executor, await runTask(''), { input: INPUT, resumeFrom: checkpoint }),
+    ])
+    expect(outcomes.map(told)).toEqual(Array(5).fill('fault/bad-checkpoint'))
+  })
+
+  it('WSM-5 cannot checkpoint a module with run, nor one with state out of sight', async () => {
+    const hidden =
+      '(global (mut i32) (i32.const 0)) (func (export "step") (result i32) (loop (br 0)) (i32.const 1))'
+    for (const module of [await runTask('(loop (br 0))'), await task({ body: hidden })]) {
+      const execution = await executor.execute(requestOf(module))
+      await expect(execution.checkpoint()).rejects.toMatchObject({ code: 'sandbox/not-stepwise' })
+      await execution.kill('test over')
+    }
+  })
+}

@@ -1,0 +1,49 @@
+import wabtModule from 'wabt'
+
+const FEATURES = { bulk_memory: true, simd: true, mutable_globals: true, multi_value: true }
+
+/** Binary of a module in WebAssembly text. */
+export async function wat(text: string): Promise<Uint8Array> {
+  const wabt = await wabtModule()
+  const parsed = wabt.parseWat('task.wat', text, FEATURES)
+  try {
+    return parsed.toBinary({}).buffer
+  } finally {
+    parsed.destroy()
+  }
+}
+
+export interface TaskText {
+  /** Pages of memory: least and most. */
+  readonly pages?: readonly [number, number]
+  /** Types, functions, tables and more, in text. */
+  readonly body: string
+}
+
+/**
+ * A module with the interface of tasks and the two counters, as the determinism pass would put it out. The counters do
+ * not count by themselves: `$burn` (i64) takes fuel, `$enter` and `$leave` move the stack counter.
+ */
+export function task({ pages = [1, 4], body }: TaskText): Promise<Uint8Array> {
+  return wat(`(module
+    (import "askee" "input_size" (func $input_size (result i32)))
+    (import "askee" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
+    (import "askee" "output_write" (func $output_write (param i32 i32)))
+    (import "askee" "log" (func $log (param i32 i32)))
+    (memory (export "memory") ${pages[0]} ${pages[1]})
+    (global $fuel (export "askee_fuel") (mut i64) (i64.const 0))
+    (global $stack (export "askee_stack") (mut i32) (i32.const 1000))
+    (func $burn (param i64)
+      (global.set $fuel (i64.sub (global.get $fuel) (local.get 0)))
+      (if (i64.lt_s (global.get $fuel) (i64.const 0)) (then unreachable)))
+    (func $enter
+      (global.set $stack (i32.sub (global.get $stack) (i32.const 1)))
+      (if (i32.lt_s (global.get $stack) (i32.const 0)) (then unreachable)))
+    (func $leave (global.set $stack (i32.add (global.get $stack) (i32.const 1))))
+    ${body})`)
+}
+
+/** A task whose `run` is `instructions`. */
+export function runTask(instructions: string, rest = ''): Promise<Uint8Array> {
+  return task({ body: `${rest} (func (export "run") ${instructions})` })
+}
