@@ -1,9 +1,9 @@
 /**
  * The start with the longest Collatz sequence in lo ≤ n < hi: halve even numbers, take odd ones to 3n + 1, count
  * the steps until 1. Of equally long ones the smallest start.
- * Input: u64 lo (at least 1), u64 hi. Output: "start steps" in decimal digits.
+ * Input: u64 lo (at least 1), u64 hi. Output: 'start steps' in decimal digits.
  */
-import { DONE, MORE, Reader, require, writeText } from "./kit"
+import { DONE, MORE, Reader, require, writeText } from './kit'
 
 /** Collatz steps after which `step` pauses: some milliseconds. */
 const WORK_A_STEP: u64 = 4_000_000
@@ -28,7 +28,7 @@ export function step(): i32 {
     }
   }
   if (n < hi) return MORE
-  writeText(longestStart.toString() + " " + longest.toString())
+  writeText(longestStart.toString() + ' ' + longest.toString())
   return DONE
 }
 

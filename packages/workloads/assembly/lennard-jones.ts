@@ -5,7 +5,7 @@
  * Input: u32 particles, u32 first row, u32 end row, f64 box edge, f64 cut-off, then x, y, z of every particle as f64.
  * Output: one f64 a row. Whoever adds them up in the order of the rows gets the same bits, however they were shared.
  */
-import { DONE, MORE, Reader, require, Writer } from "./kit"
+import { DONE, MORE, Reader, require, Writer } from './kit'
 
 let positions: StaticArray<f64> = new StaticArray<f64>(0)
 let energies: Writer | null = null

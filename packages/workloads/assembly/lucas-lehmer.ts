@@ -1,10 +1,10 @@
 /**
  * Lucas–Lehmer test (D. H. Lehmer, 1930): for an odd prime p, 2^p − 1 is prime exactly when s(p − 2) is 0 modulo it,
  * where s(0) = 4 and s(i + 1) = s(i)² − 2.
- * Input: u32 p (odd, 3 to 100,000). Output: "prime", or the low 64 bits of s(p − 2) as 16 hexadecimal digits.
+ * Input: u32 p (odd, 3 to 100,000). Output: 'prime', or the low 64 bits of s(p − 2) as 16 hexadecimal digits.
  */
-import { DONE, MORE, Reader, require, writeText } from "./kit"
-import { MersenneResidue } from "./lib/mersenne"
+import { DONE, MORE, Reader, require, writeText } from './kit'
+import { MersenneResidue } from './lib/mersenne'
 
 /** Limb products after which `step` pauses: some milliseconds. */
 const PRODUCTS_A_STEP = 4_000_000
@@ -23,7 +23,7 @@ export function step(): i32 {
     squaringsLeft--
   }
   if (squaringsLeft > 0) return MORE
-  writeText(s.isZero ? "prime" : s.low64.toString(16).padStart(16, "0"))
+  writeText(s.isZero ? 'prime' : s.low64.toString(16).padStart(16, '0'))
   return DONE
 }
 

@@ -4,7 +4,7 @@
  * Input: u32 n (1 to 24), u32 rows in each beginning, u32 number of beginnings, then the columns of each beginning
  * as u8. Output: the number of solutions in decimal digits.
  */
-import { DONE, MORE, Reader, require, writeText } from "./kit"
+import { DONE, MORE, Reader, require, writeText } from './kit'
 
 /** Boards visited after which `step` pauses: some milliseconds. */
 const BOARDS_A_STEP = 1_000_000

@@ -5,8 +5,8 @@
  * the one sequence, u32 length and letters of the other.
  * Output: one line a pair, the score with one decimal.
  */
-import { DONE, MORE, Reader, require, writeText } from "./kit"
-import { encodeResidues, score } from "./lib/blosum62"
+import { DONE, MORE, Reader, require, writeText } from './kit'
+import { encodeResidues, score } from './lib/blosum62'
 
 /** Cells of the alignment matrix after which `step` pauses: some milliseconds. */
 const CELLS_A_STEP = 1_000_000
@@ -19,7 +19,7 @@ let input: Reader | null = null
 let gapOpen: i32 = 0
 let gapExtend: i32 = 0
 let pairsLeft: u32 = 0
-let output = ""
+let output = ''
 
 // The pair at hand: one row of the matrix a residue of `a`, one column a residue of `b`.
 let a: StaticArray<u8> = new StaticArray<u8>(0)
@@ -37,7 +37,7 @@ export function step(): i32 {
     if (row < a.length) {
       alignRow(unchecked(a[row++]))
       cells += b.length
-      if (row == a.length) output += formatHalves(best) + "\n"
+      if (row == a.length) output += formatHalves(best) + '\n'
     } else if (pairsLeft > 0) {
       pairsLeft--
       nextPair()
@@ -104,5 +104,5 @@ function alignRow(residue: u8): void {
 }
 
 function formatHalves(halves: i32): string {
-  return (halves >> 1).toString() + (halves & 1 ? ".5" : ".0")
+  return (halves >> 1).toString() + (halves & 1 ? '.5' : '.0')
 }

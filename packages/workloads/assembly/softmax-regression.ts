@@ -8,8 +8,8 @@
  * Output: u32 samples whose most probable class is their label, the gradient (n f64, n = classes · (features + 1)), the
  * lower triangle of the Hessian row by row (n (n + 1) / 2 f64).
  */
-import { DONE, MORE, Reader, require, Writer } from "./kit"
-import { expOfNegative } from "./lib/exp"
+import { DONE, MORE, Reader, require, Writer } from './kit'
+import { expOfNegative } from './lib/exp'
 
 const SAMPLES_A_STEP = 16
 const LARGEST_WEIGHTS: u32 = 256

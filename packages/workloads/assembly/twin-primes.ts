@@ -2,8 +2,8 @@
  * Counts the twin primes (p, p + 2) with lo ≤ p < hi. Ranges that follow one another count each pair once.
  * Input: u64 lo, u64 hi. Output: the count in decimal digits.
  */
-import { DONE, MORE, Reader, require, writeText } from "./kit"
-import { LARGEST_END, SEGMENT, Sieve } from "./lib/sieve"
+import { DONE, MORE, Reader, require, writeText } from './kit'
+import { LARGEST_END, SEGMENT, Sieve } from './lib/sieve'
 
 /** Some milliseconds of work. */
 const SEGMENTS_A_STEP = 64

@@ -1,13 +1,14 @@
 /**
  * Counts the words of a text. A word is a run of the letters A to Z, capital and small taken as equal; every other
  * byte separates.
- * Input: the text. Output: one line a word, "word count", in alphabetical order.
+ * Input: the text. Output: one line a word, 'word count', in alphabetical order.
  */
-import { DONE, MORE, Reader, require, Writer } from "./kit"
+import { DONE, MORE, Reader, require, Writer } from './kit'
 
 /** Bytes of text after which `step` pauses: a millisecond or two. */
-const BYTES_A_STEP = 1 << 18
-const LARGEST_TEXT = 1 << 19
+const BYTES_A_STEP = 1 << 16
+/** Fits the memory even when every word is new. */
+const LARGEST_TEXT = 1 << 17
 const FIRST_SLOTS = 1 << 10
 
 let text: StaticArray<u8> = new StaticArray<u8>(0)

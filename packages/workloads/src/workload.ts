@@ -37,8 +37,8 @@ export interface Workload {
   expected(size: WorkloadSize): string
 }
 
-/** Every module is built with this maximum: 32 pages of 64 KiB. */
-export const MODULE_MEMORY_BYTES = 32 * 65_536
+/** Every module is built with this maximum: 64 pages of 64 KiB. */
+export const MODULE_MEMORY_BYTES = 64 * 65_536
 
 /**
  * Carries a plan out: `runRound` gets the inputs of each round and resolves to the outputs in the same order.

@@ -13,33 +13,55 @@ export async function runModule(moduleName: string, input: Uint8Array): Promise<
   return runBytes(await loadModule(moduleName), input)
 }
 
-/** The four functions of the task interface in the plainest way: on V8, not instrumented, without limits. */
-export function runBytes(bytes: Uint8Array, input: Uint8Array): HostRun {
+/**
+ * The four functions of the task interface in the plainest way: on V8, not instrumented, without limits.
+ * With `moveAfterEachStep` memory and exported globals are carried over to a fresh instance after every step.
+ */
+export function runBytes(
+  bytes: Uint8Array,
+  input: Uint8Array,
+  options?: { readonly moveAfterEachStep: true },
+): HostRun {
   const output: Uint8Array[] = []
   const log: string[] = []
+  let task: TaskExports
   const slice = (pointer: number, length: number) => new Uint8Array(task.memory.buffer, pointer, length)
-  const instance = new WebAssembly.Instance(compile(bytes), {
-    askee: {
-      input_size: () => input.length,
-      input_read: (pointer = 0, offset = 0, length = 0) => {
-        const part = input.subarray(offset, offset + length)
-        slice(pointer, length).set(part)
-        return part.length
-      },
-      output_write: (pointer = 0, length = 0) => {
-        output.push(slice(pointer, length).slice())
-        return undefined
-      },
-      log: (pointer = 0, length = 0) => {
-        log.push(new TextDecoder().decode(slice(pointer, length)))
-        return undefined
-      },
+  const askee = {
+    input_size: () => input.length,
+    input_read: (pointer = 0, offset = 0, length = 0) => {
+      const part = input.subarray(offset, offset + length)
+      slice(pointer, length).set(part)
+      return part.length
     },
-  })
-  const task = instance.exports as unknown as TaskExports
+    output_write: (pointer = 0, length = 0) => {
+      output.push(slice(pointer, length).slice())
+      return undefined
+    },
+    log: (pointer = 0, length = 0) => {
+      log.push(new TextDecoder().decode(slice(pointer, length)))
+      return undefined
+    },
+  }
+  const instantiate = () =>
+    new WebAssembly.Instance(compile(bytes), { askee }).exports as unknown as TaskExports
+  task = instantiate()
   let steps = 1
-  while (task.step() !== 0) steps++
+  for (; task.step() !== 0; steps++) if (options?.moveAfterEachStep) task = moved(task, instantiate())
   return { output: new Uint8Array(Buffer.concat(output)), log, steps }
+}
+
+function moved(from: TaskExports, to: TaskExports): TaskExports {
+  const missing = from.memory.buffer.byteLength - to.memory.buffer.byteLength
+  to.memory.grow(missing / 65_536)
+  new Uint8Array(to.memory.buffer).set(new Uint8Array(from.memory.buffer))
+  const [old, fresh] = [globalsOf(from), globalsOf(to)]
+  for (const [name, global] of old) fresh.get(name)!.value = global.value
+  return to
+}
+
+function globalsOf(task: TaskExports): Map<string, { value: number | bigint }> {
+  const entries = Object.entries(task).filter(([name]) => name.startsWith('global:'))
+  return new Map(entries as [string, { value: number | bigint }][])
 }
 
 const modules = new Map<string, WasmModule>()

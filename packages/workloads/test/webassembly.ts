@@ -21,6 +21,6 @@ export const WebAssembly = (globalThis as unknown as { WebAssembly: WebAssemblyI
 
 /** What a stepwise task exports. */
 export interface TaskExports {
-  readonly memory: { readonly buffer: ArrayBuffer }
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number }
   readonly step: () => number
 }

@@ -5,20 +5,20 @@
 
 /** Bytes of the input. */
 // @ts-ignore: decorator
-@external("askee", "input_size")
+@external('askee', 'input_size')
 export declare function inputSize(): i32
 
 /** Copies up to `len` bytes of the input from `offset` on to `dst`; returns how many were copied. */
 // @ts-ignore: decorator
-@external("askee", "input_read")
+@external('askee', 'input_read')
 export declare function inputRead(dst: usize, offset: i32, len: i32): i32
 
 /** Appends `len` bytes at `src` to the output. Output past the task's limit ends the task with a trap. */
 // @ts-ignore: decorator
-@external("askee", "output_write")
+@external('askee', 'output_write')
 export declare function outputWrite(src: usize, len: i32): void
 
 /** One line for the log of whoever runs the task. Never part of the result. */
 // @ts-ignore: decorator
-@external("askee", "log")
+@external('askee', 'log')
 export declare function logWrite(src: usize, len: i32): void

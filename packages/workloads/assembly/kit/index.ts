@@ -9,8 +9,8 @@
  *
  * The same module and the same input give the same output on every machine. Nothing in here can break that.
  */
-export { Reader } from "./reader"
-export { log, Writer, writeText } from "./writer"
+export { Reader } from './reader'
+export { log, Writer, writeText } from './writer'
 
 /** What `step` returns while there is more to do. */
 export const MORE: i32 = 1

@@ -1,4 +1,4 @@
-import { inputRead, inputSize } from "./abi"
+import { inputRead, inputSize } from './abi'
 
 /**
  * Reads the input from front to back. All numbers are little-endian. Reading past the end traps (`unreachable`):

@@ -1,4 +1,4 @@
-import { logWrite, outputWrite } from "./abi"
+import { logWrite, outputWrite } from './abi'
 
 /**
  * Collects a binary output, little-endian, and hands it over with `flush`. Write the output in the last step:

@@ -2,7 +2,7 @@
  * BLOSUM62 (S. Henikoff, J. G. Henikoff, PNAS 89, 1992), as distributed by the NCBI: scores in half bits.
  * B is D or N, Z is E or Q, X any residue, * a stop.
  */
-const ORDER = "ARNDCQEGHILKMFPSTWYVBZX*"
+const ORDER = 'ARNDCQEGHILKMFPSTWYVBZX*'
 const RESIDUES: i32 = 24
 const UNKNOWN: u8 = 255
 
