@@ -8,4 +8,5 @@ export {
   type MemoryMeshNodeInit,
   type MemoryMessageKind,
 } from './memory-mesh.ts'
+export { eventually, type MeshTestNetwork, meshAcceptance, type TestFunctions } from './mesh-acceptance.ts'
 export * from './virtual-time.ts'

@@ -26,6 +26,10 @@ const REPLICATION = 20
 const SIGNATURE_ROOM_BYTES = 160
 const DEFAULT_BLOCK_BYTES = 64 * 1024 * 1024
 
+/** As the real encoding has it. */
+const NAMESPACE = /^[a-z0-9-]{1,32}$/
+const NAME = /^[!-~]{1,128}$/
+
 type PeerListener = (peer: NodeId, state: 'connected' | 'disconnected') => void
 
 /** One node of a MemoryMeshNetwork; make it with `network.node`. */
@@ -266,6 +270,12 @@ export class MemoryMeshNode implements Mesh {
   }
 
   #assertValid(record: SignedRecord): void {
+    if (!NAMESPACE.test(record.namespace) || !NAME.test(record.name)) {
+      throw new AskeeError('mesh/invalid-record', 'expected a namespace and a name that a key may have')
+    }
+    if (!Number.isSafeInteger(record.sequence) || record.sequence < 0) {
+      throw new AskeeError('mesh/invalid-record', `expected a sequence from 0, received ${record.sequence}`)
+    }
     const size = encode(record).byteLength + SIGNATURE_ROOM_BYTES
     if (size > MAX_RECORD_BYTES) {
       throw new AskeeError(
@@ -275,9 +285,6 @@ export class MemoryMeshNode implements Mesh {
     }
     if (record.expires <= this.#fabric.clock.now()) {
       throw new AskeeError('mesh/invalid-record', 'the record has expired')
-    }
-    if (!Number.isSafeInteger(record.sequence) || record.sequence < 0) {
-      throw new AskeeError('mesh/invalid-record', `expected a sequence from 0, received ${record.sequence}`)
     }
   }
 

@@ -1,0 +1,248 @@
+import {
+  AskeeError,
+  type BlockStore,
+  type Digest,
+  digestBytes,
+  digestOf,
+  errorText,
+  type Logger,
+  type NodeId,
+  type ProtocolLimits,
+  type ProtocolName,
+  type RequestOptions,
+  type Timers,
+  toHex,
+} from '@askee/core'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { create as createMultihash } from 'multiformats/hashes/digest'
+import { withDeadline } from './deadline.ts'
+import {
+  BLOCK_CHUNK_BYTES,
+  BLOCK_CHUNK_TIMEOUT_MS,
+  BLOCK_PIPELINE,
+  DHT_TIMEOUT_MS,
+  MAX_BLOCK_BYTES,
+  MAX_BLOCK_PROVIDERS,
+  OFFENCE_LIE,
+  SERVED_BLOCK_MS,
+} from './defaults.ts'
+import type { Offences } from './offences.ts'
+
+/**
+ * Request: 32 bytes digest, u32 offset. Answer: u32 bytes of the whole block, then at most 1 MiB from the
+ * offset on. Refused with `blocks/not-held` when it is not here.
+ */
+export const BLOCK_PROTOCOL: ProtocolName = '/askee/block/1'
+/** Eight whole blocks of the largest size a minute. */
+export const BLOCK_LIMITS: ProtocolLimits = {
+  maxRequestBytes: 36,
+  maxResponseBytes: BLOCK_CHUNK_BYTES + 4,
+  ratePerSecond: 16,
+  burst: 256,
+  concurrency: 8,
+}
+const SHA2_256 = 0x12
+
+export interface BlocksComponents {
+  readonly blocks: BlockStore
+  readonly dht: KadDHT
+  readonly offences: Offences
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly request: (to: NodeId, body: Uint8Array, options: RequestOptions) => Promise<Uint8Array>
+}
+
+/** Blocks between this node and others. */
+export class Blocks {
+  readonly #components: BlocksComponents
+  /** The block served last, so that its chunks are not each read and verified anew. */
+  #served: { digest: Digest; bytes: Uint8Array; forget: () => void } | undefined
+
+  constructor(components: BlocksComponents) {
+    this.#components = components
+  }
+
+  stop(): void {
+    this.#served?.forget()
+    this.#served = undefined
+  }
+
+  /** Answers a request for a chunk. */
+  async serve(body: Uint8Array): Promise<Uint8Array> {
+    if (body.byteLength !== 36) {
+      throw new AskeeError('blocks/malformed', `expected 36 bytes, received ${body.byteLength}`)
+    }
+    const bytes = await this.#held(toHex(body.subarray(0, 32)) as Digest)
+    if (bytes === undefined) throw new AskeeError('blocks/not-held', 'the block is not here')
+    const offset = new DataView(body.buffer, body.byteOffset + 32, 4).getUint32(0)
+    const chunk = bytes.subarray(offset, offset + BLOCK_CHUNK_BYTES)
+    const answer = new Uint8Array(4 + chunk.byteLength)
+    new DataView(answer.buffer).setUint32(0, bytes.byteLength)
+    answer.set(chunk, 4)
+    return answer
+  }
+
+  /** Keeps a block and tells the DHT, in the background, that it is here. */
+  async put(bytes: Uint8Array): Promise<Digest> {
+    if (bytes.byteLength > MAX_BLOCK_BYTES) {
+      throw new AskeeError(
+        'mesh/too-large',
+        `expected at most ${MAX_BLOCK_BYTES} bytes, received ${bytes.byteLength}`,
+      )
+    }
+    const digest = await this.#components.blocks.put(bytes)
+    void this.#announce(digest)
+    return digest
+  }
+
+  /** See Mesh.getBlock. */
+  async get(
+    digest: Digest,
+    options: { providers?: readonly NodeId[]; maxBytes?: number; signal?: AbortSignal } = {},
+  ): Promise<Uint8Array> {
+    const maxBytes = Math.min(options.maxBytes ?? MAX_BLOCK_BYTES, MAX_BLOCK_BYTES)
+    const held = await this.#components.blocks.get(digest)
+    if (held !== undefined) {
+      if (held.byteLength > maxBytes) throw tooLarge(digest, maxBytes, held.byteLength)
+      return held
+    }
+    const asked = new Set<NodeId>()
+    let refused: unknown
+    const ask = async (provider: NodeId): Promise<Uint8Array | undefined> => {
+      if (asked.has(provider)) return undefined
+      asked.add(provider)
+      try {
+        return await this.#fetch(provider, digest, maxBytes, options.signal)
+      } catch (error) {
+        options.signal?.throwIfAborted()
+        if (error instanceof AskeeError && error.code === 'mesh/too-large') refused = error
+        return undefined
+      }
+    }
+    for (const provider of options.providers ?? []) {
+      const bytes = await ask(provider)
+      if (bytes !== undefined) return this.#keep(bytes)
+    }
+    for (const provider of await this.#announced(digest, options.signal)) {
+      const bytes = await ask(provider)
+      if (bytes !== undefined) return this.#keep(bytes)
+    }
+    throw refused ?? new AskeeError('mesh/not-found', `none of ${asked.size} nodes asked gave ${digest}`)
+  }
+
+  async #held(digest: Digest): Promise<Uint8Array | undefined> {
+    if (this.#served?.digest === digest) return this.#served.bytes
+    const bytes = await this.#components.blocks.get(digest)
+    if (bytes !== undefined && bytes.byteLength > BLOCK_CHUNK_BYTES) {
+      this.#served?.forget()
+      const forget = this.#components.timers.after(SERVED_BLOCK_MS, () => {
+        if (this.#served?.bytes === bytes) this.#served = undefined
+      })
+      this.#served = { digest, bytes, forget }
+    }
+    return bytes
+  }
+
+  async #keep(bytes: Uint8Array): Promise<Uint8Array> {
+    await this.#components.blocks.put(bytes).catch((error: unknown) => {
+      this.#components.logger.warn({ error: errorText(error) }, 'a fetched block could not be kept')
+    })
+    return bytes
+  }
+
+  async #fetch(
+    from: NodeId,
+    digest: Digest,
+    maxBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    const first = await this.#chunk(from, digest, 0, signal)
+    if (first.total > maxBytes) throw tooLarge(digest, maxBytes, first.total)
+    const block = new Uint8Array(first.total)
+    const place = (offset: number, chunk: Uint8Array, total: number): void => {
+      const expected = Math.min(BLOCK_CHUNK_BYTES, block.byteLength - offset)
+      if (total !== block.byteLength || chunk.byteLength !== expected) throw this.#lie(from, digest)
+      block.set(chunk, offset)
+    }
+    place(0, first.chunk, first.total)
+    let next = BLOCK_CHUNK_BYTES
+    const worker = async (): Promise<void> => {
+      while (next < block.byteLength) {
+        const offset = next
+        next += BLOCK_CHUNK_BYTES
+        const { chunk, total } = await this.#chunk(from, digest, offset, signal)
+        place(offset, chunk, total)
+      }
+    }
+    await Promise.all(Array.from({ length: BLOCK_PIPELINE }, worker))
+    if (digestOf(block) !== digest) throw this.#lie(from, digest)
+    return block
+  }
+
+  async #chunk(
+    from: NodeId,
+    digest: Digest,
+    offset: number,
+    signal: AbortSignal | undefined,
+  ): Promise<{ total: number; chunk: Uint8Array }> {
+    const body = new Uint8Array(36)
+    body.set(digestBytes(digest))
+    new DataView(body.buffer).setUint32(32, offset)
+    const answer = await this.#components.request(from, body, {
+      timeout: BLOCK_CHUNK_TIMEOUT_MS,
+      maxResponseBytes: BLOCK_LIMITS.maxResponseBytes,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (answer.byteLength < 4) throw this.#lie(from, digest)
+    const total = new DataView(answer.buffer, answer.byteOffset, 4).getUint32(0)
+    return { total, chunk: answer.subarray(4) }
+  }
+
+  #lie(from: NodeId, digest: Digest): AskeeError {
+    this.#components.offences.note(from, OFFENCE_LIE, 'a block that is not what it claims to be')
+    return new AskeeError('mesh/not-found', `${from} answered other bytes than block ${digest}`)
+  }
+
+  async #announce(digest: Digest): Promise<void> {
+    const { dht, timers, logger } = this.#components
+    try {
+      await withDeadline(timers, DHT_TIMEOUT_MS, undefined, async (signal) => {
+        for await (const _ of dht.provide(cidOf(digest), { signal })) {
+          // The events tell nothing that matters here.
+        }
+      })
+    } catch (error) {
+      logger.debug({ digest, error: errorText(error) }, 'a block could not be announced')
+    }
+  }
+
+  async #announced(digest: Digest, signal: AbortSignal | undefined): Promise<NodeId[]> {
+    const { dht, timers } = this.#components
+    const found = new Set<NodeId>()
+    try {
+      await withDeadline(timers, DHT_TIMEOUT_MS, signal, async (limit) => {
+        for await (const event of dht.findProviders(cidOf(digest), { signal: limit })) {
+          if (event.name !== 'PROVIDER') continue
+          for (const provider of event.providers) found.add(provider.id.toString() as NodeId)
+          if (found.size >= MAX_BLOCK_PROVIDERS) break
+        }
+      })
+    } catch {
+      signal?.throwIfAborted()
+    }
+    return [...found]
+  }
+}
+
+function cidOf(digest: Digest): CID {
+  return CID.createV1(raw.code, createMultihash(SHA2_256, digestBytes(digest)))
+}
+
+function tooLarge(digest: Digest, expected: number, received: number): AskeeError {
+  return new AskeeError(
+    'mesh/too-large',
+    `block ${digest}: expected at most ${expected} bytes, it has ${received}`,
+  )
+}

@@ -1,0 +1,59 @@
+import type { NodeId } from '@askee/core'
+import type { ConnectionGater, PeerId } from '@libp2p/interface'
+import { isPrivate } from '@libp2p/utils'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { Offences } from './offences.ts'
+
+/** Which private addresses a public node may use after all. */
+export class TrustedAddresses {
+  readonly #addresses = new Set<string>()
+  readonly #peers = new Set<string>()
+
+  /** An address that the person or the configuration named. */
+  addAddress(address: Multiaddr): void {
+    this.#addresses.add(withoutPeer(address))
+  }
+
+  /** A peer that multicast found on the own network. */
+  addPeer(peer: PeerId): void {
+    this.#peers.add(peer.toString())
+  }
+
+  allows(address: Multiaddr, peer: string | undefined): boolean {
+    return this.#addresses.has(withoutPeer(address)) || (peer !== undefined && this.#peers.has(peer))
+  }
+}
+
+/**
+ * Keeps blocked peers out, and in a public network private addresses too: a stranger must not make us probe
+ * the home network (js-libp2p's default gater allows everything).
+ */
+export function connectionGater(
+  network: 'local' | 'public',
+  offences: Offences,
+  trusted: TrustedAddresses,
+): ConnectionGater {
+  const blocked = (peer: PeerId): boolean => offences.isBlocked(peer.toString() as NodeId)
+  const unwanted = (address: Multiaddr, peer: string | undefined): boolean =>
+    network === 'public' && isPrivate(address) && !trusted.allows(address, peer)
+  return {
+    denyDialPeer: blocked,
+    denyDialMultiaddr: (address) => unwanted(address, peerOf(address)),
+    denyInboundEncryptedConnection: blocked,
+    denyInboundRelayReservation: blocked,
+    denyInboundRelayedConnection: (_relay, remote) => blocked(remote),
+    // Despite its name this one says what to keep.
+    filterMultiaddrForPeer: (peer, address) => !unwanted(address, peer.toString()),
+  }
+}
+
+function peerOf(address: Multiaddr): string | undefined {
+  return address
+    .getComponents()
+    .filter((component) => component.name === 'p2p')
+    .at(-1)?.value
+}
+
+function withoutPeer(address: Multiaddr): string {
+  return address.toString().replace(/\/p2p\/[^/]+$/, '')
+}

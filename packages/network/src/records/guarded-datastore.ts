@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { AskeeError, type Clock } from '@askee/core'
+import { NotFoundError } from '@libp2p/interface'
+import { Record as DhtRecord } from '@libp2p/kad-dht'
+import { BaseDatastore } from 'datastore-core'
+import { Key, type Pair } from 'interface-datastore'
+import { MAX_HELD_PROVIDERS, MAX_HELD_RECORDS } from '../defaults.ts'
+import { decodeRecord, supersedes } from './codec.ts'
+import { validRecord } from './validator.ts'
+
+export const RECORD_PREFIX = '/dht/record/'
+const PROVIDER_PREFIX = '/dht/provider/'
+
+/**
+ * Where kad-dht keeps what it holds for others, in memory. It applies what kad-dht leaves out: a put is
+ * checked against the record that is there (js-libp2p#3377: PUT_VALUE never runs the selector), only our
+ * namespace is kept, and records and provider entries are capped.
+ */
+export class GuardedDatastore extends BaseDatastore {
+  readonly #clock: Clock
+  readonly #entries = new Map<string, Uint8Array>()
+  readonly #self: Uint8Array
+  readonly #distances = new Map<string, Uint8Array>()
+  readonly #providers = new Set<string>()
+  readonly #selfText: string
+
+  constructor(clock: Clock, self: string) {
+    super()
+    this.#clock = clock
+    this.#selfText = self
+    this.#self = createHash('sha256').update(self).digest()
+  }
+
+  /** @throws AskeeError `mesh/stale-record` | `mesh/invalid-record` | `mesh/full` */
+  override put(key: Key, value: Uint8Array): Key {
+    const name = key.toString()
+    if (name.startsWith(RECORD_PREFIX)) this.#admitRecord(key, name, value)
+    if (name.startsWith(PROVIDER_PREFIX)) this.#admitProvider(name)
+    this.#entries.set(name, value)
+    return key
+  }
+
+  override delete(key: Key): void {
+    this.#distances.delete(key.toString())
+    this.#providers.delete(key.toString())
+    this.#entries.delete(key.toString())
+  }
+
+  override get(key: Key): Uint8Array {
+    const value = this.#entries.get(key.toString())
+    if (value === undefined) throw new NotFoundError(`nothing under ${key}`)
+    return value
+  }
+
+  override has(key: Key): boolean {
+    return this.#entries.has(key.toString())
+  }
+
+  override *_all(): Generator<Pair> {
+    for (const [name, value] of [...this.#entries]) yield { key: keyOf(name), value }
+  }
+
+  override *_allKeys(): Generator<Key> {
+    for (const name of [...this.#entries.keys()]) yield keyOf(name)
+  }
+
+  #admitRecord(key: Key, name: string, value: Uint8Array): void {
+    const offered = DhtRecord.deserialize(value)
+    const next = decodeRecord(offered.key, offered.value, this.#clock.now())
+    if (this.has(key)) {
+      const held = DhtRecord.deserialize(this.get(key))
+      const current = validRecord(held.key, held.value, this.#clock)
+      if (current !== undefined && supersedes(current, next)) {
+        throw new AskeeError(
+          'mesh/stale-record',
+          `expected a sequence above ${current.record.sequence}, received ${next.record.sequence}`,
+        )
+      }
+    }
+    this.#makeRoom(name, offered.key)
+  }
+
+  /** When full, the record farthest from this node gives way, or is the one refused. */
+  #makeRoom(name: string, dhtKey: Uint8Array): void {
+    if (this.#distances.has(name)) return
+    const hash = createHash('sha256').update(dhtKey).digest()
+    const distance = hash.map((byte, i) => byte ^ (this.#self[i] as number))
+    if (this.#distances.size >= MAX_HELD_RECORDS) {
+      let farthest: [string, Uint8Array] = [name, distance]
+      for (const entry of this.#distances) {
+        if (Buffer.compare(entry[1], farthest[1]) > 0) farthest = entry
+      }
+      if (farthest[0] === name) throw new AskeeError('mesh/full', 'nearer records fill this node')
+      this.delete(keyOf(farthest[0]))
+    }
+    this.#distances.set(name, distance)
+  }
+
+  #admitProvider(name: string): void {
+    if (name.endsWith(this.#selfText)) return
+    this.#providers.delete(name)
+    this.#providers.add(name)
+    if (this.#providers.size > MAX_HELD_PROVIDERS) {
+      this.delete(keyOf(this.#providers.values().next().value as string))
+    }
+  }
+}
+
+function keyOf(name: string): Key {
+  return new Key(name, false)
+}
