@@ -1,0 +1,237 @@
+import type { Context } from './context.ts'
+import { loseLease, settleLease } from './leases.ts'
+import { isAvailable, mayTake } from './pool.ts'
+import type { LeaseRecord, NodeRecord, TaskOutcome, TaskRecord, Vote } from './state.ts'
+
+/** Two votes are equal when output digest, trap and fuel are. */
+function keyOf(vote: Vote): string {
+  return `${vote.output}/${vote.trap ?? ''}/${vote.fuel}`
+}
+
+interface Standing {
+  readonly live: LeaseRecord[]
+  readonly committed: LeaseRecord[]
+  readonly asked: LeaseRecord[]
+  readonly revealed: LeaseRecord[]
+}
+
+function standing(ctx: Context, task: TaskRecord): Standing {
+  const out: Standing = { live: [], committed: [], asked: [], revealed: [] }
+  for (const id of task.leases) {
+    const lease = ctx.state.leases[id]
+    if (lease !== undefined) out[lease.stage].push(lease)
+  }
+  return out
+}
+
+/** Replicas that the task lacks, counting those on their way. */
+export function missingReplicas(task: TaskRecord): number {
+  return task.wanted - task.leases.length
+}
+
+/**
+ * Looks at a task after something happened to one of its leases: decides it, asks for reveals, or wants more
+ * replicas. A result is accepted only when f+1 nodes revealed the same after committing, and no other group could
+ * still reach f+1; with at most f faulty nodes among the voters, one of the f+1 is honest, so the result is right.
+ */
+export function evaluate(ctx: Context, index: number): void {
+  const task = ctx.state.tasks[index]
+  if (task === undefined) return
+  if (task.outcome !== null) {
+    judgeLate(ctx, index, task)
+    return
+  }
+  const { f, policy } = ctx.state.config
+  const now = standing(ctx, task)
+  const groups = group(now.revealed)
+  const best = groups[0]?.length ?? 0
+
+  if (best > f) {
+    // Two groups of f+1 need 2f+2 votes; below that nothing that is still hidden can contradict.
+    const hidden = now.committed.length + now.asked.length
+    if (hidden > 0 && hidden + now.revealed.length > 2 * f + 1) {
+      for (const lease of now.committed) askReveal(ctx, lease)
+      return
+    }
+    if ((groups[1]?.length ?? 0) > f) {
+      undecidable(ctx, index, 'two different results have f+1 votes each: more than f nodes are faulty')
+    } else accept(ctx, index, task, groups[0] as LeaseRecord[])
+    return
+  }
+
+  if (now.live.length + now.committed.length + now.asked.length === 0) {
+    const wanted = now.revealed.length + f + 1 - best
+    if (wanted > task.wanted) {
+      task.wanted = wanted
+      ctx.changed = true
+    }
+    const limit = policy.voteFactor * (2 * f + 1)
+    if (task.wanted > limit) {
+      undecidable(ctx, index, `no ${f + 1} equal results among ${now.revealed.length} replicas`)
+      return
+    }
+    if (task.losses > policy.lossFactor * (2 * f + 1)) {
+      undecidable(ctx, index, `${task.losses} leases were lost`)
+      return
+    }
+  }
+  if (missingReplicas(task) > 0 && !ctx.state.retry.includes(index)) {
+    ctx.state.retry.push(index)
+    ctx.changed = true
+  }
+  considerReveal(ctx, task, now)
+}
+
+/** Asks for reveals when everybody committed, or stragglers had their time. */
+function considerReveal(ctx: Context, task: TaskRecord, now: Standing): void {
+  const { f, policy } = ctx.state.config
+  const hidden = [...now.committed, ...now.asked]
+  if (now.committed.length === 0 || hidden.length + now.revealed.length <= f) return
+  if (task.stragglersUntil === null) {
+    const slowest = Math.max(...hidden.map((lease) => lease.committedAt - lease.issued))
+    task.stragglersUntil = ctx.now + Math.max(policy.stragglerFloor, policy.stragglerFactor * slowest)
+    ctx.changed = true
+  }
+  const waited = ctx.now >= task.stragglersUntil
+  const complete = now.live.length === 0 && (missingReplicas(task) <= 0 || !someoneAvailable(ctx, task))
+  if (complete || waited) for (const lease of now.committed) askReveal(ctx, lease)
+}
+
+function someoneAvailable(ctx: Context, task: TaskRecord): boolean {
+  return anyNode(ctx, (node) => isAvailable(ctx.state, node, ctx.now) && mayTake(ctx.state, task, node.id))
+}
+
+/** Whether some node of the pool fits. */
+export function anyNode(ctx: Context, fits: (node: NodeRecord) => boolean): boolean {
+  for (const id in ctx.state.nodes) {
+    const node = ctx.state.nodes[id as keyof typeof ctx.state.nodes]
+    if (node !== undefined && fits(node)) return true
+  }
+  return false
+}
+
+function askReveal(ctx: Context, lease: LeaseRecord): void {
+  lease.stage = 'asked'
+  lease.askedAt = ctx.now
+  ctx.changed = true
+  ctx.effects.push({ type: 'reveal', node: lease.node, lease: lease.id })
+}
+
+/** Equal votes together, largest group first. */
+function group(revealed: readonly LeaseRecord[]): LeaseRecord[][] {
+  const groups = new Map<string, LeaseRecord[]>()
+  for (const lease of revealed) {
+    if (lease.vote === null) continue
+    const key = keyOf(lease.vote)
+    const held = groups.get(key)
+    if (held === undefined) groups.set(key, [lease])
+    else held.push(lease)
+  }
+  return [...groups.values()].sort((a, b) => b.length - a.length)
+}
+
+function close(ctx: Context, index: number, task: TaskRecord, outcome: TaskOutcome): void {
+  task.outcome = outcome
+  ctx.state.open--
+  delete ctx.state.active[index]
+  ctx.state.retry = ctx.state.retry.filter((other) => other !== index)
+  ctx.changed = true
+}
+
+function accept(ctx: Context, index: number, task: TaskRecord, winners: readonly LeaseRecord[]): void {
+  const vote = winners[0]?.vote
+  if (vote === null || vote === undefined) return
+  close(ctx, index, task, { kind: 'accepted', vote, winners: winners.map((lease) => lease.id) })
+  ctx.effects.push({ type: 'accepted', task: index, output: vote.output })
+  judgeLate(ctx, index, task)
+}
+
+/** Ends a task without a result; nobody is blamed and nobody credited. */
+export function undecidable(ctx: Context, index: number, reason: string): void {
+  const task = ctx.state.tasks[index]
+  if (task === undefined || task.outcome !== null) return
+  close(ctx, index, task, { kind: 'undecidable', reason })
+  ctx.effects.push({ type: 'undecidable', task: index, reason })
+  judgeLate(ctx, index, task)
+}
+
+/**
+ * After the decision: reveals are still asked of those who committed (they earned credit or blame), who has not
+ * committed is let go.
+ */
+function judgeLate(ctx: Context, index: number, task: TaskRecord): void {
+  const now = standing(ctx, task)
+  const outcome = task.outcome
+  if (outcome === null) return
+  if (outcome.kind === 'undecidable') {
+    for (const lease of Object.values(now).flat()) settleLease(ctx, lease, 'cancelled')
+    return
+  }
+  for (const lease of now.live) letStragglerGo(ctx, lease)
+  for (const lease of now.committed) askReveal(ctx, lease)
+  for (const lease of now.revealed) {
+    const agreed = lease.vote !== null && keyOf(lease.vote) === keyOf(outcome.vote)
+    ctx.effects.push({ type: 'judged', node: lease.node, verdict: agreed ? 'agreed' : 'dissented' })
+    settleLease(ctx, lease, agreed ? 'accepted' : 'rejected')
+    if (!agreed) {
+      accuse(ctx, lease, 'wrong-result', index, [lease.id, ...outcome.winners])
+    }
+  }
+}
+
+/** The others were decisive without it: a node that had its time and is silent or slow gets less from now on. */
+function letStragglerGo(ctx: Context, lease: LeaseRecord): void {
+  const { id, node } = lease
+  const late = ctx.now - lease.issued >= ctx.state.config.policy.stragglerFloor
+  loseLease(ctx, lease, late ? 'straggler' : 'not-needed', late ? 'strike' : 'none')
+  ctx.state.unsettled[id] = { node, outcome: 'cancelled', credit: '0' }
+  ctx.effects.push({ type: 'settle', lease: id, node, outcome: 'cancelled', credit: '0' })
+}
+
+/** Notes a proven offence and takes the node out of this campaign. */
+function accuse(
+  ctx: Context,
+  lease: LeaseRecord,
+  offence: 'wrong-result' | 'broken-commitment',
+  task: number,
+  receipts: readonly (typeof lease.id)[],
+): void {
+  const document = lease.commitment?.document
+  const accusation = {
+    node: lease.node,
+    task,
+    lease: lease.id,
+    offence,
+    receipts: [...receipts],
+    commitments: document === undefined ? [] : [document],
+  } as const
+  ctx.state.accusations.push(accusation)
+  ctx.effects.push({ type: 'accused', accusation })
+  expel(ctx, lease)
+}
+
+/** It revealed other than it committed to: its vote does not count, its promise is the proof. */
+export function breakCommitment(ctx: Context, lease: LeaseRecord): void {
+  ctx.effects.push({ type: 'judged', node: lease.node, verdict: 'dissented' })
+  accuse(ctx, lease, 'broken-commitment', lease.task, [lease.id])
+  settleLease(ctx, lease, 'rejected')
+}
+
+/** No more work for a proven liar; what it has not committed is given to others. */
+function expel(ctx: Context, accused: LeaseRecord): void {
+  const node = ctx.state.nodes[accused.node]
+  if (node === undefined || node.accused) return
+  node.accused = true
+  dropLive(ctx, accused.node, 'accused')
+}
+
+/** Takes back everything that a node has not committed. */
+export function dropLive(ctx: Context, node: LeaseRecord['node'], reason: string): void {
+  const touched = new Set<number>()
+  for (const lease of Object.values(ctx.state.leases)) {
+    if (lease.node !== node || lease.stage !== 'live') continue
+    touched.add(lease.task)
+    loseLease(ctx, lease, reason, 'none')
+  }
+  for (const index of touched) evaluate(ctx, index)
+}

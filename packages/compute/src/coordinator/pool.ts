@@ -1,0 +1,84 @@
+import type { NodeId, Timestamp } from '@askee/core'
+import type { Context } from './context.ts'
+import type { CoordinatorEvent } from './events.ts'
+import type { CoordinatorState, NodeRecord, TaskRecord } from './state.ts'
+
+/** Tries that one node has at one task. */
+const TRIES = 2
+
+/** Registers a node with its capabilities, or renews what is known of it (CMP-10). */
+export function offered(ctx: Context, event: CoordinatorEvent & { type: 'offered' }): void {
+  const { state, now } = ctx
+  const known = state.nodes[event.node]
+  const base = Math.min(event.queue, event.slots + state.config.policy.prefetch)
+  const node: NodeRecord = {
+    id: event.node,
+    consent: event.consent,
+    consentExpires: event.consentExpires,
+    operator: event.operator,
+    reputation: event.reputation,
+    slots: event.slots,
+    queue: event.queue,
+    present: true,
+    accused: known?.accused ?? false,
+    inFlight: known?.inFlight ?? 0,
+    window: Math.min(event.queue, known?.window ?? base),
+    strikes: known?.strikes ?? 0,
+    backoffUntil: known?.backoffUntil ?? 0,
+  }
+  // Nodes offer themselves at every announcement; the journal need not hold what it holds already.
+  if (known?.present && JSON.stringify(known) === JSON.stringify(node)) return
+  if (!known?.present) {
+    state.poolChangedAt = now
+    ctx.effects.push({ type: 'registered', node: event.node })
+  }
+  state.nodes[event.node] = node
+  ctx.changed = true
+}
+
+/** Whether the node could work for this campaign, now or after a back-off. */
+export function isPotential(state: CoordinatorState, node: NodeRecord, now: Timestamp): boolean {
+  return (
+    node.present &&
+    !node.accused &&
+    node.reputation >= state.config.minReputation &&
+    node.consentExpires > now + state.config.wallTime
+  )
+}
+
+/** Whether the node can be given work now. */
+export function isAvailable(state: CoordinatorState, node: NodeRecord, now: Timestamp): boolean {
+  return isPotential(state, node, now) && now >= node.backoffUntil
+}
+
+/** Whether the node may have a replica of this task: one vote a node, and not again what it lost repeatedly. */
+export function mayTake(state: CoordinatorState, task: TaskRecord, node: NodeId): boolean {
+  if ((task.tried[node] ?? 0) >= TRIES) return false
+  return !task.leases.some((lease) => state.leases[lease]?.node === node)
+}
+
+/** A commitment came: the node is alive, and its speed says how much it may hold. */
+export function rewardCommit(state: CoordinatorState, node: NodeRecord, turnaround: number): void {
+  const { policy } = state.config
+  node.strikes = 0
+  if (turnaround <= policy.quickTurnaround) node.window = Math.min(node.queue, node.window + 1)
+  else if (turnaround > policy.slowTurnaround) {
+    node.window = Math.max(Math.min(node.queue, node.slots + policy.prefetch), node.window - 1)
+  }
+}
+
+/** A lease came to nothing: the node gets less, and nothing for a while. */
+export function strike(ctx: Context, node: NodeRecord): void {
+  const { policy } = ctx.state.config
+  // Leases lost together, in one batch, are one misfortune.
+  if (node.backoffUntil > ctx.now) return
+  node.strikes++
+  node.window = 1
+  node.backoffUntil = ctx.now + Math.min(policy.backoffCap, policy.backoffBase * 2 ** (node.strikes - 1))
+}
+
+/** The node said it is busy: no blame, a little rest. */
+export function rest(ctx: Context, node: NodeRecord): void {
+  node.window = Math.max(1, Math.floor(node.window / 2))
+  node.backoffUntil = Math.max(node.backoffUntil, ctx.now + ctx.state.config.policy.busyBackoff)
+}

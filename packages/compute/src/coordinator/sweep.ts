@@ -1,0 +1,85 @@
+import type { Context } from './context.ts'
+import { anyNode, evaluate, undecidable } from './decision.ts'
+import { loseLease } from './leases.ts'
+import { isPotential, mayTake } from './pool.ts'
+import type { TaskRecord } from './state.ts'
+
+/** What time alone changes: the deadline, withheld reveals, stragglers, tasks that nobody can take. */
+export function sweep(ctx: Context): void {
+  const { state, now } = ctx
+  if (state.phase === 'running' && now >= state.config.deadline) {
+    expire(ctx)
+    return
+  }
+  loseWithheld(ctx)
+  for (const key of Object.keys(state.active)) {
+    const index = Number(key)
+    evaluate(ctx, index)
+    const task = state.tasks[index]
+    if (task?.outcome === null) watchForHelp(ctx, index, task)
+  }
+  watchFreshTasks(ctx)
+}
+
+function expire(ctx: Context): void {
+  const { state } = ctx
+  state.tasks.forEach((task, index) => {
+    if (task.outcome === null) undecidable(ctx, index, 'the deadline passed')
+  })
+  state.nextFresh = state.config.count
+  ctx.changed = true
+}
+
+function loseWithheld(ctx: Context): void {
+  const { state, now } = ctx
+  for (const lease of Object.values(state.leases)) {
+    if (lease.stage !== 'asked' || now - lease.askedAt < state.config.policy.revealTimeout) continue
+    loseLease(ctx, lease, 'withheld', 'strike')
+    evaluate(ctx, lease.task)
+  }
+}
+
+/** A task that waits for a replica which no node of the pool could ever take ends after a time of grace. */
+function watchForHelp(ctx: Context, index: number, task: TaskRecord): void {
+  const { state, now } = ctx
+  const waiting = task.leases.every((id) => {
+    const stage = state.leases[id]?.stage
+    return stage === 'committed' || stage === 'revealed'
+  })
+  const helpless =
+    waiting && !anyNode(ctx, (node) => isPotential(state, node, now) && mayTake(state, task, node.id))
+  if (!helpless) {
+    if (task.stuckSince !== null) ctx.changed = true
+    task.stuckSince = null
+  } else if (task.stuckSince === null) {
+    task.stuckSince = now
+    ctx.changed = true
+  } else if (now - task.stuckSince >= state.config.policy.poolGrace) {
+    undecidable(ctx, index, tooFew(ctx, task))
+  }
+}
+
+/** The same for tasks not handed out yet, once there was a pool: without any volunteer so far, waiting is right. */
+function watchFreshTasks(ctx: Context): void {
+  const { state, now } = ctx
+  const waiting = state.nextFresh < state.config.count && Object.keys(state.nodes).length > 0
+  const helpless = waiting && !anyNode(ctx, (node) => isPotential(state, node, now))
+  if (!helpless) {
+    if (state.stuckSince !== null) ctx.changed = true
+    state.stuckSince = null
+  } else if (state.stuckSince === null) {
+    state.stuckSince = now
+    ctx.changed = true
+  } else if (now - state.stuckSince >= state.config.policy.poolGrace) {
+    for (let index = state.nextFresh; index < state.config.count; index++) {
+      const task = state.tasks[index]
+      if (task !== undefined) undecidable(ctx, index, tooFew(ctx, task))
+    }
+    state.nextFresh = state.config.count
+    ctx.changed = true
+  }
+}
+
+function tooFew(ctx: Context, task: TaskRecord): string {
+  return `no eligible node is left: ${task.leases.length} of ${task.wanted} replicas have an answer, ${ctx.state.config.f + 1} equal ones are needed`
+}

@@ -1,0 +1,31 @@
+import { type Clock, systemClock, type TopicName, type TopicRules } from '@askee/core'
+import { isPast, MAX_MANIFEST_BYTES, verifyManifest } from './manifest.ts'
+
+/** Where campaigns are announced: signed manifests, nothing else. */
+export const CAMPAIGN_TOPIC: TopicName = '/askee/topic/campaigns/1'
+
+const ENVELOPE = 256
+
+/**
+ * The topics of this package with their rules, to be declared when the mesh is made. A manifest that is not signed by
+ * its author is rejected; one that is over is dropped without blame, because clocks differ.
+ */
+export function computeTopics(clock: Clock): ReadonlyMap<TopicName, TopicRules> {
+  return new Map([
+    [
+      CAMPAIGN_TOPIC,
+      {
+        maxBytes: MAX_MANIFEST_BYTES + ENVELOPE,
+        expectedRatePerSecond: 5,
+        validate: (message) => {
+          const { manifest } = verifyManifest(message.body)
+          if (manifest.requester !== message.from) return 'reject'
+          return isPast(manifest, clock.now()) ? 'ignore' : 'accept'
+        },
+      },
+    ],
+  ])
+}
+
+/** `computeTopics` by this machine's clock, for composition roots. */
+export const COMPUTE_TOPICS: ReadonlyMap<TopicName, TopicRules> = computeTopics(systemClock)

@@ -1,0 +1,267 @@
+import {
+  AskeeError,
+  type Clock,
+  decode,
+  encode,
+  errorCode,
+  type LeaseId,
+  type Logger,
+  type Mesh,
+  type Milliseconds,
+  type NodeId,
+  type Timers,
+} from '@askee/core'
+import type { Identity } from '@askee/keys'
+import type { CoordinatorEffect } from '../coordinator/events.ts'
+import { unwatch, watch } from '../coordinator/liveness.ts'
+import { signSettlement } from '../protocol/documents.ts'
+import { assignAnswerSchema } from '../protocol/messages.ts'
+import {
+  BATCH_PAYLOAD_BYTES,
+  INLINE_INPUT_BYTES,
+  MAX_BATCH,
+  MAX_MESSAGE_BYTES,
+  PROTOCOLS,
+} from '../protocol/names.ts'
+import type { Campaign } from './campaign.ts'
+import type { Journal } from './journal.ts'
+import { Lane } from './lane.ts'
+import type { Loop } from './loop.ts'
+import { collectReveals } from './reveals.ts'
+
+export interface DeliveryComponents {
+  readonly mesh: Mesh
+  readonly identity: Identity
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly logger: Logger
+}
+
+export interface DeliveryInit {
+  /** How long a worker may take to answer one request. */
+  readonly requestTimeout: Milliseconds
+  /** How long reveals and settlements are tried again. */
+  readonly retryFor: Milliseconds
+  readonly retryDelay: Milliseconds
+}
+
+type Assign = CoordinatorEffect & { type: 'assign' }
+type Settle = CoordinatorEffect & { type: 'settle' }
+interface QueuedAssign {
+  readonly effect: Assign
+  readonly bytes: Uint8Array | null
+}
+
+interface Lanes {
+  readonly assign: Lane<QueuedAssign>
+  readonly reveal: Lane<LeaseId>
+  readonly settle: Lane<Settle>
+}
+
+/** Carries the coordinator's effects to the workers: a lane a node and kind, batches in each. */
+export class Delivery {
+  readonly #components: DeliveryComponents
+  readonly #init: DeliveryInit
+  readonly #loop: Loop
+  readonly #lanes = new Map<Campaign, Map<NodeId, Lanes>>()
+
+  constructor(components: DeliveryComponents, init: DeliveryInit, loop: Loop) {
+    this.#components = components
+    this.#init = init
+    this.#loop = loop
+  }
+
+  /** Takes the effects that are meant for workers; leaves the others. */
+  carryOut(campaign: Campaign, effects: readonly CoordinatorEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'assign') this.#assign(campaign, effect)
+      else if (effect.type === 'reveal') this.#lanesOf(campaign, effect.node).reveal.push(effect.lease)
+      else if (effect.type === 'settle') this.#lanesOf(campaign, effect.node).settle.push(effect)
+      else if (effect.type === 'unwatch') unwatch(campaign.liveness, effect.lease)
+    }
+  }
+
+  /** The campaign is over: its lanes are forgotten. */
+  forget(campaign: Campaign): void {
+    this.#lanes.delete(campaign)
+  }
+
+  #assign(campaign: Campaign, effect: Assign): void {
+    const now = this.#components.clock.monotonic()
+    watch(campaign.liveness, effect.lease, effect.node, now, now + effect.expiresIn)
+    const input = campaign.inputs[effect.task]
+    const bytes = input === undefined ? undefined : this.#components.journal.blob(campaign.signed.id, input)
+    const small = bytes !== undefined && bytes.byteLength <= INLINE_INPUT_BYTES
+    this.#lanesOf(campaign, effect.node).assign.push({ effect, bytes: small ? bytes : null })
+  }
+
+  #lanesOf(campaign: Campaign, node: NodeId): Lanes {
+    let nodes = this.#lanes.get(campaign)
+    if (nodes === undefined) {
+      nodes = new Map()
+      this.#lanes.set(campaign, nodes)
+    }
+    let lanes = nodes.get(node)
+    if (lanes === undefined) {
+      lanes = {
+        assign: new Lane<QueuedAssign>(assignBatch, (batch) => this.#sendAssign(campaign, node, batch)),
+        reveal: new Lane<LeaseId>(fullBatch, (batch) => this.#sendReveal(campaign, node, batch)),
+        settle: new Lane<Settle>(fullBatch, (batch) => this.#sendSettle(campaign, node, batch)),
+      }
+      nodes.set(node, lanes)
+    }
+    return lanes
+  }
+
+  async #sendAssign(campaign: Campaign, node: NodeId, queued: QueuedAssign[]): Promise<void> {
+    // What was taken back while it waited is not sent.
+    const batch = queued.filter(({ effect }) => campaign.state.leases[effect.lease]?.stage === 'live')
+    const first = batch[0]
+    if (first === undefined) return
+    const now = this.#components.clock.now()
+    try {
+      const answer = decode(
+        await this.#request(campaign, node, PROTOCOLS.assign, {
+          v: 1,
+          manifest: campaign.signed.bytes,
+          consent: first.effect.consent,
+          leases: batch.map(({ effect, bytes }) => ({
+            lease: effect.lease,
+            task: effect.task,
+            input: campaign.inputs[effect.task],
+            bytes,
+            expiresIn: effect.expiresIn,
+          })),
+        }),
+        assignAnswerSchema,
+        MAX_MESSAGE_BYTES,
+      )
+      if (answer.refused.length > 0) {
+        this.#loop.post(campaign, { type: 'refused', now, node, refusals: answer.refused })
+      } else this.#loop.touch(campaign)
+    } catch (error) {
+      const code = refusalCode(error)
+      const leases = batch.map(({ effect }) => effect.lease)
+      this.#components.logger.debug({ campaign: campaign.signed.id, node, code }, 'assignment not delivered')
+      if (code.startsWith('consent/') || code === 'compute/busy') {
+        const refusals = leases.map((lease) => ({ lease, code }))
+        this.#loop.post(campaign, { type: 'refused', now, node, refusals })
+      } else {
+        const losses = leases.map((lease) => ({ lease, node, reason: code }))
+        this.#loop.post(campaign, { type: 'lost', now, losses })
+      }
+    }
+  }
+
+  async #sendReveal(campaign: Campaign, node: NodeId, batch: LeaseId[]): Promise<void> {
+    let left = batch
+    const until = this.#components.clock.monotonic() + this.#init.retryFor
+    while (left.length > 0 && !campaign.abort.signal.aborted) {
+      try {
+        const answer = await this.#request(campaign, node, PROTOCOLS.reveal, {
+          v: 1,
+          campaign: campaign.signed.id,
+          leases: left,
+        })
+        const collected = await collectReveals(this.#components.mesh, campaign, node, left, answer)
+        const now = this.#components.clock.now()
+        if (collected.reveals.length > 0) {
+          const { reveals, outputs, receipts } = collected
+          this.#loop.post(campaign, { type: 'revealed', now, node, reveals }, { outputs, receipts })
+        }
+        this.#lose(campaign, node, collected.lost)
+        // A worker that gives nothing of what it was asked would otherwise be asked for ever.
+        const stalled = collected.left.length === left.length
+        left = collected.left
+        if (stalled) throw new AskeeError('compute/withheld', 'the worker revealed nothing')
+      } catch (error) {
+        const code = refusalCode(error)
+        const over = this.#components.clock.monotonic() >= until || code === 'mesh/stopped'
+        if (over || code.startsWith('compute/') || code.startsWith('codec/')) {
+          this.#lose(
+            campaign,
+            node,
+            left.map((lease) => ({ lease, reason: 'withheld' })),
+          )
+          return
+        }
+        await this.#pause(campaign)
+      }
+    }
+  }
+
+  async #sendSettle(campaign: Campaign, node: NodeId, batch: Settle[]): Promise<void> {
+    const document = signSettlement(this.#components.identity, {
+      v: 1,
+      campaign: campaign.signed.id,
+      settlements: batch.map(({ lease, outcome, credit }) => ({
+        lease,
+        outcome,
+        credit: BigInt(credit) as never,
+      })),
+    })
+    const until = this.#components.clock.monotonic() + this.#init.retryFor
+    while (!campaign.abort.signal.aborted) {
+      try {
+        await this.#request(campaign, node, PROTOCOLS.settle, { v: 1, document })
+        break
+      } catch (error) {
+        // The credit stands in the requester's books; the worker forgets the lease by itself when it expires.
+        if (this.#components.clock.monotonic() >= until || refusalCode(error).startsWith('compute/')) break
+        await this.#pause(campaign)
+      }
+    }
+    const leases = batch.map(({ lease }) => lease)
+    this.#loop.post(campaign, { type: 'settled', now: this.#components.clock.now(), leases })
+  }
+
+  #lose(campaign: Campaign, node: NodeId, lost: readonly { lease: LeaseId; reason: string }[]): void {
+    if (lost.length === 0 || campaign.abort.signal.aborted) return
+    const losses = lost.map(({ lease, reason }) => ({ lease, node, reason }))
+    this.#loop.post(campaign, { type: 'lost', now: this.#components.clock.now(), losses })
+  }
+
+  #request(
+    campaign: Campaign,
+    node: NodeId,
+    protocol: (typeof PROTOCOLS)[keyof typeof PROTOCOLS],
+    body: unknown,
+  ): Promise<Uint8Array> {
+    return this.#components.mesh.request(node, protocol, encode(body), {
+      signal: campaign.abort.signal,
+      timeout: this.#init.requestTimeout,
+      maxResponseBytes: MAX_MESSAGE_BYTES,
+    })
+  }
+
+  async #pause(campaign: Campaign): Promise<void> {
+    await this.#components.timers.sleep(this.#init.retryDelay, campaign.abort.signal).catch(() => undefined)
+  }
+}
+
+/** A batch has one consent, and inputs within the size of a message. */
+function assignBatch(queue: readonly QueuedAssign[]): number {
+  const consent = queue[0]?.effect.consent
+  let size = 0
+  let count = 0
+  for (const { effect, bytes } of queue) {
+    size += bytes?.byteLength ?? 0
+    if (count > 0 && (size > BATCH_PAYLOAD_BYTES || effect.consent !== consent)) break
+    if (++count === MAX_BATCH) break
+  }
+  return count
+}
+
+function fullBatch(queue: readonly unknown[]): number {
+  return Math.min(queue.length, MAX_BATCH)
+}
+
+/** The worker's own code when it refused, the mesh's when it could not be asked. */
+function refusalCode(error: unknown): string {
+  const code = errorCode(error) ?? 'compute/internal'
+  if (code === 'mesh/rate-limited') return 'compute/busy'
+  if (code !== 'mesh/refused') return code
+  const inner = (error as AskeeError<string, { code?: unknown }>).details.code
+  return typeof inner === 'string' ? inner : code
+}

@@ -1,0 +1,170 @@
+import { checkScope, type TokenVerifier } from '@askee/consent'
+import {
+  AskeeError,
+  type CampaignId,
+  type Clock,
+  decode,
+  digestOf,
+  encode,
+  type LeaseId,
+  type Mesh,
+  type NodeId,
+} from '@askee/core'
+import { heard } from '../coordinator/liveness.ts'
+import { verifyCommitment } from '../protocol/documents.ts'
+import { commitSchema, heartbeatSchema, offerSchema } from '../protocol/messages.ts'
+import { MAX_MESSAGE_BYTES, PROTOCOL_LIMITS, PROTOCOLS } from '../protocol/names.ts'
+import type { Campaign } from './campaign.ts'
+import type { Loop } from './loop.ts'
+import type { ReputationSource } from './reputation.ts'
+
+export interface DoorComponents {
+  readonly mesh: Mesh
+  readonly clock: Clock
+  readonly verifyToken: TokenVerifier
+  readonly reputation: ReputationSource
+  readonly loop: Loop
+  readonly find: (id: CampaignId) => Campaign | undefined
+  readonly maxNodes: number
+}
+
+/** Opens the requester's doors to workers; the returned function closes them. */
+export function openRequesterDoors(components: DoorComponents): () => void {
+  const { mesh } = components
+  const closers = [
+    mesh.handle(PROTOCOLS.offer, PROTOCOL_LIMITS.offer, ({ from, body }) =>
+      takeOffer(components, from, body),
+    ),
+    mesh.handle(PROTOCOLS.commit, PROTOCOL_LIMITS.commit, ({ from, body }) =>
+      takeCommit(components, from, body),
+    ),
+    mesh.handle(PROTOCOLS.heartbeat, PROTOCOL_LIMITS.heartbeat, async ({ from, body }) =>
+      takeHeartbeat(components, from, body),
+    ),
+  ]
+  return () => {
+    for (const close of closers) close()
+  }
+}
+
+function running(components: DoorComponents, id: CampaignId): Campaign {
+  const campaign = components.find(id)
+  if (campaign === undefined)
+    throw new AskeeError('compute/unknown-campaign', `no campaign ${id} is run here`)
+  if (campaign.state.phase !== 'running') {
+    throw new AskeeError('compute/finished', `the campaign ${id} is ${campaign.state.phase}`)
+  }
+  return campaign
+}
+
+/** CMP-10: a node registers with its capabilities and the consent under which it would work. */
+async function takeOffer(components: DoorComponents, from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+  const offer = decode(body, offerSchema, PROTOCOL_LIMITS.offer.maxRequestBytes)
+  const campaign = running(components, offer.campaign)
+  const { manifest } = campaign.signed
+  if (offer.capabilities.memoryBytes < manifest.resources.memoryBytes) {
+    throw new AskeeError('compute/capability', 'the node has less memory than a task wants')
+  }
+  const known = campaign.state.nodes[from]
+  if (known?.accused) throw new AskeeError('compute/excluded', 'the node was proven wrong in this campaign')
+  if (known === undefined && Object.keys(campaign.state.nodes).length >= components.maxNodes) {
+    throw new AskeeError(
+      'compute/enough-nodes',
+      `${components.maxNodes} nodes work for this campaign already`,
+    )
+  }
+  const claims = await components.verifyToken(offer.token, {
+    subject: from,
+    audience: components.mesh.self,
+  })
+  checkScope(claims, {
+    requester: components.mesh.self,
+    kind: manifest.kind,
+    memoryBytes: manifest.resources.memoryBytes,
+    durationMs: manifest.resources.wallTime,
+    // What the volunteer thinks of the requester is for the volunteer to judge.
+    requesterReputation: 1,
+  })
+  const reputation = components.reputation.of(from)
+  if (reputation < manifest.minReputation) {
+    throw new AskeeError(
+      'compute/reputation',
+      `the campaign wants a reputation of ${manifest.minReputation}, known is ${reputation.toFixed(3)}`,
+    )
+  }
+  await components.loop.feed(campaign, {
+    type: 'offered',
+    now: components.clock.now(),
+    node: from,
+    consent: claims.id,
+    consentExpires: claims.expires,
+    operator: claims.issuer,
+    reputation,
+    slots: offer.capabilities.slots,
+    queue: offer.capabilities.queue,
+  })
+  return encode({})
+}
+
+/** Acknowledged once it is on disk, so that a worker may rely on it. */
+async function takeCommit(components: DoorComponents, from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+  const message = decode(body, commitSchema, MAX_MESSAGE_BYTES)
+  const campaign = components.find(message.campaign)
+  if (campaign === undefined) throw new AskeeError('compute/unknown-campaign', 'no such campaign is run here')
+  assertRegistered(campaign, from)
+  const now = components.clock.now()
+  const waits: Promise<void>[] = []
+  const named: LeaseId[] = []
+  if (message.failed.length > 0) {
+    const losses = message.failed.map(({ lease, code }) => ({ lease, node: from, reason: code }))
+    waits.push(components.loop.feed(campaign, { type: 'lost', now, losses }))
+  }
+  if (message.document !== null) {
+    const { value } = verifyCommitment(message.document, from)
+    if (value.campaign !== message.campaign) {
+      throw new AskeeError('compute/campaign', 'the commitment is for another campaign')
+    }
+    named.push(...value.commitments.map(({ lease }) => lease))
+    waits.push(
+      components.loop.feed(
+        campaign,
+        {
+          type: 'committed',
+          now,
+          node: from,
+          document: digestOf(message.document),
+          commits: value.commitments,
+        },
+        { commitments: [message.document] },
+      ),
+    )
+  }
+  await Promise.all(waits)
+  return encode({ drop: strangers(campaign, from, named) })
+}
+
+function takeHeartbeat(components: DoorComponents, from: NodeId, body: Uint8Array): Uint8Array {
+  const message = decode(body, heartbeatSchema, MAX_MESSAGE_BYTES)
+  const drop: LeaseId[] = []
+  for (const { campaign: id, leases } of message.campaigns) {
+    const campaign = components.find(id)
+    if (campaign === undefined) drop.push(...leases)
+    else {
+      heard(campaign.liveness, from, leases, components.clock.monotonic())
+      drop.push(...strangers(campaign, from, leases))
+    }
+  }
+  return encode({ drop })
+}
+
+function assertRegistered(campaign: Campaign, from: NodeId): void {
+  if (!Object.hasOwn(campaign.state.nodes, from)) {
+    throw new AskeeError('compute/not-registered', `${from} has not offered itself for this campaign`)
+  }
+}
+
+/** Leases that are not, or no longer, this node's. One whose settlement is on its way stays until that arrives. */
+function strangers(campaign: Campaign, from: NodeId, leases: readonly LeaseId[]): LeaseId[] {
+  const { state } = campaign
+  return leases.filter((lease) => state.leases[lease]?.node !== from && state.unsettled[lease]?.node !== from)
+}

@@ -1,0 +1,62 @@
+import type { Fuel, LeaseId, NodeId } from '@askee/core'
+import type { TaskResult } from '@askee/sandbox'
+import type { Accusation, CampaignReport, TaskReport } from '../api.ts'
+import type { AccusationRecord, TaskRecord } from '../coordinator/state.ts'
+import { taskIdOf } from '../protocol/task-id.ts'
+import type { Campaign } from './campaign.ts'
+import type { Journal } from './journal.ts'
+
+/** Everything known of a campaign, outputs and evidence read from the journal. */
+export function reportOf(journal: Journal, campaign: Campaign): CampaignReport {
+  const { signed, state, submitted } = campaign
+  return {
+    id: signed.id,
+    purpose: signed.manifest.purpose,
+    kind: signed.manifest.kind,
+    state: state.phase,
+    f: signed.manifest.f,
+    tasks: state.tasks.map((task, index) => taskReport(journal, campaign, task, index)),
+    accused: state.accusations.map((record) => accusationOf(journal, campaign, record)),
+    credit: new Map(
+      Object.entries(state.credit).map(([node, fuel]) => [node as NodeId, BigInt(fuel) as Fuel]),
+    ),
+    submitted,
+  }
+}
+
+function taskReport(journal: Journal, campaign: Campaign, task: TaskRecord, index: number): TaskReport {
+  const { outcome } = task
+  const undecided = task.replicas > 0 ? 'running' : 'pending'
+  return {
+    id: taskIdOf(campaign.signed.id, index),
+    index,
+    state: outcome?.kind ?? undecided,
+    result: outcome?.kind === 'accepted' ? resultOf(journal, campaign, outcome.vote) : null,
+    replicas: task.replicas,
+    reason: outcome?.kind === 'undecidable' ? outcome.reason : null,
+  }
+}
+
+function resultOf(
+  journal: Journal,
+  campaign: Campaign,
+  vote: { output: Parameters<Journal['blob']>[1]; trap: TaskResult['trap']; fuel: string },
+): TaskResult {
+  const output = journal.blob(campaign.signed.id, vote.output) ?? new Uint8Array()
+  return { output, trap: vote.trap, fuel: BigInt(vote.fuel) as Fuel }
+}
+
+/** An accusation with its evidence: commitments first, then receipts, the accused node's own first. */
+export function accusationOf(journal: Journal, campaign: Campaign, record: AccusationRecord): Accusation {
+  const documents = [
+    ...record.commitments.map((digest) => journal.commitment(digest)),
+    ...record.receipts.map((lease: LeaseId) => journal.receipt(lease)),
+  ]
+  return {
+    node: record.node,
+    task: taskIdOf(campaign.signed.id, record.task),
+    lease: record.lease,
+    offence: record.offence,
+    evidence: documents.filter((document) => document !== undefined),
+  }
+}

@@ -1,0 +1,294 @@
+import type { TokenVerifier } from '@askee/consent'
+import {
+  AskeeError,
+  type BlockStore,
+  type CampaignId,
+  type Clock,
+  errorText,
+  type Logger,
+  type Mesh,
+  type NodeId,
+  type Random,
+  type Timers,
+} from '@askee/core'
+import type { Identity } from '@askee/keys'
+import { type Database, openDatabase } from '@askee/store'
+import { check as admit } from '@askee/wasm'
+import type { CampaignEvent, CampaignReport, CampaignSpec, Requester } from '../api.ts'
+import type { CoordinatorEffect } from '../coordinator/events.ts'
+import { check as checkLiveness, watch } from '../coordinator/liveness.ts'
+import { initialState } from '../coordinator/state.ts'
+import { verifyManifest } from '../protocol/manifest.ts'
+import { INLINE_INPUT_BYTES } from '../protocol/names.ts'
+import { type Announcement, announce } from './announcer.ts'
+import { type Campaign, createCampaign, decodeInputList } from './campaign.ts'
+import { Delivery } from './delivery.ts'
+import { openRequesterDoors } from './doors.ts'
+import { type RequesterInit, resolveRequesterInit } from './init.ts'
+import { createJournal, type Journal, type JournaledCampaign } from './journal.ts'
+import { Loop } from './loop.ts'
+import { JOURNAL_MIGRATIONS } from './migrations.ts'
+import { narrate } from './narration.ts'
+import { accusationOf, reportOf } from './report.ts'
+import { createJournalReputation, type ReputationSource } from './reputation.ts'
+import { configOf, prepare } from './submit.ts'
+
+export interface RequesterComponents {
+  readonly mesh: Mesh
+  readonly identity: Identity
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+  /** Checks the consent in each offer. */
+  readonly verifyToken: TokenVerifier
+  /** The store that the mesh serves blocks from: modules and large inputs are pinned in it while they are needed. */
+  readonly blocks: BlockStore
+  /** Default: the requester's own evidence in its journal. */
+  readonly reputation?: ReputationSource
+}
+
+/** The requester's side of replicated computation. See Requester. */
+export function createRequester(components: RequesterComponents, init: RequesterInit): Requester {
+  return new JournalingRequester(components, init)
+}
+
+class JournalingRequester implements Requester {
+  readonly #components: RequesterComponents
+  readonly #init: ReturnType<typeof resolveRequesterInit>
+  readonly #listeners = new Set<(event: CampaignEvent) => void>()
+  readonly #campaigns = new Map<CampaignId, Campaign>()
+  readonly #announcements = new Map<Campaign, Announcement>()
+  readonly #cleanup: (() => void)[] = []
+  #live: Live | null = null
+
+  constructor(components: RequesterComponents, init: RequesterInit) {
+    this.#components = components
+    this.#init = resolveRequesterInit(init)
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#live !== null) return
+    const database = openDatabase(this.#init.journal, JOURNAL_MIGRATIONS)
+    const journal = createJournal(database)
+    const { mesh, clock, timers } = this.#components
+    const loop = new Loop({ ...this.#components, journal }, this.#init.commitPeriod, (campaign, effects) =>
+      this.#carryOut(campaign, effects),
+    )
+    const delivery = new Delivery({ ...this.#components, journal }, this.#init, loop)
+    this.#live = { database, journal, loop, delivery }
+    for (const held of journal.load()) await this.#resume(held)
+    const reputation = this.#components.reputation ?? createJournalReputation(database)
+    this.#cleanup.push(
+      openRequesterDoors({
+        mesh,
+        clock,
+        verifyToken: this.#components.verifyToken,
+        reputation,
+        loop,
+        find: (id) => this.#campaigns.get(id),
+        maxNodes: this.#init.maxNodes,
+      }),
+      timers.every(this.#init.sweepPeriod, () => this.#sweep()),
+      mesh.onPeer((peer, state) => {
+        if (state === 'disconnected') this.#watchDisconnected(peer)
+      }),
+    )
+  }
+
+  async stop(): Promise<void> {
+    const live = this.#live
+    if (live === null) return
+    this.#live = null
+    for (const clean of this.#cleanup.splice(0)) clean()
+    for (const announcement of this.#announcements.values()) announcement.end()
+    live.loop.stop()
+    const stopped = new AskeeError('compute/stopped', 'the requester has stopped')
+    for (const campaign of this.#campaigns.values()) {
+      campaign.abort.abort(stopped)
+      for (const unpin of campaign.unpin.splice(0)) unpin()
+      campaign.finished.reject(stopped)
+    }
+    this.#announcements.clear()
+    this.#campaigns.clear()
+    live.database.close()
+  }
+
+  async submit(spec: CampaignSpec): Promise<CampaignId> {
+    const { clock, mesh } = this.#components
+    const { journal } = this.#started()
+    admit(spec.module, { abi: 'askee' })
+    const now = clock.now()
+    const { signed, inputs, inputList } = prepare(this.#components, spec, now)
+    await mesh.putBlock(spec.module)
+    await mesh.putBlock(inputList)
+    for (const input of spec.inputs) if (input.byteLength > INLINE_INPUT_BYTES) await mesh.putBlock(input)
+    const small = spec.inputs.filter((input) => input.byteLength <= INLINE_INPUT_BYTES)
+    const config = configOf(signed, this.#init.policy)
+    journal.create({ id: signed.id, manifest: signed.bytes, submitted: now }, config, [inputList, ...small])
+    const campaign = createCampaign(
+      { signed, inputs, submitted: now, state: initialState(config) },
+      this.#init.silence,
+    )
+    this.#open(campaign)
+    return signed.id
+  }
+
+  list(): ReturnType<Requester['list']> {
+    return [...this.#campaigns.values()].reverse().map(({ signed, state }) => ({
+      id: signed.id,
+      purpose: signed.manifest.purpose,
+      state: state.phase,
+      tasks: state.tasks.length,
+      accepted: state.tasks.filter((task) => task.outcome?.kind === 'accepted').length,
+      undecided: state.tasks.filter((task) => task.outcome?.kind === 'undecidable').length,
+    }))
+  }
+
+  report(id: CampaignId): CampaignReport {
+    return reportOf(this.#started().journal, this.#find(id))
+  }
+
+  async wait(id: CampaignId, signal?: AbortSignal): Promise<CampaignReport> {
+    const { finished } = this.#find(id)
+    signal?.throwIfAborted()
+    const aborted = Promise.withResolvers<never>()
+    const onAbort = (): void => aborted.reject(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      await Promise.race([finished.promise, aborted.promise])
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+    }
+    return this.report(id)
+  }
+
+  onEvent(listener: (event: CampaignEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #started(): Live {
+    if (this.#live === null) throw new AskeeError('compute/stopped', 'the requester is not started')
+    return this.#live
+  }
+
+  #find(id: CampaignId): Campaign {
+    const campaign = this.#campaigns.get(id)
+    if (campaign === undefined)
+      throw new AskeeError('compute/unknown-campaign', `no campaign ${id} is known here`)
+    return campaign
+  }
+
+  /** A campaign from the journal goes on where its last durable event left it. */
+  async #resume(held: JournaledCampaign): Promise<void> {
+    const { journal, loop } = this.#started()
+    const signed = verifyManifest(held.manifest)
+    const list =
+      journal.blob(signed.id, signed.manifest.inputs) ??
+      (await this.#components.blocks.get(signed.manifest.inputs))
+    const inputs = list === undefined ? [] : decodeInputList(list)
+    const { submitted, state } = held
+    const campaign = createCampaign({ signed, submitted, state, inputs }, this.#init.silence)
+    if (state.phase !== 'running') {
+      this.#campaigns.set(signed.id, campaign)
+      campaign.finished.resolve()
+      if (Object.keys(state.unsettled).length === 0) return
+    } else {
+      this.#open(campaign)
+      const now = this.#components.clock.monotonic()
+      for (const lease of Object.values(state.leases)) {
+        if (lease.stage !== 'live') continue
+        const left = lease.issued + state.config.wallTime + state.config.policy.leaseSlack
+        const span = Math.max(this.#init.silence, left - this.#components.clock.now())
+        watch(campaign.liveness, lease.id, lease.node, now, now + span)
+      }
+    }
+    loop.post(campaign, { type: 'resumed', now: this.#components.clock.now() })
+  }
+
+  #open(campaign: Campaign): void {
+    const { manifest, bytes, id } = campaign.signed
+    this.#campaigns.set(id, campaign)
+    campaign.finished.promise.catch(() => undefined)
+    const { blocks } = this.#components
+    for (const digest of new Set([manifest.module, manifest.inputs, ...this.#largeInputs(campaign)])) {
+      campaign.unpin.push(blocks.pin(digest))
+    }
+    const { announceFirst: first, announceLongest: longest } = this.#init
+    this.#announcements.set(campaign, announce(this.#components, { first, longest }, bytes))
+  }
+
+  #largeInputs(campaign: Campaign): readonly Campaign['inputs'][number][] {
+    const { journal } = this.#started()
+    return campaign.inputs.filter((digest) => !journal.holds(campaign.signed.id, digest))
+  }
+
+  #sweep(): void {
+    const live = this.#live
+    if (live === null) return
+    const now = this.#components.clock.now()
+    for (const campaign of this.#campaigns.values()) {
+      if (campaign.state.phase !== 'running') continue
+      const losses = checkLiveness(campaign.liveness, this.#components.clock.monotonic())
+      if (losses.length > 0) live.loop.post(campaign, { type: 'lost', now, losses })
+      live.loop.post(campaign, { type: 'sweep', now })
+    }
+  }
+
+  #watchDisconnected(peer: NodeId): void {
+    const { mesh, timers, clock } = this.#components
+    const cancel = timers.after(this.#init.disconnectGrace, () => {
+      this.#cleanup.splice(this.#cleanup.indexOf(cancel), 1)
+      if (this.#live === null || mesh.peers().includes(peer)) return
+      for (const campaign of this.#campaigns.values()) {
+        if (campaign.state.phase !== 'running' || !campaign.state.nodes[peer]?.present) continue
+        const now = clock.now()
+        this.#live.loop.post(campaign, { type: 'departed', now, node: peer, reason: 'disconnected' })
+        this.#announcements.get(campaign)?.hurry()
+      }
+    })
+    this.#cleanup.push(cancel)
+  }
+
+  #carryOut(campaign: Campaign, effects: readonly CoordinatorEffect[]): void {
+    const live = this.#live
+    if (live === null) return
+    live.delivery.carryOut(campaign, effects)
+    for (const effect of effects) {
+      if (effect.type === 'finished') this.#finish(campaign)
+      const event = narrate(campaign, effect, (record) => accusationOf(live.journal, campaign, record))
+      if (event !== undefined) this.#tell(event)
+    }
+    if (campaign.state.phase !== 'running' && Object.keys(campaign.state.unsettled).length === 0) {
+      live.journal.compact(campaign.signed.id, campaign.state)
+      live.delivery.forget(campaign)
+    }
+  }
+
+  #finish(campaign: Campaign): void {
+    this.#announcements.get(campaign)?.end()
+    this.#announcements.delete(campaign)
+    for (const unpin of campaign.unpin.splice(0)) unpin()
+    campaign.finished.resolve()
+  }
+
+  #tell(event: CampaignEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(event)
+      } catch (error) {
+        this.#components.logger.warn({ error: errorText(error) }, 'a listener of campaign events failed')
+      }
+    }
+  }
+}
+
+/** What exists between start and stop. */
+interface Live {
+  readonly database: Database
+  readonly journal: Journal
+  readonly loop: Loop
+  readonly delivery: Delivery
+}

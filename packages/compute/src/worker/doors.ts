@@ -1,0 +1,60 @@
+import { type CampaignId, decode, encode, type LeaseId, type Mesh, type NodeId } from '@askee/core'
+import { type Settlement, verifySettlement } from '../protocol/documents.ts'
+import { type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
+import {
+  type Assign,
+  type AssignAnswer,
+  assignSchema,
+  type RevealAnswer,
+  revealSchema,
+  settleSchema,
+} from '../protocol/messages.ts'
+import { MAX_MESSAGE_BYTES, PROTOCOL_LIMITS, PROTOCOLS } from '../protocol/names.ts'
+
+/** What the worker does about requests that passed the doors' parsing. Throws AskeeErrors to refuse. */
+export interface WorkerDoorHandlers {
+  assign(from: NodeId, signed: SignedManifest, message: Assign): AssignAnswer
+  reveal(from: NodeId, campaign: CampaignId, leases: readonly LeaseId[]): Promise<RevealAnswer>
+  settle(from: NodeId, settlements: Settlement['settlements']): void
+}
+
+/** Opens the worker's doors to requesters; the returned function closes them. */
+export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () => void {
+  const manifests = new RecentManifest()
+  const closers = [
+    mesh.handle(PROTOCOLS.assign, PROTOCOL_LIMITS.assign, async ({ from, body }) => {
+      const message = decode(body, assignSchema, MAX_MESSAGE_BYTES)
+      return encode(handlers.assign(from, manifests.verify(message.manifest), message))
+    }),
+    mesh.handle(PROTOCOLS.reveal, PROTOCOL_LIMITS.reveal, async ({ from, body }) => {
+      const message = decode(body, revealSchema, MAX_MESSAGE_BYTES)
+      return encode(await handlers.reveal(from, message.campaign, message.leases))
+    }),
+    mesh.handle(PROTOCOLS.settle, PROTOCOL_LIMITS.settle, async ({ from, body }) => {
+      const { document } = decode(body, settleSchema, MAX_MESSAGE_BYTES)
+      handlers.settle(from, verifySettlement(document, from).value.settlements)
+      return encode({})
+    }),
+  ]
+  return () => {
+    for (const close of closers) close()
+  }
+}
+
+/** Manifests verified lately, by their bytes: a campaign's assignments all carry the same. */
+class RecentManifest {
+  static readonly #capacity = 32
+  readonly #verified = new Map<string, SignedManifest>()
+
+  verify(bytes: Uint8Array): SignedManifest {
+    const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+    const held = this.#verified.get(key)
+    if (held !== undefined) return held
+    const signed = verifyManifest(bytes)
+    if (this.#verified.size >= RecentManifest.#capacity) {
+      this.#verified.delete(this.#verified.keys().next().value as string)
+    }
+    this.#verified.set(key, signed)
+    return signed
+  }
+}

@@ -1,0 +1,94 @@
+import type { CampaignId, Digest, LeaseId, NodeId, Timestamp } from '@askee/core'
+import type { Settlement } from '../protocol/documents.ts'
+
+/** What happens to a worker. Names are the actions of the specification. */
+export type WorkerEvent =
+  /** A campaign was announced. `consent` is the live consent that covers it, `capable` whether this machine could. */
+  | {
+      readonly type: 'announced'
+      readonly now: Timestamp
+      readonly campaign: CampaignId
+      readonly requester: NodeId
+      readonly deadline: Timestamp
+      readonly consent: string | null
+      readonly capable: 'capable' | 'incapable'
+    }
+  /** Leases came from `from`. `refusal` is the code of the consent's door, null when it is open. */
+  | {
+      readonly type: 'assigned'
+      readonly now: Timestamp
+      readonly from: NodeId
+      readonly campaign: CampaignId
+      /** Who signed the campaign's manifest. */
+      readonly requester: NodeId
+      readonly deadline: Timestamp
+      readonly count: number
+      readonly consent: string
+      readonly refusal: string | null
+      readonly module: Digest
+      readonly leases: readonly {
+        readonly lease: LeaseId
+        readonly task: number
+        readonly expiresIn: number
+      }[]
+    }
+  /** Module and input are here, the task runs. */
+  | { readonly type: 'started'; readonly now: Timestamp; readonly lease: LeaseId }
+  /** The task ended with a result. */
+  | { readonly type: 'computed'; readonly now: Timestamp; readonly lease: LeaseId }
+  /** This node could not or may not do it: no answer of the task. */
+  | { readonly type: 'failed'; readonly now: Timestamp; readonly lease: LeaseId; readonly code: string }
+  | {
+      readonly type: 'reveal-asked'
+      readonly now: Timestamp
+      readonly from: NodeId
+      readonly campaign: CampaignId
+      readonly leases: readonly LeaseId[]
+    }
+  /** The requester does not want these any more, or does not know them. */
+  | {
+      readonly type: 'dropped'
+      readonly now: Timestamp
+      readonly from: NodeId
+      readonly leases: readonly LeaseId[]
+    }
+  | {
+      readonly type: 'settled'
+      readonly now: Timestamp
+      readonly from: NodeId
+      readonly settlements: Settlement['settlements']
+    }
+  /** Looks at what time alone changes. */
+  | { readonly type: 'sweep'; readonly now: Timestamp }
+
+export type WorkerEffect =
+  | { readonly type: 'offer'; readonly campaign: CampaignId; readonly requester: NodeId }
+  | {
+      readonly type: 'answer'
+      readonly accepted: readonly LeaseId[]
+      readonly refused: readonly { readonly lease: LeaseId; readonly code: string }[]
+    }
+  /** Fetch and run. */
+  | { readonly type: 'start'; readonly lease: LeaseId }
+  /** Tell the requester the commitment. */
+  | {
+      readonly type: 'commit'
+      readonly lease: LeaseId
+      readonly campaign: CampaignId
+      readonly requester: NodeId
+    }
+  /** Tell the requester that there will be none. */
+  | {
+      readonly type: 'report'
+      readonly lease: LeaseId
+      readonly campaign: CampaignId
+      readonly requester: NodeId
+      readonly code: string
+    }
+  | {
+      readonly type: 'reveal'
+      readonly leases: readonly LeaseId[]
+      readonly unknown: readonly LeaseId[]
+    }
+  /** Stop what runs for it, if anything, and forget its data. */
+  | { readonly type: 'forget'; readonly lease: LeaseId; readonly reason: string }

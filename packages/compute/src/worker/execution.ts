@@ -1,0 +1,117 @@
+import type { ConsentGate, ConsentQuestion } from '@askee/consent'
+import { AskeeError, digestOf, type LeaseId, type Mesh, type NodeId, type Random } from '@askee/core'
+import type { ExecutionOutcome, Executor, TaskResult } from '@askee/sandbox'
+import { instrument } from '@askee/wasm'
+import type { Manifest } from '../protocol/manifest.ts'
+import { MAX_INPUT_BYTES, MAX_MODULE_BYTES } from '../protocol/names.ts'
+import { claimDigest, commitmentOf } from '../protocol/result.ts'
+import type { LruCache } from './lru-cache.ts'
+import type { CommittedResult, Materials } from './materials.ts'
+
+export interface ExecutionComponents {
+  readonly mesh: Mesh
+  readonly executor: Executor
+  readonly consents: ConsentGate
+  readonly random: Random
+  readonly modules: LruCache<Uint8Array>
+  readonly requesterReputation: (requester: NodeId) => number
+}
+
+/** What a consent is asked about a campaign's tasks. */
+export function questionOf(
+  { requester, kind, resources }: Manifest,
+  reputation: (requester: NodeId) => number,
+): ConsentQuestion {
+  return {
+    requester,
+    kind,
+    memoryBytes: resources.memoryBytes,
+    durationMs: resources.wallTime,
+    requesterReputation: reputation(requester),
+  }
+}
+
+/**
+ * Fetches, admits and instruments the module, fetches the input, passes the consent's last door and runs the task.
+ * @param onStart called when the task runs
+ * @throws AskeeError `consent/*`, `mesh/*`, `wasm/*`, `compute/input`, `fault/*`: this node gives no answer
+ */
+export async function execute(
+  components: ExecutionComponents,
+  lease: { readonly id: LeaseId; readonly consent: string },
+  materials: Materials,
+  onStart: () => void,
+): Promise<CommittedResult> {
+  const { signed, abort } = materials
+  const { manifest } = signed
+  const module = await components.modules.get(manifest.module, () => fetchModule(components, manifest))
+  const input = await inputOf(components.mesh, materials)
+  abort.signal.throwIfAborted()
+  // CON-1: what was allowed at the assignment may have been revoked while the task waited.
+  components.consents.check(lease.consent, questionOf(manifest, components.requesterReputation))
+  const { fuel, memoryBytes, outputBytes, wallTime } = manifest.resources
+  const execution = await components.executor.execute({
+    module,
+    input,
+    limits: { fuel, memoryBytes, outputBytes, wallTime },
+  })
+  const kill = (): void => void execution.kill(String(abort.signal.reason)).catch(() => undefined)
+  if (abort.signal.aborted) kill()
+  else abort.signal.addEventListener('abort', kill, { once: true })
+  onStart()
+  const outcome = await execution.outcome
+  abort.signal.removeEventListener('abort', kill)
+  return committed(components, lease.id, manifest, materials, resultOf(outcome))
+}
+
+async function fetchModule({ mesh }: ExecutionComponents, manifest: Manifest): Promise<Uint8Array> {
+  const { module, requester } = manifest
+  const bytes = await mesh.getBlock(module, { providers: [requester], maxBytes: MAX_MODULE_BYTES })
+  return instrument(bytes, { abi: 'askee' }).bytes
+}
+
+async function inputOf(mesh: Mesh, { signed, input, bytes, abort }: Materials): Promise<Uint8Array> {
+  if (bytes === null) {
+    const providers = [signed.manifest.requester]
+    return mesh.getBlock(input, { providers, maxBytes: MAX_INPUT_BYTES, signal: abort.signal })
+  }
+  // CMP-9: content-addressed however it came.
+  if (digestOf(bytes) !== input)
+    throw new AskeeError('compute/input', 'the input is not the one that was named')
+  return bytes
+}
+
+function resultOf(outcome: ExecutionOutcome): TaskResult {
+  switch (outcome.kind) {
+    case 'completed':
+      return outcome.result
+    case 'fault':
+      throw new AskeeError(outcome.code, outcome.message)
+    case 'killed':
+      throw new AskeeError('compute/killed', outcome.reason)
+    case 'checkpointed':
+      throw new AskeeError('compute/interrupted', 'the task was stopped at a checkpoint')
+    default:
+      return outcome satisfies never
+  }
+}
+
+function committed(
+  { mesh, random }: ExecutionComponents,
+  lease: LeaseId,
+  { module }: Manifest,
+  { input }: Materials,
+  { output, trap, fuel }: TaskResult,
+): CommittedResult {
+  const outputDigest = digestOf(output)
+  const nonce = random.bytes(32)
+  const claim = claimDigest({ module, input, output: outputDigest, trap, fuel })
+  return {
+    output,
+    outputDigest,
+    trap,
+    fuel,
+    nonce,
+    commitment: commitmentOf(claim, nonce, mesh.self, lease),
+  }
+}

@@ -1,0 +1,210 @@
+import type { Fuel, LeaseId } from '@askee/core'
+import type { WorkerEffect, WorkerEvent } from './events.ts'
+import type { WorkerLease, WorkerState } from './state.ts'
+
+export interface WorkerStep {
+  readonly state: WorkerState
+  readonly effects: readonly WorkerEffect[]
+}
+
+type Of<Type extends WorkerEvent['type']> = WorkerEvent & { type: Type }
+
+/**
+ * The worker. Deterministic; `state` is changed in place and returned. It obeys nobody but the requester of each lease.
+ */
+export function step(state: WorkerState, event: WorkerEvent): WorkerStep {
+  const effects: WorkerEffect[] = []
+  switch (event.type) {
+    case 'announced':
+      announced(state, event, effects)
+      break
+    case 'assigned':
+      assigned(state, event, effects)
+      break
+    case 'started':
+      move(state, event.lease, 'running', event.now)
+      break
+    case 'computed':
+      computed(state, event, effects)
+      break
+    case 'failed':
+      failed(state, event, effects)
+      break
+    case 'reveal-asked':
+      revealAsked(state, event, effects)
+      break
+    case 'dropped':
+      for (const id of event.leases) drop(state, event.from, id, 'dropped', effects)
+      break
+    case 'settled':
+      settled(state, event, effects)
+      break
+    case 'sweep':
+      sweep(state, event, effects)
+      break
+    default:
+      event satisfies never
+  }
+  startNext(state, event.now, effects)
+  return { state, effects }
+}
+
+function isLive(lease: WorkerLease): boolean {
+  return lease.stage !== 'committed' && lease.stage !== 'revealed'
+}
+
+function live(state: WorkerState): number {
+  return state.queued.length + state.busy
+}
+
+/** Offers itself when a consent covers the campaign and there is room (CON-1: the first door). */
+function announced(state: WorkerState, event: Of<'announced'>, effects: WorkerEffect[]): void {
+  if (event.consent === null || event.capable === 'incapable' || event.now >= event.deadline) return
+  if (live(state) >= state.config.queue) return
+  effects.push({ type: 'offer', campaign: event.campaign, requester: event.requester })
+}
+
+function assigned(state: WorkerState, event: Of<'assigned'>, effects: WorkerEffect[]): void {
+  const accepted: LeaseId[] = []
+  const refused: { lease: LeaseId; code: string }[] = []
+  for (const offered of event.leases) {
+    const code = refusalOf(state, event, offered)
+    if (code === null) {
+      accepted.push(offered.lease)
+      if (state.leases.has(offered.lease)) continue
+      state.leases.set(offered.lease, {
+        id: offered.lease,
+        campaign: event.campaign,
+        task: offered.task,
+        requester: event.requester,
+        consent: event.consent,
+        module: event.module,
+        expires: event.now + offered.expiresIn,
+        stage: 'queued',
+        since: event.now,
+      })
+      state.queued.push(offered.lease)
+    } else {
+      state.refused++
+      refused.push({ lease: offered.lease, code })
+    }
+  }
+  effects.push({ type: 'answer', accepted, refused })
+}
+
+function refusalOf(
+  state: WorkerState,
+  event: Of<'assigned'>,
+  offered: Of<'assigned'>['leases'][number],
+): string | null {
+  if (event.from !== event.requester) return 'compute/not-requester'
+  if (event.refusal !== null) return event.refusal
+  if (event.now >= event.deadline) return 'compute/deadline'
+  if (offered.task >= event.count) return 'compute/task'
+  const held = state.leases.get(offered.lease)
+  if (held !== undefined) {
+    // The same lease twice is a repeated message; under another campaign or requester it is a false one.
+    const same =
+      held.requester === event.from && held.campaign === event.campaign && held.task === offered.task
+    return same ? null : 'compute/lease'
+  }
+  if (live(state) >= state.config.queue || state.leases.size >= state.config.held) return 'compute/busy'
+  return null
+}
+
+function move(state: WorkerState, id: LeaseId, stage: WorkerLease['stage'], now: number): void {
+  const lease = state.leases.get(id)
+  if (lease === undefined) return
+  lease.stage = stage
+  lease.since = now
+}
+
+function computed(state: WorkerState, event: Of<'computed'>, effects: WorkerEffect[]): void {
+  const lease = state.leases.get(event.lease)
+  if (lease === undefined || !isLive(lease)) return
+  release(state, lease)
+  move(state, event.lease, 'committed', event.now)
+  state.completed++
+  const { id, campaign, requester } = lease
+  effects.push({ type: 'commit', lease: id, campaign, requester })
+}
+
+function failed(state: WorkerState, event: Of<'failed'>, effects: WorkerEffect[]): void {
+  const lease = state.leases.get(event.lease)
+  if (lease === undefined || !isLive(lease)) return
+  fail(state, lease, event.code, effects)
+}
+
+function fail(state: WorkerState, lease: WorkerLease, code: string, effects: WorkerEffect[]): void {
+  release(state, lease)
+  state.leases.delete(lease.id)
+  state.failed++
+  const { id, campaign, requester } = lease
+  effects.push({ type: 'report', lease: id, campaign, requester, code })
+  effects.push({ type: 'forget', lease: id, reason: code })
+}
+
+/** Gives back the slot or the place in the queue. */
+function release(state: WorkerState, lease: WorkerLease): void {
+  if (lease.stage === 'queued') state.queued = state.queued.filter((id) => id !== lease.id)
+  else if (isLive(lease)) state.busy--
+}
+
+/** Shows a result to the requester of its lease, and to nobody else. */
+function revealAsked(state: WorkerState, event: Of<'reveal-asked'>, effects: WorkerEffect[]): void {
+  const leases: LeaseId[] = []
+  const unknown: LeaseId[] = []
+  for (const id of event.leases) {
+    const lease = state.leases.get(id)
+    const own = lease?.requester === event.from && lease.campaign === event.campaign
+    if (lease !== undefined && own && !isLive(lease)) {
+      lease.stage = 'revealed'
+      leases.push(id)
+    } else unknown.push(id)
+  }
+  effects.push({ type: 'reveal', leases, unknown })
+}
+
+function drop(
+  state: WorkerState,
+  from: WorkerLease['requester'],
+  id: LeaseId,
+  reason: string,
+  effects: WorkerEffect[],
+): void {
+  const lease = state.leases.get(id)
+  if (lease?.requester !== from) return
+  release(state, lease)
+  state.leases.delete(id)
+  effects.push({ type: 'forget', lease: id, reason })
+}
+
+function settled(state: WorkerState, event: Of<'settled'>, effects: WorkerEffect[]): void {
+  for (const { lease: id, outcome, credit } of event.settlements) {
+    const lease = state.leases.get(id)
+    if (lease?.requester !== event.from) continue
+    if (outcome === 'accepted' && !isLive(lease)) {
+      state.credit.set(event.from, ((state.credit.get(event.from) ?? 0n) + credit) as Fuel)
+    }
+    drop(state, event.from, id, outcome, effects)
+  }
+}
+
+function sweep(state: WorkerState, event: Of<'sweep'>, effects: WorkerEffect[]): void {
+  for (const lease of [...state.leases.values()]) {
+    if (isLive(lease)) {
+      if (event.now >= lease.expires) fail(state, lease, 'compute/expired', effects)
+    } else if (event.now >= lease.expires + state.config.retention) {
+      drop(state, lease.requester, lease.id, 'expired', effects)
+    }
+  }
+}
+
+function startNext(state: WorkerState, now: number, effects: WorkerEffect[]): void {
+  while (state.busy < state.config.slots && state.queued.length > 0) {
+    const id = state.queued.shift() as LeaseId
+    state.busy++
+    move(state, id, 'fetching', now)
+    effects.push({ type: 'start', lease: id })
+  }
+}

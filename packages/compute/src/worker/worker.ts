@@ -1,0 +1,325 @@
+import type { ConsentGate } from '@askee/consent'
+import {
+  AskeeError,
+  type CampaignId,
+  type Clock,
+  decode,
+  encode,
+  errorCode,
+  errorText,
+  type LeaseId,
+  type Logger,
+  type Mesh,
+  type NodeId,
+  type Random,
+  type Timers,
+} from '@askee/core'
+import type { Identity } from '@askee/keys'
+import type { Executor } from '@askee/sandbox'
+import type { Worker, WorkerStatus } from '../api.ts'
+import type { Settlement } from '../protocol/documents.ts'
+import { isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
+import type { Assign, AssignAnswer, Offer, RevealAnswer } from '../protocol/messages.ts'
+import { dropSchema } from '../protocol/messages.ts'
+import { MAX_BATCH, MAX_MESSAGE_BYTES, PROTOCOLS } from '../protocol/names.ts'
+import { taskIdOf } from '../protocol/task-id.ts'
+import { CAMPAIGN_TOPIC } from '../protocol/topic.ts'
+import { openWorkerDoors } from './doors.ts'
+import type { WorkerEffect, WorkerEvent } from './events.ts'
+import { type ExecutionComponents, execute, questionOf } from './execution.ts'
+import { resolveWorkerInit, type WorkerInit } from './init.ts'
+import { LruCache } from './lru-cache.ts'
+import { step } from './machine.ts'
+import type { Materials } from './materials.ts'
+import { Outbox } from './outbox.ts'
+import { revealOf } from './reveal.ts'
+import { initialWorker, type WorkerState } from './state.ts'
+
+export interface WorkerComponents {
+  readonly mesh: Mesh
+  readonly identity: Identity
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+  readonly executor: Executor
+  /** Asked at every door: offer, assignment, start, and each heartbeat while a task runs. */
+  readonly consents: ConsentGate
+}
+
+/** The volunteer's side of replicated computation. See Worker. */
+export function createWorker(components: WorkerComponents, init: WorkerInit = {}): Worker {
+  return new VolunteerWorker(components, resolveWorkerInit(init))
+}
+
+class VolunteerWorker implements Worker {
+  readonly #components: WorkerComponents
+  readonly #init: Required<WorkerInit>
+  readonly #execution: ExecutionComponents
+  readonly #materials = new Map<LeaseId, Materials>()
+  readonly #outboxes = new Map<CampaignId, Outbox>()
+  readonly #cleanup: (() => void)[] = []
+  #state: WorkerState
+  #abort = new AbortController()
+
+  constructor(components: WorkerComponents, init: Required<WorkerInit>) {
+    this.#components = components
+    this.#init = init
+    const { slots, queue, held, retention, requesterReputation } = init
+    this.#state = initialWorker({ slots, queue, held, retention })
+    this.#execution = { ...components, requesterReputation, modules: new LruCache(init.modules) }
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#cleanup.length > 0) return
+    const { mesh, timers } = this.#components
+    this.#abort = new AbortController()
+    this.#cleanup.push(
+      openWorkerDoors(mesh, {
+        assign: (from, signed, message) => this.#assigned(from, signed, message),
+        reveal: (from, campaign, leases) => this.#reveal(from, campaign, leases),
+        settle: (from, settlements) => this.#settled(from, settlements),
+      }),
+      mesh.subscribe(CAMPAIGN_TOPIC, ({ body }) => this.#announced(body)),
+      timers.every(this.#init.heartbeatPeriod, () => this.#beat()),
+    )
+  }
+
+  async stop(): Promise<void> {
+    for (const clean of this.#cleanup.splice(0)) clean()
+    this.#abort.abort(new AskeeError('compute/stopped', 'the worker has stopped'))
+    for (const { abort } of this.#materials.values()) abort.abort(this.#abort.signal.reason)
+    this.#materials.clear()
+    this.#outboxes.clear()
+    const { config, credit, completed, failed, refused } = this.#state
+    this.#state = { ...initialWorker(config), credit, completed, failed, refused }
+  }
+
+  status(): WorkerStatus {
+    const { config, leases, completed, failed, refused, credit } = this.#state
+    return {
+      slots: config.slots,
+      leases: [...leases.values()].map((lease) => ({
+        lease: lease.id,
+        campaign: lease.campaign,
+        task: taskIdOf(lease.campaign, lease.task),
+        requester: lease.requester,
+        consent: lease.consent,
+        module: lease.module,
+        state: lease.stage,
+        since: lease.since,
+      })),
+      completed,
+      failed,
+      refused,
+      credit: new Map(credit),
+    }
+  }
+
+  #step(event: WorkerEvent): readonly WorkerEffect[] {
+    const { effects } = step(this.#state, event)
+    for (const effect of effects) this.#carryOut(effect)
+    return effects
+  }
+
+  #carryOut(effect: WorkerEffect): void {
+    switch (effect.type) {
+      case 'start':
+        void this.#run(effect.lease)
+        return
+      case 'commit': {
+        const hash = this.#materials.get(effect.lease)?.result?.commitment
+        if (hash === undefined) return
+        this.#outbox(effect.campaign, effect.requester).push({
+          type: 'commitment',
+          lease: effect.lease,
+          hash,
+        })
+        return
+      }
+      case 'report': {
+        const { lease, code } = effect
+        this.#outbox(effect.campaign, effect.requester).push({ type: 'failure', lease, code })
+        return
+      }
+      case 'forget':
+        this.#materials.get(effect.lease)?.abort.abort(new AskeeError('compute/dropped', effect.reason))
+        this.#materials.delete(effect.lease)
+        return
+      default:
+        // Offers and answers are carried out by whoever fed the event.
+        return
+    }
+  }
+
+  #announced(body: Uint8Array): void {
+    const { clock, consents, logger } = this.#components
+    let signed: SignedManifest
+    try {
+      signed = verifyManifest(body)
+    } catch (error) {
+      logger.debug({ error: errorText(error) }, 'a campaign announcement was not understood')
+      return
+    }
+    const { manifest, id: campaign } = signed
+    if (manifest.requester === this.#components.mesh.self || isPast(manifest, clock.now())) return
+    const covering = consents.covering(questionOf(manifest, this.#init.requesterReputation))
+    const effects = this.#step({
+      type: 'announced',
+      now: clock.now(),
+      campaign,
+      requester: manifest.requester,
+      deadline: manifest.deadline,
+      consent: covering?.claims.id ?? null,
+      capable: manifest.resources.memoryBytes <= this.#init.memoryBytes ? 'capable' : 'incapable',
+    })
+    if (covering !== undefined && effects.some((effect) => effect.type === 'offer')) {
+      void this.#offer(signed, covering.token)
+    }
+  }
+
+  async #offer({ id: campaign, manifest }: SignedManifest, token: string): Promise<void> {
+    const { mesh, timers, random, executor, logger } = this.#components
+    const { engine, tier } = executor.describe()
+    const { slots, queue, memoryBytes, offerJitter, requestTimeout: timeout } = this.#init
+    const offer: Offer = { v: 1, campaign, token, capabilities: { engine, tier, slots, queue, memoryBytes } }
+    const { signal } = this.#abort
+    try {
+      await timers.sleep(random.below(Math.max(1, offerJitter)), signal)
+      await mesh.request(manifest.requester, PROTOCOLS.offer, encode(offer), { timeout, signal })
+    } catch (error) {
+      // The next announcement is the next chance.
+      logger.debug({ campaign, error: errorText(error) }, 'the offer was not taken')
+    }
+  }
+
+  #assigned(from: NodeId, signed: SignedManifest, message: Assign): AssignAnswer {
+    const { manifest, id: campaign } = signed
+    const known = new Set(this.#state.leases.keys())
+    const effects = step(this.#state, {
+      type: 'assigned',
+      now: this.#components.clock.now(),
+      from,
+      campaign,
+      requester: manifest.requester,
+      deadline: manifest.deadline,
+      count: manifest.count,
+      consent: message.consent,
+      refusal: this.#refusal(signed, message.consent),
+      module: manifest.module,
+      leases: message.leases,
+    }).effects
+    const answer = effects.find((effect) => effect.type === 'answer')
+    const accepted = new Set(answer?.accepted)
+    for (const { lease, input, bytes } of message.leases) {
+      if (!accepted.has(lease) || known.has(lease)) continue
+      this.#materials.set(lease, { signed, input, bytes, abort: new AbortController(), result: null })
+    }
+    for (const effect of effects) this.#carryOut(effect)
+    return { accepted: [...accepted], refused: [...(answer?.refused ?? [])] }
+  }
+
+  /** The consent's door: null when it is open, else the code of the refusal. */
+  #refusal({ manifest }: SignedManifest, consent: string): string | null {
+    try {
+      this.#components.consents.check(consent, questionOf(manifest, this.#init.requesterReputation))
+      return null
+    } catch (error) {
+      return errorCode(error) ?? 'consent/internal'
+    }
+  }
+
+  async #run(id: LeaseId): Promise<void> {
+    const materials = this.#materials.get(id)
+    const lease = this.#state.leases.get(id)
+    if (materials === undefined || lease === undefined) return
+    const { clock, logger } = this.#components
+    try {
+      materials.result = await execute(this.#execution, lease, materials, () =>
+        this.#step({ type: 'started', now: clock.now(), lease: id }),
+      )
+      this.#step({ type: 'computed', now: clock.now(), lease: id })
+    } catch (error) {
+      if (materials.abort.signal.aborted) return
+      logger.warn({ lease: id, error: errorText(error) }, 'a task could not be done here')
+      this.#step({
+        type: 'failed',
+        now: clock.now(),
+        lease: id,
+        code: errorCode(error) ?? 'compute/internal',
+      })
+    }
+  }
+
+  async #reveal(from: NodeId, campaign: CampaignId, leases: readonly LeaseId[]): Promise<RevealAnswer> {
+    const now = this.#components.clock.now()
+    const effects = this.#step({ type: 'reveal-asked', now, from, campaign, leases })
+    const effect = effects.find((candidate) => candidate.type === 'reveal')
+    const held = (effect?.leases ?? []).flatMap((id) => {
+      const lease = this.#state.leases.get(id)
+      const materials = this.#materials.get(id)
+      return lease === undefined || materials === undefined ? [] : [{ lease, materials }]
+    })
+    return revealOf(this.#components, held, effect?.unknown ?? [])
+  }
+
+  #settled(from: NodeId, settlements: Settlement['settlements']): void {
+    this.#step({ type: 'settled', now: this.#components.clock.now(), from, settlements })
+  }
+
+  #outbox(campaign: CampaignId, requester: NodeId): Outbox {
+    let outbox = this.#outboxes.get(campaign)
+    if (outbox === undefined) {
+      const onDrop = (leases: readonly LeaseId[]): void => this.#dropped(requester, leases)
+      const target = { campaign, requester }
+      outbox = new Outbox(this.#components, this.#init, target, onDrop, this.#abort.signal)
+      this.#outboxes.set(campaign, outbox)
+    }
+    return outbox
+  }
+
+  #dropped(from: NodeId, leases: readonly LeaseId[]): void {
+    if (leases.length > 0) this.#step({ type: 'dropped', now: this.#components.clock.now(), from, leases })
+  }
+
+  /** Says what is held, checks what runs, forgets what is over. */
+  #beat(): void {
+    const now = this.#components.clock.now()
+    for (const lease of this.#state.leases.values()) {
+      const materials = this.#materials.get(lease.id)
+      if (lease.stage !== 'running' || materials === undefined) continue
+      const code = this.#refusal(materials.signed, lease.consent)
+      if (code !== null) this.#step({ type: 'failed', now, lease: lease.id, code })
+    }
+    this.#step({ type: 'sweep', now })
+    const byRequester = Map.groupBy(this.#state.leases.values(), (lease) => lease.requester)
+    const campaigns = new Set<CampaignId>()
+    for (const [requester, leases] of byRequester) {
+      for (const { campaign } of leases) campaigns.add(campaign)
+      void this.#heartbeat(requester, leases)
+    }
+    for (const [campaign, outbox] of this.#outboxes) {
+      if (outbox.idle && !campaigns.has(campaign)) this.#outboxes.delete(campaign)
+    }
+  }
+
+  async #heartbeat(
+    requester: NodeId,
+    leases: readonly { readonly id: LeaseId; readonly campaign: CampaignId }[],
+  ): Promise<void> {
+    const campaigns = [...Map.groupBy(leases, ({ campaign }) => campaign)]
+      .slice(0, 64)
+      .map(([campaign, own]) => ({ campaign, leases: own.slice(0, MAX_BATCH).map(({ id }) => id) }))
+    const { mesh } = this.#components
+    const { requestTimeout: timeout } = this.#init
+    const { signal } = this.#abort
+    try {
+      const body = encode({ v: 1, campaigns })
+      const answer = await mesh.request(requester, PROTOCOLS.heartbeat, body, { timeout, signal })
+      this.#dropped(requester, decode(answer, dropSchema, MAX_MESSAGE_BYTES).drop)
+    } catch {
+      // The next one may arrive; if none does, the requester gives the leases to others.
+    }
+  }
+}

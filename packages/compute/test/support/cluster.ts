@@ -1,0 +1,183 @@
+import {
+  CONSENT_MIGRATIONS,
+  type ConsentGate,
+  type ConsentPermissions,
+  createConsentRegistry,
+  createTokenVerifier,
+  grantConsent,
+} from '@askee/consent'
+import {
+  type BlockStore,
+  type Fuel,
+  type Mesh,
+  type NodeId,
+  silentLogger,
+  systemClock,
+  systemTimers,
+} from '@askee/core'
+import { createMemoryBlockStore, createMemoryMeshNetwork, seededRandom } from '@askee/core/testing'
+import { createIdentity, type Identity } from '@askee/keys'
+import { openDatabase } from '@askee/store'
+import type { CampaignSpec, Requester, Worker } from '../../src/api.ts'
+import { computeTopics } from '../../src/protocol/topic.ts'
+import type { RequesterInit } from '../../src/requester/init.ts'
+import { createRequester } from '../../src/requester/requester.ts'
+import type { WorkerInit } from '../../src/worker/init.ts'
+import { createWorker } from '../../src/worker/worker.ts'
+import { createFunctionExecutor, EMPTY_MODULE, honest, type TaskFunction } from './function-executor.ts'
+
+const HOUR = 3_600_000
+
+export const PERMISSIONS: ConsentPermissions = {
+  resources: { cpuPercentMax: 50, ramMbMax: 256, storageGbMax: 1, bandwidthMbpsMax: 10 },
+  tasks: { kinds: ['scientific-compute'], minReputation: 0, maxDurationHours: 1 },
+  monitoring: { userActivityYield: true, resourceMonitoring: true, auditLogging: true },
+}
+
+/** Times short enough for tests over memory. */
+export const FAST: Omit<RequesterInit, 'journal'> = {
+  commitPeriod: 1,
+  sweepPeriod: 20,
+  silence: 300,
+  disconnectGrace: 50,
+  requestTimeout: 500,
+  retryFor: 600,
+  retryDelay: 30,
+  announceFirst: 50,
+  announceLongest: 200,
+  policy: {
+    stragglerFloor: 150,
+    revealTimeout: 1500,
+    poolSettle: 150,
+    poolGrace: 600,
+    backoffBase: 100,
+    backoffCap: 500,
+    busyBackoff: 20,
+  },
+}
+export const FAST_WORKER: WorkerInit = {
+  heartbeatPeriod: 60,
+  offerJitter: 1,
+  commitPeriod: 1,
+  retryDelay: 30,
+}
+
+export interface Volunteer {
+  readonly id: NodeId
+  readonly identity: Identity
+  readonly mesh: Mesh
+  readonly worker: Worker
+}
+
+/** A requester and volunteers in one process, over the memory mesh, with real keys, consents and journal. */
+export class Cluster {
+  readonly network = createMemoryMeshNetwork()
+  readonly random = seededRandom(1)
+  readonly requesterIdentity = createIdentity(this.random)
+  readonly blocks: BlockStore = createMemoryBlockStore()
+  readonly topics = computeTopics(systemClock)
+  readonly #stops: (() => Promise<void>)[] = []
+
+  /** Any node of the network. */
+  async node(identity: Identity, blocks?: BlockStore): Promise<Mesh> {
+    const mesh = this.network.node(identity.id, { topics: this.topics, ...(blocks && { blocks }) })
+    await mesh.start()
+    this.#stops.push(() => mesh.stop())
+    return mesh
+  }
+
+  async requester(
+    journal = ':memory:',
+    init: Partial<RequesterInit> = {},
+  ): Promise<Requester & { mesh: Mesh }> {
+    const mesh = await this.node(this.requesterIdentity, this.blocks)
+    const requester = createRequester(
+      {
+        mesh,
+        identity: this.requesterIdentity,
+        clock: systemClock,
+        timers: systemTimers,
+        random: this.random,
+        logger: silentLogger,
+        verifyToken: createTokenVerifier(systemClock),
+        blocks: this.blocks,
+      },
+      { ...FAST, journal, ...init },
+    )
+    await requester.start()
+    this.#stops.push(() => requester.stop())
+    return Object.assign(requester, { mesh })
+  }
+
+  /** A volunteer with a consent for the cluster's requester. */
+  async volunteer(
+    task: TaskFunction = honest,
+    options: {
+      init?: WorkerInit
+      permissions?: ConsentPermissions
+      gate?: (gate: ConsentGate) => ConsentGate
+      wrapMesh?: (mesh: Mesh) => Mesh
+    } = {},
+  ): Promise<Volunteer> {
+    const identity = createIdentity(this.random)
+    const owner = createIdentity(this.random)
+    const mesh = await this.node(identity)
+    const registry = await createConsentRegistry(
+      { database: openDatabase(':memory:', CONSENT_MIGRATIONS), clock: systemClock },
+      { subject: identity.id, issuer: owner.id },
+    )
+    const { token } = await grantConsent(
+      { volunteer: owner, clock: systemClock, random: this.random },
+      {
+        subject: identity.id,
+        audience: this.requesterIdentity.id,
+        lifetime: 2 * HOUR,
+        permissions: options.permissions ?? PERMISSIONS,
+        purpose: 'tests',
+        textDigest: '0'.repeat(64),
+      },
+    )
+    await registry.add(token)
+    const worker = createWorker(
+      {
+        mesh: options.wrapMesh?.(mesh) ?? mesh,
+        identity,
+        clock: systemClock,
+        timers: systemTimers,
+        random: this.random,
+        logger: silentLogger,
+        executor: createFunctionExecutor(task),
+        consents: options.gate?.(registry) ?? registry,
+      },
+      { ...FAST_WORKER, ...options.init },
+    )
+    await worker.start()
+    this.#stops.push(() => worker.stop())
+    return { id: identity.id, identity, mesh, worker }
+  }
+
+  async volunteers(count: number, task: TaskFunction = honest): Promise<Volunteer[]> {
+    const out: Volunteer[] = []
+    for (let i = 0; i < count; i++) out.push(await this.volunteer(task))
+    return out
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops.splice(0).reverse()) await stop()
+  }
+}
+
+/** A campaign of `count` tasks, each with an input of its own. */
+export function campaignOf(count: number, spec: Partial<CampaignSpec> = {}): CampaignSpec {
+  return {
+    purpose: 'adding one to bytes',
+    kind: 'scientific-compute',
+    module: EMPTY_MODULE,
+    inputs: Array.from({ length: count }, (_, i) => Uint8Array.of(i & 0xff, i >> 8, 7)),
+    resources: { fuel: 1_000_000n as Fuel, memoryBytes: 65_536, outputBytes: 1024, wallTime: 5000 },
+    f: 1,
+    deadline: 20_000,
+    minReputation: 0,
+    ...spec,
+  }
+}
