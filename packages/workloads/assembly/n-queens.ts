@@ -7,7 +7,7 @@
 import { DONE, MORE, Reader, require, writeText } from './kit'
 
 /** Boards visited after which `step` pauses: some milliseconds. */
-const BOARDS_A_STEP = 1_000_000
+const BOARDS_A_STEP = 500_000
 const LARGEST_N = 24
 
 let input: Reader | null = null
@@ -21,7 +21,7 @@ const columns = new StaticArray<u32>(LARGEST_N + 1)
 const rising = new StaticArray<u32>(LARGEST_N + 1)
 const falling = new StaticArray<u32>(LARGEST_N + 1)
 const open = new StaticArray<u32>(LARGEST_N + 1)
-/** Row being searched; at or below `prefixRows - 1` when the beginning is exhausted. */
+/** Row being searched; below `prefixRows` when the beginning is exhausted, or attacks itself. */
 let row: i32 = -1
 
 export function step(): i32 {
@@ -63,7 +63,6 @@ function placeBeginning(): void {
     if (row < i) continue // attacked already: read on, search nothing
     if (unchecked(open[i]) & queen) descend(queen)
   }
-  if (row < prefixRows) row = -1
 }
 
 /** Backtracks until the beginning is exhausted or `boards` placements were made; returns how many are left. */

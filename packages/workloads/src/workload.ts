@@ -1,3 +1,5 @@
+import type { Fuel } from '@askee/core'
+
 /** Kinds of work that a consent can allow; the same strings as in a consent token. */
 export type WorkloadKind = 'ml-training' | 'data-processing' | 'scientific-compute'
 
@@ -10,8 +12,8 @@ export type WorkloadSize = 'small' | 'default' | 'full'
 
 /** What one task may need at most, at any size: limits to put into a campaign. */
 export interface ResourceHint {
-  /** Units of version 1 of the determinism pass. */
-  readonly fuel: bigint
+  /** Of version 1 of the determinism pass: more than twice what any task of the workload uses. */
+  readonly fuel: Fuel
   /** The maximum memory that the module declares. */
   readonly memoryBytes: number
   readonly outputBytes: number

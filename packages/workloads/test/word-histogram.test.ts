@@ -45,6 +45,13 @@ describe('word-histogram', () => {
     await expect(runModule('word-histogram', utf8(`${text} `))).rejects.toThrow('unreachable')
   })
 
+  it('SIM-1 finds every word again after the table of words has grown', async () => {
+    const words = Array.from({ length: 14_000 }, (_, i) => shortWord(i)).join(' ')
+    const { output } = await runModule('word-histogram', utf8(`${words} ${words}`))
+    const lines = [...histogram(words).keys()].map((word) => `${word} 2`).sort()
+    expect(fromUtf8(output).trimEnd().split('\n')).toEqual(lines)
+  })
+
   it('WSM-1 makes the same text from the same seed, and another from another', () => {
     expect(syntheticText(1000, 1)).toBe(syntheticText(1000, 1))
     expect(syntheticText(1000, 1)).not.toBe(syntheticText(1000, 2))

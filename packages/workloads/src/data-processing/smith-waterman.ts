@@ -1,9 +1,9 @@
-import { digestOf, utf8 } from '@askee/core'
+import { digestOf, type Fuel, utf8 } from '@askee/core'
 import { PROTEINS } from '../data/proteins.ts'
 import { badOutput, InputWriter, textsOf } from '../wire.ts'
 import { MODULE_MEMORY_BYTES, type Plan, type Workload, type WorkloadSize } from '../workload.ts'
 
-export type ProteinName = keyof typeof PROTEINS
+type ProteinName = keyof typeof PROTEINS
 export type ProteinPair = readonly [ProteinName, ProteinName]
 
 /** The defaults of EMBOSS `water`, in halves of a score unit: 10 to open a gap, 0.5 to extend it. */
@@ -23,7 +23,7 @@ export const smithWaterman: Workload = {
   kind: 'data-processing',
   purpose: 'Compares proteins of people, hens and yeast to see how closely they are related.',
   moduleName: 'smith-waterman',
-  resources: { fuel: 1_000_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 65_536 },
+  resources: { fuel: 1_000_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 65_536 },
   plan: (size) => plan(pairsOf(size)),
   expected: (size) => ANSWERS[size],
 }

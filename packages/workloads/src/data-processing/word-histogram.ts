@@ -1,4 +1,4 @@
-import { digestOf, utf8 } from '@askee/core'
+import { digestOf, type Fuel, utf8 } from '@askee/core'
 import { syntheticText } from '../data/synthetic-text.ts'
 import { textsOf } from '../wire.ts'
 import { MODULE_MEMORY_BYTES, type Plan, type Workload, type WorkloadSize } from '../workload.ts'
@@ -16,7 +16,7 @@ export const wordHistogram: Workload = {
   kind: 'data-processing',
   purpose: 'Counts how often each word occurs in a text.',
   moduleName: 'word-histogram',
-  resources: { fuel: 1_000_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 1 << 20 },
+  resources: { fuel: 1_000_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 1 << 20 },
   plan: (size) => plan(textOf(size), SIZES[size].tasks),
   expected: (size) => SIZES[size].answer,
 }

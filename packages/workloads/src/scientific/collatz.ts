@@ -1,3 +1,4 @@
+import type { Fuel } from '@askee/core'
 import { splitRange } from '../ranges.ts'
 import { InputWriter, textsOf } from '../wire.ts'
 import { MODULE_MEMORY_BYTES, type Plan, type Workload, type WorkloadSize } from '../workload.ts'
@@ -14,7 +15,7 @@ export const collatz: Workload = {
   kind: 'scientific-compute',
   purpose: 'Looks for the number whose Collatz sequence (halve it, or triple it and add one) is longest.',
   moduleName: 'collatz',
-  resources: { fuel: 2_000_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 },
+  resources: { fuel: 2_000_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 },
   plan: (size) => plan(SIZES[size].bound, SIZES[size].tasks),
   expected: (size) => SIZES[size].answer,
 }

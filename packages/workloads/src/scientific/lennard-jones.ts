@@ -1,3 +1,4 @@
+import type { Fuel } from '@askee/core'
 import { NIST_CONFIGURATION_4 } from '../data/nist-configuration-4.ts'
 import { type Range, splitRange } from '../ranges.ts'
 import { doublesOf, InputWriter } from '../wire.ts'
@@ -15,7 +16,7 @@ export const lennardJones: Workload = {
   purpose:
     'Computes the energy of a small fluid of simple particles, as used to check molecular simulations.',
   moduleName: 'lennard-jones',
-  resources: { fuel: 200_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 65_536 },
+  resources: { fuel: 200_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 65_536 },
   plan: (size) => plan(TASKS[size]),
   expected: () => ENERGY,
 }

@@ -1,3 +1,4 @@
+import type { Fuel } from '@askee/core'
 import { InputWriter, textsOf } from '../wire.ts'
 import { MODULE_MEMORY_BYTES, type Plan, type Workload, type WorkloadSize } from '../workload.ts'
 
@@ -25,7 +26,7 @@ export const lucasLehmer: Workload = {
   kind: 'scientific-compute',
   purpose: 'Tests whether numbers of the form 2^p - 1 are prime.',
   moduleName: 'lucas-lehmer',
-  resources: { fuel: 20_000_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 },
+  resources: { fuel: 50_000_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 },
   plan: (size) => plan(Object.keys(SIZES[size]).map(Number)),
   expected: (size) => describe(Object.keys(SIZES[size]).map(Number), Object.values(SIZES[size])),
 }

@@ -1,3 +1,4 @@
+import type { Fuel } from '@askee/core'
 import { splitItems } from '../ranges.ts'
 import { InputWriter, sumOfCounts } from '../wire.ts'
 import { MODULE_MEMORY_BYTES, type Plan, type Workload, type WorkloadSize } from '../workload.ts'
@@ -14,7 +15,7 @@ export const nQueens: Workload = {
   kind: 'scientific-compute',
   purpose: 'Counts the ways to put queens on a chess board so that none attacks another.',
   moduleName: 'n-queens',
-  resources: { fuel: 2_000_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 },
+  resources: { fuel: 5_000_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 },
   plan: (size) => plan(SIZES[size].queens, SIZES[size].tasks),
   expected: (size) => SIZES[size].answer,
 }

@@ -1,3 +1,4 @@
+import type { Fuel } from '@askee/core'
 import { splitRange } from '../ranges.ts'
 import { InputWriter, sumOfCounts } from '../wire.ts'
 import { MODULE_MEMORY_BYTES, type Plan, type Workload, type WorkloadSize } from '../workload.ts'
@@ -22,7 +23,7 @@ const TWIN_PRIMES: Readonly<Record<WorkloadSize, Bound>> = {
   full: { bound: 1e9, tasks: 64, answer: '3424506' },
 }
 
-const RESOURCES = { fuel: 2_000_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 }
+const RESOURCES = { fuel: 2_000_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 64 }
 
 export const primes: Workload = {
   name: 'primes',

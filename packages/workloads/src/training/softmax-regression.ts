@@ -1,4 +1,4 @@
-import { AskeeError, digestOf } from '@askee/core'
+import { AskeeError, digestOf, type Fuel } from '@askee/core'
 import { IRIS_CLASSES, irisSamples, type Sample } from '../data/iris.ts'
 import { splitItems } from '../ranges.ts'
 import { doublesOf, InputWriter } from '../wire.ts'
@@ -45,7 +45,7 @@ export const softmaxRegression: Workload = {
   kind: 'ml-training',
   purpose: 'Trains a small model that tells three species of iris apart by the size of their flowers.',
   moduleName: 'softmax-regression',
-  resources: { fuel: 200_000_000n, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 65_536 },
+  resources: { fuel: 200_000_000n as Fuel, memoryBytes: MODULE_MEMORY_BYTES, outputBytes: 65_536 },
   plan: (size) => train(irisSamples(), TRAININGS[size]),
   expected: (size) => TRAININGS[size].answer,
 }
@@ -71,7 +71,7 @@ export function* train(samples: readonly Sample[], { shards, ridge, gradientNorm
 }
 
 /** A finished training in one line. The digest covers every bit of every weight. */
-export function summary(rounds: number, correct: number, samples: number, weights: Float64Array): string {
+function summary(rounds: number, correct: number, samples: number, weights: Float64Array): string {
   const digest = digestOf(new InputWriter().f64s(weights).finish()).slice(0, 16)
   return `converged in ${rounds} rounds, ${correct} of ${samples} right, sha256 ${digest}`
 }
