@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { COMPUTE_TOPICS, createRequester, createWorker, type Requester, type Worker } from '@askee/compute'
+import { computeTopics, createRequester, createWorker, type Requester, type Worker } from '@askee/compute'
 import { CONSENT_MIGRATIONS, createConsentRegistry, createTokenVerifier } from '@askee/consent'
 import {
   createLogger,
@@ -66,9 +66,10 @@ export async function startAgent(init: AgentInit, decorators: AgentDecorators = 
       listen: init.listen,
       bootstrap: init.bootstrap,
       network: init.network,
-      mdns: init.localDiscovery === 'mdns',
+      mdns: init.localDiscovery === 'mdns' ? 'on' : 'off',
       directory: paths.peers,
-      topics: COMPUTE_TOPICS,
+      topics: computeTopics(clock),
+      ...(init.network === 'local' ? { allowInbound: ['/ip4/127.0.0.1'] } : {}),
     },
   )
   const ownExecutor = createPortableExecutor({ clock, timers, logger }, {})

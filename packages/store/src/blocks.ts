@@ -150,7 +150,7 @@ class FileBlockStore implements BlockStore {
   async #makeRoom(bytes: number): Promise<void> {
     if (this.#size + bytes <= this.#maxBytes) return
     const candidates = [...this.#entries]
-      .filter(([digest, entry]) => entry.pins === 0)
+      .filter(([, entry]) => entry.pins === 0)
       .sort(([, a], [, b]) => a.used - b.used)
     for (const [digest] of candidates) {
       if (this.#size + bytes <= this.#maxBytes) return

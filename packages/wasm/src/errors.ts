@@ -16,6 +16,7 @@ export const WASM_ERROR_CODES = [
   'wasm/extended-const',
   'wasm/unknown-import',
   'wasm/memory-unbounded',
+  'wasm/memory-limit',
   'wasm/missing-export',
   'wasm/ambiguous-entry',
   'wasm/reserved-export',

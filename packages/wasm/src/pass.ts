@@ -14,6 +14,11 @@ import { validateBody } from './validate/function.ts'
 export interface PassOptions {
   /** `askee` (default): the interface of tasks; `none`: any imports and exports. */
   readonly abi?: Abi
+  /**
+   * Memory that the task is given, in bytes. A larger declared maximum is lowered to it, so that growing beyond it is
+   * refused alike on every node; a module that begins with more is refused (`wasm/memory-limit`).
+   */
+  readonly maxMemoryBytes?: number
 }
 
 export interface Instrumented {
@@ -55,9 +60,23 @@ function prepare(
   bytes: Uint8Array,
   options: PassOptions,
 ): { module: Module; admission: Admission; plan: Plan } {
-  const module = decodeModule(bytes)
+  const decoded = decodeModule(bytes)
+  const module =
+    options.maxMemoryBytes === undefined ? decoded : withinMemory(decoded, options.maxMemoryBytes)
   const admission = admit(module, options.abi ?? 'askee')
   return { module, admission, plan: planModule(module, admission) }
+}
+
+const PAGE_BYTES = 65_536
+
+function withinMemory(module: Module, bytes: number): Module {
+  const { memory } = module
+  if (memory === null || memory.max === null) return module
+  const pages = Math.floor(bytes / PAGE_BYTES)
+  if (memory.min > pages) {
+    refuse('wasm/memory-limit', memory.offset, `memory of ${memory.min} pages where ${pages} are allowed`)
+  }
+  return { ...module, memory: { ...memory, max: Math.min(memory.max, pages) } }
 }
 
 /** Most bytes that one edit adds: the canonical NaN of a vector, with locals of five bytes. */

@@ -63,9 +63,9 @@ export function campaignRoutes(
   server.get<{ Params: { id: string } }>('/v1/campaigns/:id', async (request) =>
     campaignView(requester.report(request.params.id as CampaignId)),
   )
-  server.get<{ Params: { id: string } }>('/v1/campaigns/:id/wait', async (request) => {
+  server.get<{ Params: { id: string } }>('/v1/campaigns/:id/wait', async (request, reply) => {
     const gone = new AbortController()
-    request.raw.socket.once('close', () => gone.abort(new AskeeError('control/gone', 'the client went away')))
+    reply.raw.once('close', () => gone.abort(new AskeeError('control/gone', 'the client went away')))
     return campaignView(await requester.wait(request.params.id as CampaignId, gone.signal))
   })
 }

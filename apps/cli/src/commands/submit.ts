@@ -61,7 +61,7 @@ export function submitCommand(): Command {
 async function submit(file: string, options: SubmitOptions): Promise<void> {
   if (options.outputDir !== undefined && options.wait !== true) throw usageError('--output-dir needs --wait')
   const module = new Uint8Array(await readFile(file))
-  check(module, { abi: 'askee' })
+  check(module, { abi: 'askee', maxMemoryBytes: options.memoryMb * 1_048_576 })
   const inputs =
     options.input === undefined ? [new Uint8Array()] : await Promise.all(options.input.map(readInput))
 

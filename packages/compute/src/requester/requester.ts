@@ -118,7 +118,7 @@ class JournalingRequester implements Requester {
   async submit(spec: CampaignSpec): Promise<CampaignId> {
     const { clock, mesh } = this.#components
     const { journal } = this.#started()
-    admit(spec.module, { abi: 'askee' })
+    admit(spec.module, { abi: 'askee', maxMemoryBytes: spec.resources.memoryBytes })
     const now = clock.now()
     const { signed, inputs, inputList } = prepare(this.#components, spec, now)
     await mesh.putBlock(spec.module)

@@ -13,7 +13,7 @@ export interface ExecutionComponents {
   readonly executor: Executor
   readonly consents: ConsentGate
   readonly random: Random
-  readonly modules: LruCache<Uint8Array>
+  readonly modules: LruCache<string, Uint8Array>
   readonly requesterReputation: (requester: NodeId) => number
 }
 
@@ -44,7 +44,9 @@ export async function execute(
 ): Promise<CommittedResult> {
   const { signed, abort } = materials
   const { manifest } = signed
-  const module = await components.modules.get(manifest.module, () => fetchModule(components, manifest))
+  // The pass lowers the declared memory to the campaign's limit, so the same module differs between limits.
+  const key = `${manifest.module}/${manifest.resources.memoryBytes}`
+  const module = await components.modules.get(key, () => fetchModule(components, manifest))
   const input = await inputOf(components.mesh, materials)
   abort.signal.throwIfAborted()
   // CON-1: what was allowed at the assignment may have been revoked while the task waited.
@@ -65,9 +67,9 @@ export async function execute(
 }
 
 async function fetchModule({ mesh }: ExecutionComponents, manifest: Manifest): Promise<Uint8Array> {
-  const { module, requester } = manifest
+  const { module, requester, resources } = manifest
   const bytes = await mesh.getBlock(module, { providers: [requester], maxBytes: MAX_MODULE_BYTES })
-  return instrument(bytes, { abi: 'askee' }).bytes
+  return instrument(bytes, { abi: 'askee', maxMemoryBytes: resources.memoryBytes }).bytes
 }
 
 async function inputOf(mesh: Mesh, { signed, input, bytes, abort }: Materials): Promise<Uint8Array> {

@@ -1,28 +1,26 @@
-import type { Digest } from '@askee/core'
-
-/** Values that are costly to make, by digest; the least recently used make room. A failure is not kept. */
-export class LruCache<T> {
+/** Values that are costly to make, by name; the least recently used make room. A failure is not kept. */
+export class LruCache<K, T> {
   readonly #capacity: number
-  readonly #entries = new Map<Digest, Promise<T>>()
+  readonly #entries = new Map<K, Promise<T>>()
 
   constructor(capacity: number) {
     this.#capacity = capacity
   }
 
-  get(digest: Digest, make: () => Promise<T>): Promise<T> {
-    const held = this.#entries.get(digest) ?? this.#made(digest, make)
-    this.#entries.delete(digest)
-    this.#entries.set(digest, held)
+  get(key: K, make: () => Promise<T>): Promise<T> {
+    const held = this.#entries.get(key) ?? this.#made(key, make)
+    this.#entries.delete(key)
+    this.#entries.set(key, held)
     if (this.#entries.size > this.#capacity) {
-      this.#entries.delete(this.#entries.keys().next().value as Digest)
+      this.#entries.delete(this.#entries.keys().next().value as K)
     }
     return held
   }
 
-  #made(digest: Digest, make: () => Promise<T>): Promise<T> {
+  #made(key: K, make: () => Promise<T>): Promise<T> {
     const made = make()
     made.catch(() => {
-      if (this.#entries.get(digest) === made) this.#entries.delete(digest)
+      if (this.#entries.get(key) === made) this.#entries.delete(key)
     })
     return made
   }

@@ -33,7 +33,7 @@ export function writeModule(module: Module, plan: Plan, code: Uint8Array, task: 
     for (const { type } of plan.functions) add.u32(type)
   })
   section(out, module, SECTION.table, 0)
-  section(out, module, SECTION.memory, 0)
+  writeMemory(out, module)
   writeGlobals(out, module, plan)
   writeExports(out, module, plan)
   if (module.start !== null && task === 'any') {
@@ -63,6 +63,16 @@ function section(
   if (raw !== undefined) content.range(module.bytes, raw.start, raw.end)
   append?.(content)
   out.section(id, content.view())
+}
+
+/** Written anew, since the pass may have lowered the maximum. An imported memory stands among the imports. */
+function writeMemory(out: ByteWriter, module: Module): void {
+  const { memory } = module
+  if (memory === null || !module.raw.has(SECTION.memory)) return
+  const content = new ByteWriter(16).u32(1)
+  if (memory.max === null) content.u8(0).u32(memory.min)
+  else content.u8(1).u32(memory.min).u32(memory.max)
+  out.section(SECTION.memory, content.view())
 }
 
 function writeGlobals(out: ByteWriter, module: Module, plan: Plan): void {

@@ -3,7 +3,9 @@ import type { Signature, SignatureTable } from './signature.ts'
 import { F32, F64, I32, I64, NAN_F32X4, NAN_F64X2, V128 } from './types.ts'
 
 const C = COSTS_V1
-const RESERVED = [154, 162, 165, 166, 175, 176, 178, 179, 180, 187, 194, 197, 198, 210, 211, 212, 226, 238]
+const RESERVED = [
+  154, 162, 165, 166, 175, 176, 178, 179, 180, 187, 194, 197, 198, 207, 208, 210, 211, 212, 226, 238,
+]
 
 function build(): SignatureTable {
   const table: SignatureTable = new Array(256).fill(undefined)

@@ -2,7 +2,7 @@ import type { Prng } from './prng.ts'
 
 /** A copy of `bytes` that is damaged in one to four places: bits, bytes, cuts, insertions, blocks copied about. */
 export function mutate(bytes: Uint8Array, random: Prng): Uint8Array {
-  let out = bytes.slice()
+  let out: Uint8Array = bytes.slice()
   const times = 1 + random.below(4)
   for (let index = 0; index < times; index++) out = mutateOnce(out, random)
   return out

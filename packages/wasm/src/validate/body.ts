@@ -26,7 +26,9 @@ export class Body {
   readonly tape = new EditTape()
   localTypes = new Uint8Array(256)
   localCount = 0
+  /** Bytes of declared locals, and of parameters and results. */
   localBytes = 0
+  signatureBytes = 0
   /** Where the local declarations end and the instructions begin. */
   codeStart = 0
   /** Count of declared groups, and where they stand. */
@@ -54,6 +56,9 @@ export class Body {
     this.calls = false
     this.computedBytes = 0
     this.depth = 0
+    this.localBytes = 0
+    // A parameter stands in the caller's outgoing area and in the frame; a result in the caller's area.
+    this.signatureBytes = 2 * bytesOf(type.params) + bytesOf(type.results)
     this.#readLocals(type.params)
     this.codeStart = this.reader.pos
     this.region = this.tape.add(this.codeStart, EDIT.charge, COSTS_V1.functionEntry, -1)
@@ -64,8 +69,6 @@ export class Body {
     if (this.localTypes.length < LIMITS.locals) this.localTypes = new Uint8Array(LIMITS.locals)
     this.localTypes.set(params)
     this.localCount = params.length
-    this.localBytes = 8 * params.length
-    for (let index = 0; index < params.length; index++) if (params[index] === V128) this.localBytes += 8
     const { reader } = this
     this.localGroups = reader.u32()
     this.localGroupsStart = reader.pos
@@ -234,4 +237,10 @@ export class Body {
     }
     operands.push(signature.result, producer)
   }
+}
+
+function bytesOf(types: Uint8Array): number {
+  let bytes = 0
+  for (let index = 0; index < types.length; index++) bytes += types[index] === V128 ? 16 : 8
+  return bytes
 }

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+
+/** Proofs that take minutes: full-size answers, long differential runs. */
+export default defineConfig({
+  test: {
+    include: [
+      'packages/*/test/**/*.heavy.test.ts',
+      'apps/*/test/**/*.heavy.test.ts',
+      'test/**/*.heavy.test.ts',
+    ],
+    pool: 'forks',
+    testTimeout: 600_000,
+    hookTimeout: 120_000,
+  },
+})
