@@ -30,20 +30,13 @@ function sayHello() {
 
 function readTask() {
   const load = pipes.read('load')
-  const globals = []
-  let offset = 26
-  for (let count = load.readUInt16LE(24); count > 0; count--) {
-    const end = offset + 2 + load[offset + 1]
-    globals.push({ type: load[offset], name: load.toString('latin1', offset + 2, end) })
-    offset = end
-  }
   const task = {
     fuel: load.readBigUInt64LE(0),
     memoryBytes: Number(load.readBigUInt64LE(8)),
     outputBytes: load.readUInt32LE(16),
     logBytes: load.readUInt32LE(20),
-    globals,
-    module: load.subarray(offset),
+    stateWords: load.readUInt32LE(24),
+    module: load.subarray(28),
     input: pipes.read('input'),
     state: null,
   }
@@ -87,8 +80,9 @@ function createRun(task) {
     fuelUsed() {
       if (exports === null) return 0n
       const used = task.fuel - exports.askee_fuel.value
+      const isOver = used > task.fuel
       if (used < 0n) return 0n
-      return used < task.fuel ? used : task.fuel
+      return isOver ? task.fuel : used
     },
     progress() {
       const now = performance.now()

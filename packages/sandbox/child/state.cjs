@@ -6,26 +6,16 @@ const PAGE_BYTES = 65536
 const BLOCK_BYTES = 4096
 const MAX_STATE_BYTES = 1024 * 1024 * 1024
 const ZERO_BLOCK = Buffer.alloc(BLOCK_BYTES)
-const I32 = 0x7f
-const I64 = 0x7e
-const F32 = 0x7d
 
-function encodeGlobals(globals, exports) {
-  const parts = []
-  for (const { type, name } of globals) {
-    const value = exports[name].value
-    const bytes = Buffer.alloc(type === I32 || type === F32 ? 4 : 8)
-    if (type === I32) bytes.writeInt32LE(value, 0)
-    else if (type === I64) bytes.writeBigInt64LE(value, 0)
-    else if (Number.isNaN(value)) {
-      // What a host reads of a NaN's bits is the engine's choice: only one NaN may stand in a state.
-      if (type === F32) bytes.writeUInt32LE(0x7fc00000, 0)
-      else bytes.writeBigUInt64LE(0x7ff8000000000000n, 0)
-    } else if (type === F32) bytes.writeFloatLE(value, 0)
-    else bytes.writeDoubleLE(value, 0)
-    parts.push(Buffer.from([type, name.length]), Buffer.from(name, 'latin1'), bytes)
+/** Fuel used, and the globals of the task as the words that the determinism pass makes of them, bit for bit. */
+function encodeScalars(task, exports, fuelUsed) {
+  const bytes = Buffer.alloc(12 + 8 * task.stateWords)
+  bytes.writeBigUInt64LE(fuelUsed, 0)
+  bytes.writeUInt32LE(task.stateWords, 8)
+  for (let index = 0; index < task.stateWords; index++) {
+    bytes.writeBigInt64LE(exports.askee_state_get(index), 12 + 8 * index)
   }
-  return Buffer.concat(parts)
+  return bytes
 }
 
 /** Alternating runs of zero blocks and others, as pairs of counts. */
@@ -49,15 +39,11 @@ function findRuns(memory) {
 function writeState(task, exports, host, fuelUsed) {
   const memory = new Uint8Array(exports.memory.buffer)
   const output = host.output()
-  const globals = encodeGlobals(task.globals, exports)
-  const head = Buffer.alloc(10)
-  head.writeBigUInt64LE(fuelUsed, 0)
-  head.writeUInt16LE(task.globals.length, 8)
   const outputLength = Buffer.alloc(4)
   outputLength.writeUInt32LE(output.length, 0)
   const pages = Buffer.alloc(4)
   pages.writeUInt32LE(memory.length / PAGE_BYTES, 0)
-  const start = Buffer.concat([head, globals, outputLength, output, pages])
+  const start = Buffer.concat([encodeScalars(task, exports, fuelUsed), outputLength, output, pages])
   const runs = findRuns(memory)
   const length = runs.reduce((sum, run) => sum + 8 + run.data * BLOCK_BYTES, start.length)
   if (length > MAX_STATE_BYTES) return false
@@ -77,25 +63,14 @@ function writeState(task, exports, host, fuelUsed) {
   return true
 }
 
-function restoreGlobals(state, offset, exports) {
-  for (let count = state.readUInt16LE(8); count > 0; count--) {
-    const type = state[offset]
-    const valueAt = offset + 2 + state[offset + 1]
-    const target = exports[state.toString('latin1', offset + 2, valueAt)]
-    if (type === I32) target.value = state.readInt32LE(valueAt)
-    else if (type === I64) target.value = state.readBigInt64LE(valueAt)
-    else if (type === F32) target.value = state.readFloatLE(valueAt)
-    else target.value = state.readDoubleLE(valueAt)
-    offset = valueAt + (type === I32 || type === F32 ? 4 : 8)
-  }
-  return offset
-}
-
 /** Puts `task.state` into a fresh instance. @returns null, or why this machine cannot hold it */
 function restoreState(task, exports, host) {
   const state = task.state
   exports.askee_fuel.value = task.fuel - state.readBigUInt64LE(0)
-  let offset = restoreGlobals(state, 10, exports)
+  for (let index = 0; index < task.stateWords; index++) {
+    exports.askee_state_set(index, state.readBigInt64LE(12 + 8 * index))
+  }
+  let offset = 12 + 8 * task.stateWords
   const outputEnd = offset + 4 + state.readUInt32LE(offset)
   host.setOutput(state.subarray(offset + 4, outputEnd))
   const pages = state.readUInt32LE(outputEnd)

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { AskeeError, concat, fromUtf8, utf8 } from '@askee/core'
+import { AskeeError, concat, utf8 } from '@askee/core'
 import type { Checkpoint } from './executor.ts'
-import type { SavedGlobal } from './module-shape.ts'
 
 const MAGIC = utf8('ASKEECKP')
 const VERSION = 1
@@ -10,13 +9,11 @@ const HEADER_BYTES = MAGIC.byteLength + 2 + 2 * DIGEST_BYTES
 const PAGE_BYTES = 65_536
 const BLOCK_BYTES = 4096
 const BLOCKS_PER_PAGE = PAGE_BYTES / BLOCK_BYTES
-const F32 = 0x7d
-const F64 = 0x7c
-const I64 = 0x7e
+const WORD_BYTES = 8
 
 /** What a state must fit to be resumed. */
 export interface StateBounds {
-  readonly globals: readonly SavedGlobal[]
+  readonly stateWords: number
   readonly fuel: bigint
   readonly outputBytes: number
   readonly minimumMemoryBytes: number
@@ -68,7 +65,10 @@ export function checkState(state: Uint8Array, bounds: StateBounds): void {
   const cursor = new Cursor(state)
   const fuel = cursor.u64()
   if (fuel > bounds.fuel) throw bad(`expected fuel up to ${bounds.fuel}, received ${fuel}`)
-  checkGlobals(cursor, bounds.globals)
+  const words = cursor.u32()
+  if (words !== bounds.stateWords)
+    throw bad(`expected ${bounds.stateWords} words of state, received ${words}`)
+  cursor.take(words * WORD_BYTES)
   const output = cursor.u32()
   if (output > bounds.outputBytes)
     throw bad(`expected output up to ${bounds.outputBytes}, received ${output}`)
@@ -80,28 +80,6 @@ export function checkState(state: Uint8Array, bounds: StateBounds): void {
   }
   checkRuns(cursor, pages * BLOCKS_PER_PAGE)
   cursor.expectEnd()
-}
-
-function checkGlobals(cursor: Cursor, expected: readonly SavedGlobal[]): void {
-  const count = cursor.u16()
-  if (count !== expected.length) throw bad(`expected ${expected.length} globals, received ${count}`)
-  for (const global of expected) {
-    const type = cursor.u8()
-    const name = cursor.take(cursor.u8())
-    if (type !== global.type || !same(name, utf8(global.name))) throw bad(`expected global ${global.name}`)
-    const value = cursor.take(type === I64 || type === F64 ? 8 : 4)
-    if (!isCanonicalNumber(type, value)) throw bad(`global ${fromUtf8(name)} is a NaN with a payload`)
-  }
-}
-
-/** NaN bits that a host reads may differ between engines, so only the canonical NaN may stand in a state. */
-function isCanonicalNumber(type: number, value: Uint8Array): boolean {
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength)
-  if (type === F32) return !Number.isNaN(view.getFloat32(0, true)) || view.getUint32(0, true) === 0x7fc00000
-  if (type === F64) {
-    return !Number.isNaN(view.getFloat64(0, true)) || view.getBigUint64(0, true) === 0x7ff8000000000000n
-  }
-  return true
 }
 
 function checkRuns(cursor: Cursor, blocks: number): void {
@@ -136,15 +114,6 @@ class Cursor {
     if (length > this.#bytes.byteLength - this.#offset) throw bad('it ends too early')
     this.#offset += length
     return this.#bytes.subarray(this.#offset - length, this.#offset)
-  }
-
-  u8(): number {
-    return this.take(1)[0]!
-  }
-
-  u16(): number {
-    this.take(2)
-    return this.#view.getUint16(this.#offset - 2, true)
   }
 
   u32(): number {

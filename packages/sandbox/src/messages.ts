@@ -1,8 +1,7 @@
-import { AskeeError, type Fuel, utf8 } from '@askee/core'
+import { AskeeError, type Fuel } from '@askee/core'
 import { TRAP_CODES } from '@askee/wasm'
 import type { FaultCode, TaskResult } from './executor.ts'
 import type { FrameCaps } from './frames.ts'
-import type { SavedGlobal } from './module-shape.ts'
 
 /** Caps of FRAMES.md, in bytes. */
 export const MAX_MODULE_BYTES = 64 * 1024 * 1024
@@ -54,27 +53,18 @@ export interface LoadMessage {
   readonly fuel: bigint
   readonly memoryBytes: number
   readonly outputBytes: number
-  readonly globals: readonly SavedGlobal[]
+  readonly stateWords: number
 }
 
 /** Payload of LOAD up to the module, which follows it as it is. */
 export function encodeLoadHeader(load: LoadMessage): Uint8Array {
-  const names = load.globals.map((global) => utf8(global.name))
-  const length = 26 + names.reduce((sum, name) => sum + 2 + name.byteLength, 0)
-  const out = new Uint8Array(length)
+  const out = new Uint8Array(28)
   const view = new DataView(out.buffer)
   view.setBigUint64(0, load.fuel, true)
   view.setBigUint64(8, BigInt(load.memoryBytes), true)
   view.setUint32(16, load.outputBytes, true)
   view.setUint32(20, MAX_LOG_BYTES, true)
-  view.setUint16(24, names.length, true)
-  let offset = 26
-  for (const [index, name] of names.entries()) {
-    out[offset] = load.globals[index]!.type
-    out[offset + 1] = name.byteLength
-    out.set(name, offset + 2)
-    offset += 2 + name.byteLength
-  }
+  view.setUint32(24, load.stateWords, true)
   return out
 }
 

@@ -1,13 +1,5 @@
-import { AskeeError, utf8 } from '@askee/core'
-
-/** Binary codes of the value types a saved global may have. */
-export type GlobalType = 0x7f | 0x7e | 0x7d | 0x7c
-
-/** An exported mutable global whose value belongs to a checkpoint. */
-export interface SavedGlobal {
-  readonly name: string
-  readonly type: GlobalType
-}
+import { AskeeError } from '@askee/core'
+import { FUEL_GLOBAL, STACK_GLOBAL, STATE_GET, STATE_SET, STATE_WORDS_GLOBAL } from '@askee/wasm'
 
 /** What the executor must know of an instrumented module before it runs. */
 export interface ModuleShape {
@@ -15,20 +7,22 @@ export interface ModuleShape {
   /** Declared size and maximum of the memory, bytes. */
   readonly minimumMemoryBytes: number
   readonly maximumMemoryBytes: number
-  /** Exported mutable globals named `askee_…` except `askee_fuel`, sorted by name. */
-  readonly globals: readonly SavedGlobal[]
-  /** Why a checkpoint would lose state, or null when it would not. */
-  readonly checkpointObstacle: string | null
+  /** 64-bit words of state besides memory, output and fuel; 0 for a module with `run`. */
+  readonly stateWords: number
 }
 
 const PAGE_BYTES = 65_536
 const HOST_FUNCTIONS: ReadonlySet<string> = new Set(['input_size', 'input_read', 'output_write', 'log'])
+/** More than any admitted module has. */
+const MAX_STATE_WORDS = 65_536
 const I32 = 0x7f
 const I64 = 0x7e
 
 interface GlobalEntry {
   readonly type: number
   readonly mutable: boolean
+  /** Value of a plain `i32.const`, else null. */
+  readonly initial: number | null
 }
 
 interface Sections {
@@ -52,35 +46,27 @@ export function readModuleShape(module: Uint8Array): ModuleShape {
     throw refused('expected one memory, exported as "memory"')
   if (sections.maximumPages === null) throw refused('expected a memory with a declared maximum')
   if (sections.hasStart) throw refused('expected no start section: it would run before its fuel is set')
-  expectGlobal(sections, 'askee_fuel', I64)
-  expectGlobal(sections, 'askee_stack', I32)
+  expectCounter(sections, FUEL_GLOBAL, I64)
+  expectCounter(sections, STACK_GLOBAL, I32)
   const hasRun = sections.exports.get('run')?.kind === 0
   const hasStep = sections.exports.get('step')?.kind === 0
   if (hasRun === hasStep) throw refused('expected exactly one of the functions "run" and "step"')
-
-  const exported = [...sections.exports].filter(
-    ([name, item]) => item.kind === 3 && name.startsWith('askee_') && sections.globals[item.index]?.mutable,
-  )
-  const saved = exported.filter(([name]) => name !== 'askee_fuel').sort(([a], [b]) => (a < b ? -1 : 1))
-  if (saved.some(([name]) => utf8(name).byteLength > 255) || saved.length > 0xffff) {
-    throw refused('expected global names of at most 255 bytes, at most 65535 of them')
-  }
-  const visible = new Set(exported.map(([, item]) => item.index))
-  const hidden = sections.globals.filter((global, index) => global.mutable && !visible.has(index)).length
-  const types = saved.map(([, item]) => sections.globals[item.index]!.type)
-  const unsaveable = types.some((type) => type < 0x7c || type > 0x7f)
   return {
     entry: hasRun ? 'run' : 'step',
     minimumMemoryBytes: sections.minimumPages * PAGE_BYTES,
     maximumMemoryBytes: sections.maximumPages * PAGE_BYTES,
-    globals: saved.map(([name], index) => ({ name, type: types[index] as GlobalType })),
-    checkpointObstacle:
-      hidden > 0
-        ? `${hidden} mutable globals are not exported`
-        : unsaveable
-          ? 'a mutable global is not a number'
-          : null,
+    stateWords: hasStep ? readStateWords(sections) : 0,
   }
+}
+
+function readStateWords(sections: Sections): number {
+  const item = sections.exports.get(STATE_WORDS_GLOBAL)
+  const words = item?.kind === 3 ? sections.globals[item.index]?.initial : undefined
+  const hasAccess = [STATE_GET, STATE_SET].every((name) => sections.exports.get(name)?.kind === 0)
+  if (words === undefined || words === null || words > MAX_STATE_WORDS || !hasAccess) {
+    throw refused(`expected ${STATE_WORDS_GLOBAL}, ${STATE_GET} and ${STATE_SET} in a module with "step"`)
+  }
+  return words
 }
 
 function readSections(module: Uint8Array): Sections {
@@ -132,8 +118,7 @@ function readGlobals(reader: Reader, sections: Sections): void {
   for (let count = reader.leb(); count > 0; count--) {
     const type = reader.byte()
     const mutable = reader.byte() === 1
-    sections.globals.push({ type, mutable })
-    reader.constantExpression()
+    sections.globals.push({ type, mutable, initial: reader.constantExpression() })
   }
 }
 
@@ -145,7 +130,7 @@ function readExports(reader: Reader, sections: Sections): void {
   }
 }
 
-function expectGlobal(sections: Sections, name: string, type: number): void {
+function expectCounter(sections: Sections, name: string, type: number): void {
   const item = sections.exports.get(name)
   const global = item?.kind === 3 ? sections.globals[item.index] : undefined
   if (global?.type !== type || !global.mutable) {
@@ -207,12 +192,14 @@ class Reader {
     return new TextDecoder().decode(this.#bytes.subarray(start, start + length))
   }
 
-  /** Skips a constant expression and its `end`. */
-  constantExpression(): void {
+  /** Skips a constant expression and its `end`. @returns the first small `i32.const` in it, or null */
+  constantExpression(): number | null {
+    let constant: number | null = null
     for (;;) {
       const opcode = this.byte()
-      if (opcode === 0x0b) return
-      if (opcode === 0x41 || opcode === 0x42 || opcode === 0x23 || opcode === 0xd2) this.#skipLeb()
+      if (opcode === 0x0b) return constant
+      if (opcode === 0x41) constant ??= this.#nonNegative()
+      else if (opcode === 0x42 || opcode === 0x23 || opcode === 0xd2) this.#skipLeb()
       else if (opcode === 0x43) this.skip(4)
       else if (opcode === 0x44) this.skip(8)
       else if (opcode === 0xd0) this.byte()
@@ -221,6 +208,17 @@ class Reader {
         throw refused(`has opcode ${opcode} in a constant expression`)
       }
     }
+  }
+
+  /** Signed LEB128; a negative one counts as too large. */
+  #nonNegative(): number {
+    let value = 0
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.byte()
+      value += (byte & 0x7f) * 2 ** shift
+      if (byte < 0x80) return byte >= 0x40 ? Number.POSITIVE_INFINITY : value
+    }
+    throw refused(`has an overlong number at byte ${this.#offset}`)
   }
 
   #skipLeb(): void {

@@ -88,7 +88,7 @@ export class PortableExecution implements Execution {
       onViolation: (error) => this.#fault('fault/engine', error.message),
       onClose: (how) => this.#fault('fault/child-died', `the runner ended without a result: ${how}`),
     })
-    runner.send('load', encodeLoadHeader({ ...request.limits, globals: shape.globals }), request.module)
+    runner.send('load', encodeLoadHeader({ ...request.limits, stateWords: shape.stateWords }), request.module)
     runner.send('input', request.input)
     if (state !== null) runner.send('checkpoint', state)
     runner.send('go')
@@ -129,12 +129,8 @@ export class PortableExecution implements Execution {
   }
 
   async checkpoint(): Promise<void> {
-    const { entry, checkpointObstacle } = this.#init.shape
-    if (entry !== 'step' || checkpointObstacle !== null) {
-      throw new AskeeError(
-        'sandbox/not-stepwise',
-        `expected a module with step() and all its state in sight: ${checkpointObstacle ?? 'it has run()'}`,
-      )
+    if (this.#init.shape.entry !== 'step') {
+      throw new AskeeError('sandbox/not-stepwise', 'expected a module with step(), this one has run()')
     }
     if (this.#decided || this.#isSuspending) return
     this.#isSuspending = true

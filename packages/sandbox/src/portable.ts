@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { AskeeError, errorText, type Milliseconds } from '@askee/core'
+import { V8_STACK_KB } from '@askee/wasm'
 import { openCheckpoint } from './checkpoint.ts'
 import type {
   EngineDescription,
@@ -13,7 +14,6 @@ import { MAX_INPUT_BYTES, MAX_MODULE_BYTES, MAX_OUTPUT_BYTES } from './messages.
 import { readModuleShape } from './module-shape.ts'
 import { failedExecution, PortableExecution, type PortableExecutionComponents } from './portable-execution.ts'
 import { RunnerPool } from './runner-pool.ts'
-import { V8_STACK_KB } from './stack.ts'
 import { probeWrapper, type Wrapper } from './wrapper.ts'
 
 export type PortableExecutorComponents = PortableExecutionComponents
@@ -178,8 +178,8 @@ function prepare(request: ExecutionRequest): Prepared | { code: FaultCode; messa
     }
     const bounds = { ...shape, fuel: limits.fuel, outputBytes: limits.outputBytes }
     if (resumeFrom === undefined) return { shape, bounds, state: null }
-    if (shape.entry !== 'step' || shape.checkpointObstacle !== null) {
-      throw new AskeeError('sandbox/checkpoint', 'bad checkpoint: this module has none')
+    if (shape.entry !== 'step') {
+      throw new AskeeError('sandbox/checkpoint', 'bad checkpoint: a module with run() has none')
     }
     return { shape, bounds, state: openCheckpoint(resumeFrom, module, input, bounds) }
   } catch (error) {

@@ -4,5 +4,5 @@ import { components } from './quiet-logger.ts'
 
 executorAcceptance('portable', () => createPortableExecutor(components))
 executorAcceptance('portable without tools of Linux', () =>
-  createPortableExecutor(components, { wrapper: 'none', spares: 0 }),
+  createPortableExecutor(components, { wrapper: 'none' }),
 )

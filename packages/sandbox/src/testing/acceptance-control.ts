@@ -3,7 +3,7 @@ import type { Executor } from '../executor.ts'
 import { countdown } from './acceptance-stepwise.ts'
 import type { MakeExecutor } from './executor-acceptance.ts'
 import { outcomeOf, requestOf, told } from './run.ts'
-import { runTask } from './wat.ts'
+import { countedTask, runTask } from './wat.ts'
 
 const FOREVER = '(loop $again (br $again))'
 const sleep = (span: number) => new Promise((resolve) => setTimeout(resolve, span))
@@ -11,7 +11,9 @@ const sleep = (span: number) => new Promise((resolve) => setTimeout(resolve, spa
 /** Freeze, thaw, kill, usage, progress, and the end of the executor. */
 export function describeControl(executor: Executor, makeExecutor: MakeExecutor): void {
   it('SBX-5 a frozen task uses no processor time and its wall time stands still', async () => {
-    const execution = await executor.execute(requestOf(await runTask(FOREVER), { limits: { wallTime: 400 } }))
+    const execution = await executor.execute(
+      requestOf(await countedTask(FOREVER), { limits: { wallTime: 400 } }),
+    )
     await sleep(50)
     await execution.freeze()
     const before = await execution.usage()
@@ -40,7 +42,7 @@ export function describeControl(executor: Executor, makeExecutor: MakeExecutor):
   })
 
   it('SBX-5 a task can be killed, running and frozen, and the first reason stands', async () => {
-    const module = await runTask(FOREVER)
+    const module = await countedTask(FOREVER)
     for (const freezeFirst of ['frozen', 'running']) {
       const execution = await executor.execute(requestOf(module))
       if (freezeFirst === 'frozen') await execution.freeze()
@@ -58,7 +60,9 @@ export function describeControl(executor: Executor, makeExecutor: MakeExecutor):
   })
 
   it('GOV-7 reports processor time and peak memory of the task', async () => {
-    const execution = await executor.execute(requestOf(await runTask(FOREVER), { limits: { wallTime: 500 } }))
+    const execution = await executor.execute(
+      requestOf(await countedTask(FOREVER), { limits: { wallTime: 500 } }),
+    )
     await execution.outcome
     const usage = await execution.usage()
     expect(usage.cpuTime).toBeGreaterThan(50)
@@ -83,7 +87,7 @@ export function describeControl(executor: Executor, makeExecutor: MakeExecutor):
   })
 
   it('SBX-5 a listener that throws harms neither the task nor the agent', async () => {
-    const module = await runTask('(call $log (i32.const 0) (i32.const 4))')
+    const module = await countedTask('(call $log (i32.const 0) (i32.const 4))')
     const onLog = () => {
       throw new Error('listener')
     }
@@ -92,7 +96,7 @@ export function describeControl(executor: Executor, makeExecutor: MakeExecutor):
 
   it('SBX-5 stopping the executor kills what runs, and it takes no more work', async () => {
     const own = makeExecutor()
-    const module = await runTask(FOREVER)
+    const module = await countedTask(FOREVER)
     await expect(own.execute(requestOf(module))).rejects.toMatchObject({ code: 'sandbox/stopped' })
     await own.start()
     const execution = await own.execute(requestOf(module))

@@ -5,30 +5,32 @@ import { outcomeOf, requestOf, told } from './run.ts'
 import { runTask, task } from './wat.ts'
 
 /**
- * Counts down from its first input byte: each step burns fuel, mixes the counter into memory and globals of every type,
- * writes a byte and grows the memory once. `$pause` loops per step give a request for a checkpoint time to arrive.
+ * Counts down from its first input byte: each step mixes the counter into memory and private globals of every type (one holds
+ * a NaN with a payload), writes output, and the first grows the memory. Its start function counts how often it ran.
+ * `pause` turns of a loop in each step give a request for a checkpoint time to arrive.
  */
 export function countdown(pause: number): Promise<Uint8Array> {
   return task({
     body: `
-      (global $started (export "askee_g0") (mut i32) (i32.const 0))
-      (global $left (export "askee_g1") (mut i64) (i64.const 0))
-      (global $third (export "askee_g2") (mut f32) (f32.const nan))
-      (global $root (export "askee_g3") (mut f64) (f64.const 1e-300))
+      (global $started (mut i32) (i32.const 0))
+      (global $starts (mut i32) (i32.const 0))
+      (global $left (mut i64) (i64.const 0))
+      (global $odd (mut f32) (f32.const nan:0x200001))
+      (global $root (mut f64) (f64.const 1e-300))
+      (start $init)
+      (func $init (global.set $starts (i32.add (global.get $starts) (i32.const 1))))
       (func (export "step") (result i32) (local i32)
-        (call $burn (i64.const 3))
         (if (i32.eqz (global.get $started)) (then
           (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 1)))
           (global.set $left (i64.load8_u (i32.const 0)))
-          (global.set $third (f32.const 0.3333333))
+          (global.set $odd (f32.reinterpret_i32 (i32.const 0x7fa54321)))
           (drop (memory.grow (i32.const 1)))
           (global.set $started (i32.const 1))))
         (global.set $root (f64.sqrt (f64.add (global.get $root) (f64.convert_i64_u (global.get $left)))))
-        (global.set $third (f32.mul (global.get $third) (f32.const 1.000001)))
         (f64.store (i32.const 70000) (global.get $root))
-        (f32.store (i32.const 70008) (global.get $third))
+        (i32.store (i32.const 70008) (i32.add (i32.reinterpret_f32 (global.get $odd)) (global.get $starts)))
         (i64.store (i32.add (i32.const 66000) (i32.wrap_i64 (global.get $left))) (global.get $left))
-        (call $output_write (i32.const 70002) (i32.const 8))
+        (call $output_write (i32.const 70004) (i32.const 8))
         (loop $wait (br_if $wait (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const ${pause}))))
         (global.set $left (i64.sub (global.get $left) (i64.const 1)))
         (i64.gt_s (global.get $left) (i64.const 0)))`,
@@ -59,12 +61,13 @@ async function runInPieces(
   throw new Error('unreachable: the last piece is never interrupted')
 }
 
-/** A checkpoint of `module` in mid work. */
+/** A checkpoint of `module` in mid work. On a busy machine a task can end before the request for one arrives. */
 async function interrupted(executor: Executor, module: Uint8Array, input: Uint8Array): Promise<Checkpoint> {
-  const { seen } = await runInPieces(executor, module, input, [0])
-  const [checkpoint] = seen
-  if (checkpoint === undefined) throw new Error('the task ended before it could be interrupted')
-  return checkpoint
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const { seen } = await runInPieces(executor, module, input, [0])
+    if (seen[0] !== undefined) return seen[0]
+  }
+  throw new Error('expected a checkpoint in ten attempts')
 }
 
 const PAUSE = 3_000_000
@@ -74,7 +77,8 @@ const INPUT = Uint8Array.of(100)
 export function describeStepwise(executor: Executor): void {
   it('WSM-5 calls step until it returns 0', async () => {
     const outcome = await outcomeOf(executor, await countdown(1), { input: Uint8Array.of(3) })
-    expect(outcome).toMatchObject({ kind: 'completed', result: { trap: null, fuel: 9n } })
+    expect(outcome).toMatchObject({ kind: 'completed', result: { trap: null } })
+    expect(outcome.kind === 'completed' && outcome.result.output.byteLength).toBe(3 * 8)
   })
 
   it('WSM-5 a task interrupted anywhere ends with the same result', async () => {
@@ -88,7 +92,7 @@ export function describeStepwise(executor: Executor): void {
         interruptions += seen.length
         expect(told(outcome)).toBe(whole)
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     )
     expect(interruptions).toBeGreaterThan(0)
   })
@@ -117,7 +121,7 @@ export function describeStepwise(executor: Executor): void {
           expect(told(outcome)).toBe('fault/bad-checkpoint')
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 20 },
     )
     for (const part of [new Uint8Array(0), checkpoint.subarray(0, 100), checkpoint.subarray(1)]) {
       const outcome = await outcomeOf(executor, module, { input: INPUT, resumeFrom: part })
@@ -138,13 +142,9 @@ export function describeStepwise(executor: Executor): void {
     expect(outcomes.map(told)).toEqual(Array(5).fill('fault/bad-checkpoint'))
   })
 
-  it('WSM-5 cannot checkpoint a module with run, nor one with state out of sight', async () => {
-    const hidden =
-      '(global (mut i32) (i32.const 0)) (func (export "step") (result i32) (loop (br 0)) (i32.const 1))'
-    for (const module of [await runTask('(loop (br 0))'), await task({ body: hidden })]) {
-      const execution = await executor.execute(requestOf(module))
-      await expect(execution.checkpoint()).rejects.toMatchObject({ code: 'sandbox/not-stepwise' })
-      await execution.kill('test over')
-    }
+  it('WSM-5 cannot checkpoint a module with run', async () => {
+    const execution = await executor.execute(requestOf(await runTask('(loop (br 0))')))
+    await expect(execution.checkpoint()).rejects.toMatchObject({ code: 'sandbox/not-stepwise' })
+    await execution.kill('test over')
   })
 }

@@ -5,7 +5,7 @@ import { describeLimits } from './acceptance-limits.ts'
 import { describeStepwise } from './acceptance-stepwise.ts'
 import { outcomeOf, requestOf, told } from './run.ts'
 import { TRAP_CASES } from './trap-cases.ts'
-import { runTask } from './wat.ts'
+import { countedTask } from './wat.ts'
 
 export type MakeExecutor = () => Executor
 
@@ -27,15 +27,19 @@ export function executorAcceptance(name: string, makeExecutor: MakeExecutor): vo
 }
 
 function describeResults(executor: Executor): void {
-  for (const { name, trap, module } of TRAP_CASES) {
+  for (const { name, trap, module, fuel } of TRAP_CASES) {
     it(`WSM-1 gives the trap ${trap} for ${name}`, async () => {
-      const outcome = await outcomeOf(executor, await module())
+      const outcome = await outcomeOf(
+        executor,
+        await module(),
+        fuel === undefined ? {} : { limits: { fuel } },
+      )
       expect(outcome).toMatchObject({ kind: 'completed', result: { trap } })
     })
   }
 
   it('WSM-1 gives the input to the task and its output back', async () => {
-    const module = await runTask(`
+    const module = await countedTask(`
       (drop (call $input_read (i32.const 0) (i32.const 1) (call $input_size)))
       (call $output_write (i32.const 0) (call $input_size))
       (call $output_write (i32.const 0) (i32.const 0))`)
@@ -46,7 +50,7 @@ function describeResults(executor: Executor): void {
   it('WSM-1 input_read says how many bytes it copied, also past the end of the input', async () => {
     const read = (at: number, from: number, length: number) =>
       `(i32.store8 (i32.const ${at}) (call $input_read (i32.const 100) (i32.const ${from}) (i32.const ${length})))`
-    const module = await runTask(`
+    const module = await countedTask(`
       ${read(0, 0, 2)} ${read(1, 2, 5)} ${read(2, 3, 5)} ${read(3, -1, 5)}
       (call $output_write (i32.const 0) (i32.const 4))`)
     const outcome = await outcomeOf(executor, module, { input: Uint8Array.of(1, 2, 3) })
@@ -54,14 +58,14 @@ function describeResults(executor: Executor): void {
   })
 
   it('WSM-1 keeps the output from before a trap', async () => {
-    const module = await runTask(`
+    const module = await countedTask(`
       (i32.store (i32.const 0) (i32.const 0x04030201))
       (call $output_write (i32.const 0) (i32.const 4)) (call $burn (i64.const 5)) unreachable`)
     expect(told(await outcomeOf(executor, module))).toBe('01020304 unreachable 5')
   })
 
   it('WSM-1 keeps the output that fitted when a write is too large, and nothing of that write', async () => {
-    const module = await runTask(`
+    const module = await countedTask(`
       (i32.store (i32.const 0) (i32.const 0x04030201))
       (call $output_write (i32.const 0) (i32.const 3)) (call $output_write (i32.const 0) (i32.const 3))`)
     const outcome = await outcomeOf(executor, module, { limits: { outputBytes: 5 } })
@@ -69,7 +73,7 @@ function describeResults(executor: Executor): void {
   })
 
   it('WSM-4 counts fuel, and all of the limit when it ran out', async () => {
-    const burn = await runTask('(call $burn (i64.const 1234))')
+    const burn = await countedTask('(call $burn (i64.const 1234))')
     expect(told(await outcomeOf(executor, burn))).toBe(' null 1234')
     expect(told(await outcomeOf(executor, burn, { limits: { fuel: 1234n as never } }))).toBe(' null 1234')
     expect(told(await outcomeOf(executor, burn, { limits: { fuel: 1233n as never } }))).toBe(
@@ -78,25 +82,25 @@ function describeResults(executor: Executor): void {
   })
 
   it('WSM-4 never reports fuel outside the limit, whatever a module does to its counter', async () => {
-    const gains = await runTask('(call $burn (i64.const -50))')
+    const gains = await countedTask('(call $burn (i64.const -50))')
     expect(told(await outcomeOf(executor, gains))).toBe(' null 0')
-    const quiet = await runTask('(global.set $fuel (i64.const -1))')
-    expect(told(await outcomeOf(executor, quiet))).toBe(' out-of-fuel 1000000')
+    const quiet = await countedTask('(global.set $fuel (i64.const -1))')
+    expect(told(await outcomeOf(executor, quiet))).toBe(' out-of-fuel 1000000000000')
   })
 
   it('WSM-1 a memory that cannot grow for lack of room on this machine is a fault, not a result', async () => {
-    const module = await runTask('(global.set $stack (i32.const 0x80000000)) unreachable')
+    const module = await countedTask('(global.set $stack (i32.const 0x80000000)) unreachable')
     expect(told(await outcomeOf(executor, module))).toBe('fault/host-memory')
   })
 
   it('WSM-1 a native stack overflow is a fault, not a result', async () => {
-    const module = await runTask('(call $deep)', '(func $deep (call $deep) (call $deep))')
+    const module = await countedTask('(call $deep)', '(func $deep (call $deep) (call $deep))')
     const outcome = await outcomeOf(executor, module)
     expect(['fault/engine', 'fault/child-died']).toContain(told(outcome))
   })
 
   it('WSM-1 tasks that run at the same time do not see one another', async () => {
-    const module = await runTask(`
+    const module = await countedTask(`
       (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 4)))
       (call $burn (i64.load32_u (i32.const 0))) (call $output_write (i32.const 0) (i32.const 4))`)
     const numbers = [1, 2, 3, 4, 5]
@@ -107,7 +111,7 @@ function describeResults(executor: Executor): void {
   })
 
   it('WSM-2 refuses what is not an instrumented module, as a fault', async () => {
-    const good = await runTask('')
+    const good = await countedTask('')
     const bad = [
       new Uint8Array(0),
       Uint8Array.of(0, 0x61, 0x73, 0x6d),
@@ -118,7 +122,7 @@ function describeResults(executor: Executor): void {
   })
 
   it('WSM-2 refuses a body that the engine does not validate', async () => {
-    const module = await runTask('(drop (i32.const 5))')
+    const module = await countedTask('(drop (i32.const 5))')
     // `i32.const 5; drop; end` becomes `i32.const 5; end; end`.
     const at = Buffer.from(module).lastIndexOf(Buffer.from([0x41, 5, 0x1a, 0x0b]))
     const broken = module.slice()
@@ -127,7 +131,7 @@ function describeResults(executor: Executor): void {
   })
 
   it('WSM-1 log lines arrive escaped and capped and change no result', async () => {
-    const module = await runTask(
+    const module = await countedTask(
       '(call $log (i32.const 0) (i32.const 9)) (call $log (i32.const 0) (i32.const 60000)) (call $log (i32.const 0) (i32.const 60000))',
       '(data (i32.const 0) "a\\1b[2J\\0a\\c2\\9bz")',
     )
@@ -140,7 +144,7 @@ function describeResults(executor: Executor): void {
   })
 
   it('GOV-7 a flood of log lines is cut and the task goes on', async () => {
-    const module = await runTask(`(local i32)
+    const module = await countedTask(`(local i32)
       (loop $again (call $log (i32.const 0) (i32.const 0))
         (br_if $again (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 100000))))`)
     let lines = 0

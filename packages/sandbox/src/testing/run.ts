@@ -2,7 +2,7 @@ import type { Fuel } from '@askee/core'
 import type { ExecutionLimits, ExecutionOutcome, ExecutionRequest, Executor } from '../executor.ts'
 
 export const LIMITS: ExecutionLimits = {
-  fuel: 1_000_000n as Fuel,
+  fuel: 1_000_000_000_000n as Fuel,
   memoryBytes: 4 * 65_536,
   outputBytes: 1024,
   wallTime: 20_000,
