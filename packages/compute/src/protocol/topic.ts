@@ -1,4 +1,4 @@
-import { type Clock, systemClock, type TopicName, type TopicRules } from '@askee/core'
+import type { Clock, TopicName, TopicRules } from '@askee/core'
 import { isPast, MAX_MANIFEST_BYTES, verifyManifest } from './manifest.ts'
 
 /** Where campaigns are announced: signed manifests, nothing else. */
@@ -26,6 +26,3 @@ export function computeTopics(clock: Clock): ReadonlyMap<TopicName, TopicRules> 
     ],
   ])
 }
-
-/** `computeTopics` by this machine's clock, for composition roots. */
-export const COMPUTE_TOPICS: ReadonlyMap<TopicName, TopicRules> = computeTopics(systemClock)

@@ -1,0 +1,298 @@
+import { type Digest, digestOf, type Fuel, type LeaseId, type NodeId, utf8 } from '@askee/core'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { CoordinatorEffect, CoordinatorEvent } from '../src/coordinator/events.ts'
+import { step } from '../src/coordinator/machine.ts'
+import { type CoordinatorState, DEFAULT_POLICY, initialState } from '../src/coordinator/state.ts'
+import { claimDigest, commitmentOf } from '../src/protocol/result.ts'
+
+const DOCUMENT = digestOf(utf8('document'))
+const NONCE = '07'.repeat(32)
+type Lease = { lease: LeaseId; node: NodeId; task: number }
+
+let state: CoordinatorState
+let now: number
+let draws: number
+beforeEach(() => open(1))
+
+function open(count: number, f = 1): void {
+  now = 1_000_000
+  draws = 0
+  state = initialState({
+    campaign: 'c' as never,
+    f,
+    count,
+    deadline: now + 3_600_000,
+    minReputation: 0.5,
+    wallTime: 10_000,
+    policy: DEFAULT_POLICY,
+  })
+}
+
+type Timeless = CoordinatorEvent extends infer E ? (E extends unknown ? Omit<E, 'now'> : never) : never
+function feed(event: Timeless): readonly CoordinatorEffect[] {
+  return step(state, { ...event, now } as CoordinatorEvent).effects
+}
+
+function join(
+  name: string,
+  more: { operator?: string; reputation?: number; slots?: number; queue?: number } = {},
+): void {
+  feed({
+    type: 'offered',
+    node: name as NodeId,
+    consent: 'c0',
+    consentExpires: now + 10_000_000,
+    operator: (more.operator ?? `owner of ${name}`) as NodeId,
+    reputation: more.reputation ?? 1,
+    slots: more.slots ?? 1,
+    queue: more.queue ?? 8,
+  })
+}
+
+function assign(): Lease[] {
+  const effects = feed({ type: 'assign', entropy: `${draws++}` })
+  return effects.filter((effect) => effect.type === 'assign')
+}
+
+function claimOf(output: string): { output: Digest; claim: Digest } {
+  const digest = digestOf(utf8(output))
+  const claim = claimDigest({
+    module: DOCUMENT,
+    input: DOCUMENT,
+    output: digest,
+    trap: null,
+    fuel: 5n as Fuel,
+  })
+  return { output: digest, claim }
+}
+
+function commit({ lease, node }: Lease, output: string): readonly CoordinatorEffect[] {
+  const hash = commitmentOf(claimOf(output).claim, Buffer.from(NONCE, 'hex'), node, lease)
+  return feed({ type: 'committed', node, document: DOCUMENT, commits: [{ lease, hash }] })
+}
+
+function reveal({ lease, node }: Lease, said: string): readonly CoordinatorEffect[] {
+  const { output, claim } = claimOf(said)
+  const vote = { output, trap: null, fuel: '5' }
+  return feed({ type: 'revealed', node, reveals: [{ lease, vote, claim, nonce: NONCE }] })
+}
+
+function types(effects: readonly CoordinatorEffect[]): string[] {
+  return effects.map(({ type }) => type)
+}
+
+describe('assignment', () => {
+  it('CMP-3 waits for 2f+1 distinct nodes and takes distinct operators where it can', () => {
+    join('a', { operator: 'one' })
+    join('b', { operator: 'one' })
+    expect(assign()).toEqual([])
+    for (const name of ['c', 'd']) join(name)
+    for (let i = 0; i < 20; i++) {
+      open(1)
+      for (const name of ['a', 'b']) join(name, { operator: 'one' })
+      for (const name of ['c', 'd']) join(name)
+      const nodes = assign().map(({ node }) => node)
+      expect(nodes).toHaveLength(3)
+      expect(new Set(nodes).size).toBe(3)
+      expect(nodes.includes('a' as NodeId) && nodes.includes('b' as NodeId)).toBe(false)
+    }
+  })
+
+  it('CMP-10 gives nothing to nodes below the wanted reputation', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    join('new', { reputation: 0.4 })
+    expect(assign().map(({ node }) => node)).not.toContain('new')
+  })
+
+  it('CMP-4 gives a node no more than it can take, and more once it proves quick', () => {
+    open(100)
+    for (const name of ['a', 'b', 'c']) join(name)
+    const first = assign()
+    expect(first).toHaveLength(6)
+    now += 10
+    for (const lease of first) commit(lease, 'x')
+    expect(assign()).toHaveLength(12)
+    for (const node of Object.values(state.nodes)) expect(node.inFlight).toBe(4)
+  })
+
+  it('CMP-4 hands a refused lease to another node and leaves a busy node alone for a while', () => {
+    for (const name of ['a', 'b', 'c', 'd']) join(name)
+    const [first] = assign()
+    feed({ type: 'refused', node: first!.node, refusals: [{ lease: first!.lease, code: 'compute/busy' }] })
+    const again = assign()
+    expect(again).toHaveLength(1)
+    expect(again[0]!.node).not.toBe(first!.node)
+    expect(state.tasks[0]!.losses).toBe(0)
+  })
+
+  it('CON-1 asks nothing more of a node whose consent has ended, until it offers itself again', () => {
+    open(10)
+    for (const name of ['a', 'b', 'c', 'd']) join(name)
+    const lease = assign().find(({ node }) => node === 'a')!
+    feed({ type: 'refused', node: lease.node, refusals: [{ lease: lease.lease, code: 'consent/expired' }] })
+    now += 100_000
+    expect(assign().map(({ node }) => node)).not.toContain('a')
+    join('a')
+    expect(state.nodes['a' as NodeId]!.present).toBe(true)
+  })
+})
+
+describe('commit and reveal', () => {
+  it('CMP-3 asks nobody to reveal before all have committed', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    const [a, b, c] = assign() as [Lease, Lease, Lease]
+    expect(types(commit(a, 'x'))).not.toContain('reveal')
+    expect(types(commit(b, 'x'))).not.toContain('reveal')
+    expect(types(commit(c, 'x')).filter((type) => type === 'reveal')).toHaveLength(3)
+  })
+
+  it('CMP-3 waits for stragglers only so long once f+1 have committed', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    const [a, b] = assign() as [Lease, Lease]
+    commit(a, 'x')
+    commit(b, 'x')
+    now += DEFAULT_POLICY.stragglerFloor - 1
+    expect(types(feed({ type: 'sweep' }))).not.toContain('reveal')
+    now += 1
+    expect(types(feed({ type: 'sweep' })).filter((type) => type === 'reveal')).toHaveLength(2)
+    reveal(a, 'x')
+    expect(types(reveal(b, 'x'))).toContain('finished')
+    expect(state.tasks[0]!.outcome?.kind).toBe('accepted')
+  })
+
+  it('CMP-3 holds a node to its first commitment', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    const leases = assign() as [Lease, Lease, Lease]
+    commit(leases[0], 'x')
+    expect(commit(leases[0], 'y')).toEqual([])
+    commit(leases[1], 'x')
+    commit(leases[2], 'x')
+    expect(types(reveal(leases[0], 'y'))).toContain('accused')
+  })
+
+  it('CMP-3 accuses who reveals other than it committed to, and does not count the vote', () => {
+    for (const name of ['a', 'b', 'c', 'd']) join(name)
+    const leases = assign() as [Lease, Lease, Lease]
+    for (const lease of leases) commit(lease, lease === leases[0] ? 'lie' : 'x')
+    reveal(leases[1], 'x')
+    const effects = reveal(leases[0], 'x')
+    expect(state.tasks[0]!.outcome).toBeNull()
+    expect(effects.find(({ type }) => type === 'accused')).toMatchObject({
+      accusation: { node: leases[0].node, offence: 'broken-commitment', commitments: [DOCUMENT] },
+    })
+    reveal(leases[2], 'x')
+    expect(state.tasks[0]!.outcome).toMatchObject({
+      kind: 'accepted',
+      winners: [leases[1].lease, leases[2].lease],
+    })
+  })
+
+  it('CMP-3 takes no reveal that it did not ask for', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    const [a] = assign() as [Lease]
+    commit(a, 'x')
+    expect(reveal(a, 'x')).toEqual([])
+    expect(state.leases[a.lease]!.stage).toBe('committed')
+  })
+
+  it('CMP-4 does not wait for ever for a reveal', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    const [a, b, c] = assign() as [Lease, Lease, Lease]
+    for (const lease of [a, b, c]) commit(lease, 'x')
+    reveal(a, 'x')
+    reveal(b, 'x')
+    expect(state.phase).toBe('running')
+    now += DEFAULT_POLICY.revealTimeout
+    expect(types(feed({ type: 'sweep' }))).toContain('finished')
+    expect(state.leases[c.lease]).toBeUndefined()
+  })
+})
+
+describe('decision', () => {
+  function vote(said: Record<string, string>): Lease[] {
+    const leases = assign()
+    for (const lease of leases) commit(lease, said[lease.node] as string)
+    for (const lease of leases) reveal(lease, said[lease.node] as string)
+    return leases
+  }
+
+  it('CMP-3 adds one replica at a time on fresh nodes when three disagree', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    vote({ a: '1', b: '2', c: '3' })
+    expect(state.tasks[0]!.outcome).toBeNull()
+    join('d')
+    join('e')
+    expect(vote({ d: '2', e: '2' })).toHaveLength(1)
+    expect(state.tasks[0]!.outcome?.kind).toBe('accepted')
+    expect(new Set(state.accusations.map(({ node }) => node)).size).toBe(2)
+  })
+
+  it('CMP-3 gives a proven liar nothing more', () => {
+    open(40)
+    for (const name of ['a', 'b', 'liar']) join(name)
+    const leases = assign().filter(({ task }) => task === 0)
+    for (const lease of leases) commit(lease, lease.node === 'liar' ? 'lie' : 'x')
+    for (const lease of leases) reveal(lease, lease.node === 'liar' ? 'lie' : 'x')
+    expect(state.accusations.map(({ node }) => node)).toEqual(['liar'])
+    expect(Object.values(state.leases).filter(({ node }) => node === 'liar')).toEqual([])
+    now += 10_000
+    join('d')
+    expect(assign().map(({ node }) => node)).not.toContain('liar')
+  })
+
+  it('CMP-3 accuses a liar whose reveal comes after the decision', () => {
+    for (const name of ['a', 'b', 'liar']) join(name)
+    const leases = assign()
+    for (const lease of leases) commit(lease, lease.node === 'liar' ? 'lie' : 'x')
+    for (const lease of leases) if (lease.node !== 'liar') reveal(lease, 'x')
+    expect(state.tasks[0]!.outcome?.kind).toBe('accepted')
+    expect(state.phase).toBe('running')
+    expect(types(reveal(leases.find(({ node }) => node === 'liar')!, 'lie'))).toEqual([
+      'judged',
+      'settle',
+      'accused',
+      'finished',
+    ])
+  })
+
+  it('CMP-3 calls it undecidable when two results have f+1 votes', () => {
+    open(1, 0)
+    state.tasks[0]!.wanted = 2
+    for (const name of ['a', 'b']) join(name)
+    vote({ a: '1', b: '2' })
+    expect(state.tasks[0]!.outcome).toMatchObject({ kind: 'undecidable' })
+    expect(state.accusations).toEqual([])
+  })
+
+  it('CMP-6 credits the agreed fuel to those who agreed and nothing to others', () => {
+    for (const name of ['a', 'b', 'liar']) join(name)
+    vote({ a: 'x', b: 'x', liar: 'lie' })
+    expect(state.credit).toEqual({ a: '5', b: '5' })
+    expect(
+      Object.values(state.unsettled)
+        .map(({ outcome }) => outcome)
+        .sort(),
+    ).toEqual(['accepted', 'accepted', 'rejected'])
+  })
+
+  it('CMP-4 ends what is left at the deadline', () => {
+    open(3)
+    for (const name of ['a', 'b', 'c']) join(name)
+    assign()
+    now = state.config.deadline
+    expect(types(feed({ type: 'sweep' })).filter((type) => type === 'undecidable')).toHaveLength(3)
+    expect(state.phase).toBe('expired')
+    expect(state.leases).toEqual({})
+  })
+
+  it('CMP-2 asks again for reveals and settlements after a restart', () => {
+    open(2)
+    for (const name of ['a', 'b', 'c']) join(name)
+    const leases = assign()
+    for (const lease of leases) commit(lease, 'x')
+    for (const lease of leases) if (lease.task === 0) reveal(lease, 'x')
+    const effects = types(feed({ type: 'resumed' }))
+    expect(effects.filter((type) => type === 'reveal')).toHaveLength(3)
+    expect(effects.filter((type) => type === 'settle')).toHaveLength(3)
+  })
+})
