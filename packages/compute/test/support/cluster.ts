@@ -67,6 +67,9 @@ export interface Volunteer {
   readonly identity: Identity
   readonly mesh: Mesh
   readonly worker: Worker
+  /** Its consent: the id and the token. */
+  readonly consent: string
+  readonly token: string
 }
 
 /** A requester and volunteers in one process, over the memory mesh, with real keys, consents and journal. */
@@ -126,7 +129,7 @@ export class Cluster {
       { database: openDatabase(':memory:', CONSENT_MIGRATIONS), clock: systemClock },
       { subject: identity.id, issuer: owner.id },
     )
-    const { token } = await grantConsent(
+    const { token, claims } = await grantConsent(
       { volunteer: owner, clock: systemClock, random: this.random },
       {
         subject: identity.id,
@@ -153,7 +156,7 @@ export class Cluster {
     )
     await worker.start()
     this.#stops.push(() => worker.stop())
-    return { id: identity.id, identity, mesh, worker }
+    return { id: identity.id, identity, mesh, worker, consent: claims.id, token }
   }
 
   async volunteers(count: number, task: TaskFunction = honest): Promise<Volunteer[]> {

@@ -1,0 +1,235 @@
+import type { ConsentGate } from '@askee/consent'
+import { AskeeError, decode, digestOf, encode, type Mesh, type NodeId, toHex } from '@askee/core'
+import { createIdentity, type Identity } from '@askee/keys'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { signManifest } from '../src/protocol/manifest.ts'
+import { assignAnswerSchema, dropSchema, revealAnswerSchema } from '../src/protocol/messages.ts'
+import { PROTOCOL_LIMITS, PROTOCOLS } from '../src/protocol/names.ts'
+import { Cluster, campaignOf, PERMISSIONS } from './support/cluster.ts'
+import { honest } from './support/function-executor.ts'
+
+let cluster: Cluster
+beforeEach(() => {
+  cluster = new Cluster()
+})
+afterEach(() => cluster.stop())
+
+/** A gate that stops opening after `opened` checks. */
+function closingAfter(opened: number): (gate: ConsentGate) => ConsentGate {
+  return (gate) => ({
+    covering: (question) => gate.covering(question),
+    check: (id, question) => {
+      if (opened-- <= 0) throw new AskeeError('consent/expired', 'it has just ended')
+      gate.check(id, question)
+    },
+  })
+}
+
+async function refusal(promise: Promise<unknown>): Promise<unknown> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof AskeeError)) return error
+  return error.code === 'mesh/refused' ? (error.details as { code: string }).code : error.code
+}
+
+async function stranger(): Promise<{ identity: Identity; mesh: Mesh }> {
+  const identity = createIdentity(cluster.random)
+  return { identity, mesh: await cluster.node(identity) }
+}
+
+/** A manifest of `identity`, as it would be announced. */
+function manifestOf(identity: Identity): Uint8Array {
+  const created = Date.now()
+  return signManifest(identity, {
+    v: 1,
+    requester: identity.id,
+    purpose: 'tests',
+    kind: 'scientific-compute',
+    module: digestOf(Uint8Array.of(1)),
+    inputs: digestOf(Uint8Array.of(2)),
+    count: 5,
+    resources: { fuel: 100n as never, memoryBytes: 65_536, outputBytes: 10, wallTime: 1000 },
+    f: 1,
+    created,
+    deadline: created + 60_000,
+    minReputation: 0,
+    nonce: cluster.random.bytes(16),
+  }).bytes
+}
+
+function assignment(manifest: Uint8Array, consent: string, lease = 'ab'.repeat(16)): Uint8Array {
+  const input = digestOf(new Uint8Array())
+  const leases = [{ lease, task: 0, input, bytes: new Uint8Array(), expiresIn: 1000 }]
+  return encode({ v: 1, manifest, consent, leases })
+}
+
+describe('the doors of consent', () => {
+  it('CON-1 makes no offer without a consent that covers the campaign', async () => {
+    const requester = await cluster.requester()
+    const tasks = { ...PERMISSIONS.tasks, kinds: ['ml-training' as const] }
+    const { worker } = await cluster.volunteer(honest, { permissions: { ...PERMISSIONS, tasks } })
+    const events: string[] = []
+    requester.onEvent(({ type }) => events.push(type))
+    await requester.wait(await requester.submit(campaignOf(2, { deadline: 400 })))
+    expect(events).not.toContain('offer')
+    expect(worker.status().completed).toBe(0)
+  })
+
+  it('CON-1 refuses the assignment when the consent ended after the offer', async () => {
+    const requester = await cluster.requester()
+    await cluster.volunteers(3)
+    const revoked = await cluster.volunteer(honest, { gate: closingAfter(0) })
+    const lost: string[] = []
+    requester.onEvent((event) => {
+      if (event.type === 'lease-lost' && event.node === revoked.id) lost.push(event.reason)
+    })
+    const report = await requester.wait(await requester.submit(campaignOf(10)))
+    expect(report.state).toBe('finished')
+    expect(lost).toContain('consent/expired')
+    expect(revoked.worker.status()).toMatchObject({ completed: 0, failed: 0, leases: [] })
+    expect(revoked.worker.status().refused).toBeGreaterThan(0)
+  })
+
+  it('CON-1 starts nothing when the consent ended while the task waited', async () => {
+    const requester = await cluster.requester()
+    await cluster.volunteers(3)
+    let ran = 0
+    const revoked = await cluster.volunteer(
+      (request) => {
+        ran++
+        return honest(request)
+      },
+      { gate: closingAfter(1) },
+    )
+    const report = await requester.wait(await requester.submit(campaignOf(10)))
+    expect(report.state).toBe('finished')
+    expect(ran).toBe(0)
+    expect(revoked.worker.status().completed).toBe(0)
+    expect(revoked.worker.status().failed).toBeGreaterThan(0)
+  })
+
+  it('CON-1 stops a running task when its consent ends', async () => {
+    const requester = await cluster.requester()
+    const revoked = await cluster.volunteer(() => new Promise(() => {}), { gate: closingAfter(3) })
+    await cluster.volunteers(2)
+    const id = await requester.submit(campaignOf(1))
+    await expect.poll(() => revoked.worker.status().leases.map(({ state }) => state)).toEqual(['running'])
+    await expect.poll(() => revoked.worker.status().failed).toBe(1)
+    expect(revoked.worker.status().leases).toEqual([])
+    expect((await requester.wait(id)).state).toBe('finished')
+  })
+
+  it('CON-1 the requester refuses an offer with a token for somebody else', async () => {
+    const requester = await cluster.requester()
+    const volunteer = await cluster.volunteer()
+    const id = await requester.submit(campaignOf(1))
+    const { mesh } = await stranger()
+    const capabilities = { engine: 'v8', tier: 'process', slots: 1, queue: 4, memoryBytes: 1e9 }
+    const offer = (token: string): Promise<unknown> =>
+      mesh.request(
+        cluster.requesterIdentity.id,
+        PROTOCOLS.offer,
+        encode({ v: 1, campaign: id, token, capabilities }),
+      )
+    expect(await refusal(offer('a.b.c'))).toMatch(/^consent\//)
+    expect(await refusal(offer(volunteer.token))).toBe('consent/subject')
+  })
+})
+
+describe('the doors of the worker', () => {
+  it('CMP-1 refuses an assignment from anybody but the signer of the manifest', async () => {
+    const volunteer = await cluster.volunteer()
+    const requester = await cluster.node(cluster.requesterIdentity)
+    const { mesh, identity } = await stranger()
+    const ask = async (from: Mesh, manifest: Uint8Array): Promise<unknown> => {
+      const body = assignment(manifest, volunteer.consent)
+      const answer = await from.request(volunteer.id, PROTOCOLS.assign, body)
+      const { accepted, refused } = decode(answer, assignAnswerSchema, 10_000)
+      return accepted.length > 0 ? 'accepted' : refused[0]?.code
+    }
+    expect(await ask(mesh, manifestOf(cluster.requesterIdentity))).toBe('compute/not-requester')
+    expect(await ask(mesh, manifestOf(identity))).toBe('consent/audience')
+    expect(await ask(requester, manifestOf(cluster.requesterIdentity))).toBe('accepted')
+  })
+
+  it('CMP-3 shows a committed result to nobody but its requester', async () => {
+    const volunteer = await cluster.volunteer()
+    const requester = await cluster.requester()
+    const id = await requester.submit(campaignOf(1, { deadline: 3000 }))
+    await expect.poll(() => volunteer.worker.status().leases[0]?.state).toBeUndefined()
+    await cluster.volunteers(1, () => new Promise(() => {}))
+    await cluster.volunteers(1, () => new Promise(() => {}))
+    await expect.poll(() => volunteer.worker.status().leases[0]?.state, { timeout: 2000 }).toBe('committed')
+    const lease = volunteer.worker.status().leases[0]!.lease
+    const { mesh } = await stranger()
+    const answer = await mesh.request(
+      volunteer.id,
+      PROTOCOLS.reveal,
+      encode({ v: 1, campaign: id, leases: [lease] }),
+    )
+    expect(decode(answer, revealAnswerSchema, 10_000)).toEqual({ reveals: [], unknown: [lease] })
+  })
+
+  it('CMP-9 gives no answer for an input that is not the one named', async () => {
+    const volunteer = await cluster.volunteer()
+    const requester = await cluster.node(cluster.requesterIdentity, cluster.blocks)
+    const manifest = manifestOf(cluster.requesterIdentity)
+    const lease = 'cd'.repeat(16)
+    const input = digestOf(Uint8Array.of(1))
+    const leases = [{ lease, task: 0, input, bytes: Uint8Array.of(2), expiresIn: 1000 }]
+    await requester.request(
+      volunteer.id,
+      PROTOCOLS.assign,
+      encode({ v: 1, manifest, consent: volunteer.consent, leases }),
+    )
+    await expect.poll(() => volunteer.worker.status().failed).toBe(1)
+    expect(volunteer.worker.status().completed).toBe(0)
+  })
+})
+
+describe('garbage', () => {
+  it('NET-5 is refused with a code at every door and changes nothing', async () => {
+    const requester = await cluster.requester()
+    const volunteer = await cluster.volunteer()
+    const id = await requester.submit(campaignOf(1))
+    const { mesh } = await stranger()
+    const bodies = [
+      new Uint8Array(),
+      Uint8Array.of(0xff, 0xff),
+      encode({}),
+      encode({ v: 2, campaign: id }),
+      encode({ v: 1, campaign: id, leases: ['x'], failed: [], document: new Uint8Array(9) }),
+      cluster.random.bytes(200),
+    ]
+    for (const [name, protocol] of Object.entries(PROTOCOLS)) {
+      const to = ['offer', 'commit', 'heartbeat'].includes(name) ? cluster.requesterIdentity.id : volunteer.id
+      for (const body of bodies) expect(await refusal(mesh.request(to, protocol, body))).toMatch(/^codec\//)
+    }
+    expect(volunteer.worker.status().leases).toEqual([])
+    expect(requester.report(id).tasks[0]?.state).toBe('pending')
+  })
+
+  it('NET-5 a flood of requests is cut off by the limits of the protocol', async () => {
+    await cluster.requester()
+    const { mesh } = await stranger()
+    const flood = Array.from({ length: PROTOCOL_LIMITS.offer.burst + 50 }, () =>
+      refusal(mesh.request(cluster.requesterIdentity.id, PROTOCOLS.offer, encode({}))),
+    )
+    expect(await Promise.all(flood)).toContain('mesh/rate-limited')
+  })
+
+  it('NET-5 a commitment of a node that never registered is refused, leases of strangers are to be dropped', async () => {
+    const requester = await cluster.requester()
+    const id = await requester.submit(campaignOf(1))
+    const { mesh } = await stranger()
+    const to = cluster.requesterIdentity.id as NodeId
+    const lease = toHex(cluster.random.bytes(16))
+    const commit = encode({ v: 1, campaign: id, document: null, failed: [{ lease, code: 'fault/engine' }] })
+    expect(await refusal(mesh.request(to, PROTOCOLS.commit, commit))).toBe('compute/not-registered')
+    const beat = encode({ v: 1, campaigns: [{ campaign: id, leases: [lease] }] })
+    const answer = decode(await mesh.request(to, PROTOCOLS.heartbeat, beat), dropSchema, 1000)
+    expect(answer.drop).toEqual([lease])
+  })
+})

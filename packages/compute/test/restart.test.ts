@@ -1,0 +1,119 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Fuel } from '@askee/core'
+import { openDatabase } from '@askee/store'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { JOURNAL_MIGRATIONS } from '../src/requester/migrations.ts'
+import { Cluster, campaignOf } from './support/cluster.ts'
+import { honest, type TaskFunction, wrong } from './support/function-executor.ts'
+
+let cluster: Cluster
+let directory: string
+beforeEach(async () => {
+  cluster = new Cluster()
+  directory = await mkdtemp(join(tmpdir(), 'askee-compute-'))
+})
+afterEach(async () => {
+  await cluster.stop()
+  await rm(directory, { recursive: true })
+})
+
+const unhurried: TaskFunction = async (request) => {
+  await new Promise((resolve) => setTimeout(resolve, 15))
+  return honest(request)
+}
+
+describe('a requester that comes back', () => {
+  it('CMP-2 keeps what was accepted, accepts nothing twice, and ends the campaign', async () => {
+    const journal = join(directory, 'journal.db')
+    await cluster.volunteers(4, unhurried)
+    const accepted = new Map<string, number>()
+    const spec = campaignOf(40)
+    let requester = await cluster.requester(journal)
+    let id: Awaited<ReturnType<typeof requester.submit>> | undefined
+    for (let life = 0; life < 4; life++) {
+      requester.onEvent((event) => {
+        if (event.type === 'accepted') accepted.set(event.task, (accepted.get(event.task) ?? 0) + 1)
+      })
+      id ??= await requester.submit(spec)
+      const target = (life + 1) * 8
+      await expect.poll(() => accepted.size, { timeout: 10_000, interval: 5 }).toBeGreaterThanOrEqual(target)
+      const before = accepted.size
+      await requester.stop()
+      await requester.mesh.stop()
+      requester = await cluster.requester(journal)
+      const kept = requester.report(id).tasks.filter(({ state }) => state === 'accepted')
+      expect(kept.length).toBeGreaterThanOrEqual(before)
+    }
+    requester.onEvent((event) => {
+      if (event.type === 'accepted') accepted.set(event.task, (accepted.get(event.task) ?? 0) + 1)
+    })
+    const report = await requester.wait(id!)
+    expect(report.state).toBe('finished')
+    report.tasks.forEach((task, index) => {
+      expect([...task.result!.output]).toEqual([...spec.inputs[index]!].map((b) => (b + 1) & 0xff))
+    })
+    for (const times of accepted.values()) expect(times).toBe(1)
+    let credited = 0n as Fuel
+    for (const fuel of report.credit.values()) credited = (credited + fuel) as Fuel
+    expect(credited).toBeLessThanOrEqual(40n * 4n * 4n)
+    expect(credited).toBeGreaterThanOrEqual(40n * 2n * 4n)
+  })
+
+  it('CMP-2 keeps the report of a finished campaign, its evidence and what it learned of nodes', async () => {
+    const journal = join(directory, 'journal.db')
+    await cluster.volunteers(4)
+    const liar = await cluster.volunteer(wrong(3))
+    let requester = await cluster.requester(journal)
+    const id = await requester.submit(campaignOf(12))
+    const report = await requester.wait(id)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await requester.stop()
+    await requester.mesh.stop()
+    const database = openDatabase(journal, JOURNAL_MIGRATIONS)
+    expect(database.prepare('SELECT count(*) AS n FROM events').get()).toEqual({ n: 0 })
+    expect(database.prepare('SELECT agreed FROM conduct WHERE node = ?').get(liar.id)).toEqual({ agreed: 0 })
+    database.close()
+    requester = await cluster.requester(journal)
+    expect(requester.report(id)).toEqual(report)
+    expect((await requester.wait(id)).accused[0]?.evidence.length).toBe(4)
+  })
+
+  it('CMP-10 knows reliable nodes from earlier campaigns and admits only them when asked to', async () => {
+    const requester = await cluster.requester(join(directory, 'journal.db'))
+    const known = await cluster.volunteers(3)
+    await requester.wait(await requester.submit(campaignOf(30)))
+    const newcomers = await cluster.volunteers(3)
+    const assigned = new Set<string>()
+    requester.onEvent((event) => {
+      if (event.type === 'assigned') assigned.add(event.node)
+    })
+    const report = await requester.wait(await requester.submit(campaignOf(5, { minReputation: 0.8 })))
+    expect(report.state).toBe('finished')
+    expect(assigned).toEqual(new Set(known.map(({ id }) => id)))
+    for (const { worker } of newcomers) expect(worker.status().completed).toBe(0)
+  })
+})
+
+describe('submission', () => {
+  it('CMP-1 refuses what is out of range or not admitted, before anything is sent', async () => {
+    const requester = await cluster.requester()
+    const code = (spec: Parameters<typeof campaignOf>[1]): Promise<string> =>
+      requester.submit(campaignOf(1, spec)).then(
+        () => 'submitted',
+        (error: { code: string }) => error.code,
+      )
+    const hour = 3_600_000
+    expect(await code({ f: 11 })).toBe('compute/spec')
+    expect(await code({ inputs: [] })).toBe('compute/spec')
+    expect(await code({ purpose: '' })).toBe('compute/spec')
+    expect(await code({ minReputation: 1.1 })).toBe('compute/spec')
+    expect(await code({ kind: 'data-processing', deadline: 8 * hour + 1 })).toBe('compute/spec')
+    expect(await code({ kind: 'ml-training', deadline: 24 * hour + 1 })).toBe('compute/spec')
+    expect(await code({ kind: 'scientific-compute', deadline: 48 * hour + 1 })).toBe('compute/spec')
+    expect(await code({ module: Uint8Array.of(1, 2, 3) })).toMatch(/^wasm\//)
+    expect(requester.list()).toEqual([])
+    expect(await code({ kind: 'scientific-compute', deadline: 48 * hour })).toBe('submitted')
+  })
+})
