@@ -4,6 +4,9 @@ import { isPrivate } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Offences } from './offences.ts'
 
+/** Addresses and peers trusted at most: a hostile host on the own network can announce any number. */
+const MAX_TRUSTED = 1024
+
 /** Which private addresses a public node may use after all. */
 export class TrustedAddresses {
   readonly #addresses = new Set<string>()
@@ -11,12 +14,12 @@ export class TrustedAddresses {
 
   /** An address that the person or the configuration named. */
   addAddress(address: Multiaddr): void {
-    this.#addresses.add(withoutPeer(address))
+    addCapped(this.#addresses, withoutPeer(address))
   }
 
   /** A peer that multicast found on the own network. */
   addPeer(peer: PeerId): void {
-    this.#peers.add(peer.toString())
+    addCapped(this.#peers, peer.toString())
   }
 
   allows(address: Multiaddr, peer: string | undefined): boolean {
@@ -56,4 +59,9 @@ function peerOf(address: Multiaddr): string | undefined {
 
 function withoutPeer(address: Multiaddr): string {
   return address.toString().replace(/\/p2p\/[^/]+$/, '')
+}
+
+function addCapped(set: Set<string>, entry: string): void {
+  set.add(entry)
+  if (set.size > MAX_TRUSTED) set.delete(set.values().next().value as string)
 }

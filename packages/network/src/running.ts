@@ -116,7 +116,15 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     )
     const save = saver(async () => memory?.save(datastore, upkeep.own()), timers, logger)
 
-    multicastFound = (peer) => void node.dial(peer.id).catch(() => undefined)
+    multicastFound = (peer) => {
+      if (node.getConnections(peer.id).length > 0) return
+      void node.peerStore
+        .merge(peer.id, { multiaddrs: peer.multiaddrs })
+        .then(() => node.dial(peer.id))
+        .catch((error: unknown) =>
+          logger.debug({ error: errorText(error) }, 'a multicast peer does not answer'),
+        )
+    }
     offences.onBlock((peer) => void node.hangUp(peerIdFromString(peer)).catch(() => undefined))
     node.addEventListener('peer:connect', ({ detail }) =>
       around.onPeer(detail.toString() as NodeId, 'connected'),

@@ -4,11 +4,17 @@ import { NotFoundError } from '@libp2p/interface'
 import { Record as DhtRecord } from '@libp2p/kad-dht'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type Pair } from 'interface-datastore'
+import { base32 } from 'multiformats/bases/base32'
 import { MAX_HELD_PROVIDERS, MAX_HELD_RECORDS } from '../defaults.ts'
 import { decodeRecord, supersedes } from './codec.ts'
 import { validRecord } from './validator.ts'
 
 export const RECORD_PREFIX = '/dht/record/'
+/** Where kad-dht keeps the record of a DHT key. */
+export function recordEntry(dhtKey: Uint8Array): Key {
+  return keyOf(`${RECORD_PREFIX}${base32.baseEncode(dhtKey)}`)
+}
+
 const PROVIDER_PREFIX = '/dht/provider/'
 
 /**

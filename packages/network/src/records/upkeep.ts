@@ -1,7 +1,7 @@
 import { type Clock, errorText, type Logger, type Random, type Timers, toHex } from '@askee/core'
 import { Record as DhtRecord } from '@libp2p/kad-dht'
 import { FIRST_UPKEEP_MS, RECORD_LIFE_MS, REPUT_MAX_MS, REPUT_MIN_MS, UPKEEP_PERIOD_MS } from '../defaults.ts'
-import { type GuardedDatastore, RECORD_PREFIX } from './guarded-datastore.ts'
+import { type GuardedDatastore, RECORD_PREFIX, recordEntry } from './guarded-datastore.ts'
 import { validRecord } from './validator.ts'
 
 interface Own {
@@ -47,9 +47,15 @@ export class RecordUpkeep {
     this.#own.set(toHex(key), { key, bytes, due: this.#nextDue() })
   }
 
-  /** Own records from the last run of the agent; due at the first upkeep. */
+  /** Own records from the last run of the agent: served from now on, put again at the first upkeep. */
   restore(records: readonly (readonly [key: Uint8Array, bytes: Uint8Array])[]): void {
-    for (const [key, bytes] of records) this.#own.set(toHex(key), { key, bytes, due: 0 })
+    const { datastore, clock } = this.#components
+    for (const [key, bytes] of records) {
+      if (validRecord(key, bytes, clock) === undefined) continue
+      this.#own.set(toHex(key), { key, bytes, due: 0 })
+      const stored = new DhtRecord(key, bytes, new Date(clock.now()))
+      datastore.put(recordEntry(key), stored.serialize().subarray())
+    }
   }
 
   /** Own records that are still valid. */

@@ -111,8 +111,13 @@ export class InboundRequests implements FrameSink {
   #yieldToWriter(): void {
     if (!this.#writer.full || this.#stream.readStatus !== 'readable') return
     this.#stream.pause()
-    void this.#writer.room().then(() => {
+    const resume = (): void => {
       if (this.#stream.readStatus === 'paused') this.#stream.resume()
-    })
+    }
+    // Resuming throws when the connection has gone meanwhile; then there is nothing left to read.
+    this.#writer
+      .room()
+      .then(resume)
+      .catch(() => undefined)
   }
 }

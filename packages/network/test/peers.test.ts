@@ -1,0 +1,137 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Clock, type ProtocolLimits, silentLogger, systemClock, systemRandom, utf8 } from '@askee/core'
+import { eventually } from '@askee/core/testing'
+import { createIdentity } from '@askee/keys'
+import { MemoryDatastore } from 'datastore-core'
+import { Key } from 'interface-datastore'
+import { afterEach, describe, expect, it } from 'vitest'
+import { PeerMemory } from '../src/peer-memory.ts'
+import { loopbackNode } from './nodes.ts'
+
+const LIMITS: ProtocolLimits = {
+  maxRequestBytes: 100,
+  maxResponseBytes: 100,
+  ratePerSecond: 100,
+  burst: 100,
+  concurrency: 10,
+}
+const stops: (() => unknown)[] = []
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop()
+})
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'askee-mesh-'))
+  stops.push(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+async function started(...args: Parameters<typeof loopbackNode>) {
+  const node = loopbackNode(...args)
+  await node.start()
+  stops.push(() => node.stop())
+  return node
+}
+
+describe('peers are kept', () => {
+  it('NET-4 a node started anew finds the peers and own records it remembers, without bootstrap', async () => {
+    const directory = await folder()
+    const identity = createIdentity(systemRandom)
+    const peer = await started()
+    const first = await started({ directory }, { identity })
+    await peer.dial(first.addresses()[0] as string)
+    await eventually(async () => (await first.closestPeers(utf8('x'), 5)).length === 1)
+    const draft = { namespace: 'test', name: 'r', value: utf8('v'), sequence: 3, expires: Date.now() + 1e6 }
+    await first.putRecord(draft, { quorum: 1 })
+    await first.stop()
+    await eventually(() => peer.peers().length === 0)
+    // Another object, another port; only the folder and the key are the same.
+    const second = await started({ directory }, { identity })
+    expect(second.self).toBe(first.self)
+    await eventually(() => second.peers().includes(peer.self))
+    await expect(second.putRecord({ ...draft, sequence: 2 }, { quorum: 1 })).rejects.toMatchObject({
+      code: 'mesh/stale-record',
+    })
+  })
+
+  it('NET-4 dials a lost peer again until it is back', async () => {
+    const identity = createIdentity(systemRandom)
+    const a = await started({ keepingPeriod: 100 })
+    const b = await started({}, { identity })
+    await a.dial(b.addresses()[0] as string)
+    const port = (b.addresses()[0] as string).split('/')[4]
+    await b.stop()
+    await eventually(() => a.peers().length === 0)
+    await started({ listen: [`/ip4/127.0.0.1/tcp/${port}`], minimumPeers: 0 }, { identity })
+    await eventually(() => a.peers().includes(b.self))
+  })
+
+  it('NET-4 reaches its bootstrap peers once they are up', async () => {
+    const identity = createIdentity(systemRandom)
+    const placeholder = await started()
+    const port = (placeholder.addresses()[0] as string).split('/')[4]
+    await placeholder.stop()
+    const address = `/ip4/127.0.0.1/tcp/${port}/p2p/${identity.id}`
+    const node = await started({ bootstrap: [address], keepingPeriod: 100 })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(node.peers()).toEqual([])
+    await started({ listen: [`/ip4/127.0.0.1/tcp/${port}`] }, { identity })
+    await eventually(() => node.peers().includes(identity.id))
+  })
+
+  it('NET-4 after sleep tries at once, however long it had backed off', async () => {
+    const identity = createIdentity(systemRandom)
+    const placeholder = await started()
+    const port = (placeholder.addresses()[0] as string).split('/')[4]
+    await placeholder.stop()
+    let slept = 0
+    const clock: Clock = { now: () => systemClock.now() + slept, monotonic: () => systemClock.monotonic() }
+    const address = `/ip4/127.0.0.1/tcp/${port}/p2p/${identity.id}`
+    const node = await started({ bootstrap: [address], keepingPeriod: 50 }, { clock })
+    // Three failures: the next try would come in 4 to 8 seconds.
+    await new Promise((resolve) => setTimeout(resolve, 4500))
+    await started({ listen: [`/ip4/127.0.0.1/tcp/${port}`] }, { identity })
+    const woke = performance.now()
+    slept = 3_600_000
+    await eventually(() => node.peers().includes(identity.id))
+    expect(performance.now() - woke).toBeLessThan(1500)
+  })
+
+  it('NET-5 thirty nodes of one host dial one node within a second', async () => {
+    const centre = await started()
+    const nodes = await Promise.all(Array.from({ length: 30 }, () => started({ minimumPeers: 0 })))
+    const address = centre.addresses()[0] as string
+    const dialled = await Promise.allSettled(nodes.map((node) => node.dial(address)))
+    expect(dialled.filter(({ status }) => status === 'rejected')).toEqual([])
+    await eventually(() => centre.peers().length === 30)
+    centre.handle('/askee/test/x/1', LIMITS, async ({ body }) => body)
+    const asked = nodes.map((node) => node.request(centre.self, '/askee/test/x/1', utf8('x')))
+    expect(await Promise.all(asked)).toHaveLength(30)
+  })
+})
+
+describe('the file of remembered peers', () => {
+  it('NET-4 is readable by its owner alone and written whole', async () => {
+    const directory = await folder()
+    const memory = new PeerMemory(directory, systemRandom, silentLogger)
+    const store = new MemoryDatastore()
+    store.put(new Key('/peers/one'), utf8('1'))
+    store.put(new Key('/dht/record/x'), utf8('not this'))
+    await memory.save(store, [[utf8('key'), utf8('record')]])
+    expect((await stat(join(directory, 'mesh.cbor'))).mode & 0o777).toBe(0o600)
+    expect(await readdir(directory)).toEqual(['mesh.cbor'])
+    const again = new MemoryDatastore()
+    expect(await memory.load(again)).toEqual([[utf8('key'), utf8('record')]])
+    expect(again.has(new Key('/peers/one'))).toBe(true)
+    expect(again.has(new Key('/dht/record/x'))).toBe(false)
+  })
+
+  it('NET-4 is set aside when it cannot be read, and the node starts', async () => {
+    const directory = await folder()
+    await writeFile(join(directory, 'mesh.cbor'), 'garbage')
+    await started({ directory })
+    expect(await readFile(join(directory, 'mesh.cbor.broken'), 'utf8')).toBe('garbage')
+  })
+})
