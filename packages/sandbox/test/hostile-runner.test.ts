@@ -72,7 +72,7 @@ describe('a runner that breaks the rules', () => {
       `say('${hex('checkpoint', new Uint8Array(50))}')`,
       `say('${result(11, 1n, 0)}')`,
       `say('${result(0, 101n, 0)}')`,
-      `say('${result(0, 1n, 1025)}')`,
+      `say('${result(0, 1n, 2049)}')`,
       `say('${hex('fault', Uint8Array.of(77))}')`,
       `for (;;) say('${hex('log', new Uint8Array(1))}')`,
       `for (;;) say('${hex('progress', new Uint8Array(24))}'.repeat(50))`,

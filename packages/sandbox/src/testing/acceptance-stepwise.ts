@@ -29,8 +29,9 @@ export function countdown(pause: number): Promise<Uint8Array> {
         (global.set $root (f64.sqrt (f64.add (global.get $root) (f64.convert_i64_u (global.get $left)))))
         (f64.store (i32.const 70000) (global.get $root))
         (i32.store (i32.const 70008) (i32.add (i32.reinterpret_f32 (global.get $odd)) (global.get $starts)))
-        (i64.store (i32.add (i32.const 66000) (i32.wrap_i64 (global.get $left))) (global.get $left))
-        (call $output_write (i32.const 70004) (i32.const 8))
+        (i32.store (i32.const 66500) (i32.add (i32.load (i32.const 66500)) (i32.wrap_i64 (global.get $left))))
+        (i32.store (i32.const 70000) (i32.xor (i32.load (i32.const 70004)) (i32.load (i32.const 66500))))
+        (call $output_write (i32.const 70000) (i32.const 12))
         (loop $wait (br_if $wait (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const ${pause}))))
         (global.set $left (i64.sub (global.get $left) (i64.const 1)))
         (i64.gt_s (global.get $left) (i64.const 0)))`,
@@ -78,7 +79,7 @@ export function describeStepwise(executor: Executor): void {
   it('WSM-5 calls step until it returns 0', async () => {
     const outcome = await outcomeOf(executor, await countdown(1), { input: Uint8Array.of(3) })
     expect(outcome).toMatchObject({ kind: 'completed', result: { trap: null } })
-    expect(outcome.kind === 'completed' && outcome.result.output.byteLength).toBe(3 * 8)
+    expect(outcome.kind === 'completed' && outcome.result.output.byteLength).toBe(3 * 12)
   })
 
   it('WSM-5 a task interrupted anywhere ends with the same result', async () => {
@@ -99,7 +100,7 @@ export function describeStepwise(executor: Executor): void {
 
   it('WSM-5 a trap after a resume is the trap of the whole run', async () => {
     const module = await countdown(PAUSE)
-    const limits = { outputBytes: 8 * 99 }
+    const limits = { outputBytes: 12 * 99 }
     const checkpoint = await interrupted(executor, module, INPUT)
     const resumed = await outcomeOf(executor, module, { input: INPUT, limits, resumeFrom: checkpoint })
     const whole = await outcomeOf(executor, await countdown(PAUSE), { input: INPUT, limits })

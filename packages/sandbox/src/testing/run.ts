@@ -4,7 +4,7 @@ import type { ExecutionLimits, ExecutionOutcome, ExecutionRequest, Executor } fr
 export const LIMITS: ExecutionLimits = {
   fuel: 1_000_000_000_000n as Fuel,
   memoryBytes: 4 * 65_536,
-  outputBytes: 1024,
+  outputBytes: 2048,
   wallTime: 20_000,
 }
 

@@ -153,6 +153,6 @@ export const TRAP_CASES: readonly TrapCase[] = [
   instructions(
     'one byte of output too many',
     'output-too-large',
-    '(call $output_write (i32.const 0) (i32.const 1025))',
+    '(call $output_write (i32.const 0) (i32.const 2049))',
   ),
 ]
