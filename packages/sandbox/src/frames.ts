@@ -1,8 +1,8 @@
 import { AskeeError } from '@askee/core'
 
 /** Bytes before every payload: magic `AK`, version, type, u32 length (little endian). See FRAMES.md. */
-export const FRAME_HEADER_BYTES = 8
-export const FRAME_VERSION = 1
+const FRAME_HEADER_BYTES = 8
+const FRAME_VERSION = 1
 const MAGIC_0 = 0x41
 const MAGIC_1 = 0x4b
 

@@ -5,7 +5,7 @@ import { MAX_LOG_BYTES, MIN_LOG_LINE_CHARGE } from './messages.ts'
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
 /** Text of a task's log line that is safe to print: UTF-8 decoded, control and reordering characters as `\u{…}`. */
-export function escapeLogLine(bytes: Uint8Array): string {
+function escapeLogLine(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { ignoreBOM: true })
     .decode(bytes)
     .replace(UNSAFE, (character) => `\\u{${character.charCodeAt(0).toString(16)}}`)

@@ -7,8 +7,8 @@ import type { FrameCaps } from './frames.ts'
 export const MAX_MODULE_BYTES = 64 * 1024 * 1024
 export const MAX_INPUT_BYTES = 256 * 1024 * 1024
 export const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
-export const MAX_STATE_BYTES = 1024 * 1024 * 1024
-export const MAX_LOG_LINE_BYTES = 4096
+const MAX_STATE_BYTES = 1024 * 1024 * 1024
+const MAX_LOG_LINE_BYTES = 4096
 /** All log lines of one task together. Enough to find an error, too little to fill a disk. */
 export const MAX_LOG_BYTES = 64 * 1024
 /** What a shorter line counts for, so that empty lines are no flood. */
