@@ -53,10 +53,11 @@ function importStandIn(out: ByteWriter, added: AddedFunction & { kind: 'import' 
   const globals = { fuel: plan.fuelGlobal, stack: plan.stackGlobal }
   const local = params
   out.u8(1).u8(1).u8(I64_TYPE)
-  charge(out, globals, COSTS_V1.hostCall, { local, from: 'global' })
+  const place = { local, kept: 'global' } as const
+  charge(out, globals, COSTS_V1.hostCall, place)
   const length = LENGTH_PARAMETER.get(added.name)
-  if (length === undefined) checkFuel(out, local)
-  else chargeLength(out, globals, LENGTH.memoryBytes, length, { local, from: 'local' })
+  if (length === undefined) checkFuel(out, globals, place)
+  else chargeLength(out, globals, LENGTH.memoryBytes, length, place)
   for (let index = 0; index < params; index++) out.u8(OP.localGet).u32(index)
   out.u8(OP.call).u32(added.target)
 }
@@ -66,8 +67,9 @@ function growStandIn(out: ByteWriter, plan: Plan, maximum: number): void {
   const globals = { fuel: plan.fuelGlobal, stack: plan.stackGlobal }
   const [delta, before, fuel] = [0, 1, 2]
   out.u8(2).u8(1).u8(I32_TYPE).u8(1).u8(I64_TYPE)
-  charge(out, globals, COSTS_V1.memoryGrow, { local: fuel, from: 'global' })
-  chargeLength(out, globals, LENGTH.pages, delta, { local: fuel, from: 'local' })
+  const place = { local: fuel, kept: 'global' } as const
+  charge(out, globals, COSTS_V1.memoryGrow, place)
+  chargeLength(out, globals, LENGTH.pages, delta, place)
   out.u8(OP.localGet).u32(delta).u8(0x40).u8(0).u8(OP.localTee).u32(before)
   out.u8(OP.i32Const).s32(-1).u8(OP.i32Eq).u8(OP.if).u8(EMPTY)
   out.u8(0x3f).u8(0).u8(OP.i64ExtendU).u8(OP.localGet).u32(delta).u8(OP.i64ExtendU).u8(OP.i64Add)

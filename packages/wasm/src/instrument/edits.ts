@@ -14,6 +14,12 @@ export const EDIT = {
   length: 5,
   /** a: depth of the function's label. `return`. */
   return: 6,
+  /** b: this loop, c: loop around it. The loop's end is reached. */
+  afterLoop: 7,
+  /** b: innermost loop, c: loop of the outermost target. Before a branch that may leave the loop. */
+  leave: 8,
+  /** a: label, b and c as for `leave`. A br_if without values. */
+  leaveIf: 9,
 } as const
 
 /** How the operand on top of the stack is turned into fuel. */
@@ -28,6 +34,8 @@ export class EditTape {
   #kind = new Uint8Array(1024)
   #a = new Int32Array(1024)
   #b = new Int32Array(1024)
+  /** For a charge: the region that always runs before it. */
+  #c = new Int32Array(1024)
   length = 0
   /** For each loop the loop around it, or −1. */
   readonly loopParent: number[] = []
@@ -40,13 +48,14 @@ export class EditTape {
     this.loopCalls.length = 0
   }
 
-  add(at: number, kind: number, a: number, b: number): number {
+  add(at: number, kind: number, a: number, b: number, c = 0): number {
     if (this.length === this.#at.length) this.#grow()
     const index = this.length++
     this.#at[index] = at
     this.#kind[index] = kind
     this.#a[index] = a
     this.#b[index] = b
+    this.#c[index] = c
     return index
   }
 
@@ -66,6 +75,10 @@ export class EditTape {
     return this.#b[index] as number
   }
 
+  c(index: number): number {
+    return this.#c[index] as number
+  }
+
   addCost(index: number, cost: number): void {
     this.#a[index] = (this.#a[index] as number) + cost
   }
@@ -73,6 +86,27 @@ export class EditTape {
   /** Nobody sees the bits of this NaN: the edit is left out. */
   dismissCanonical(index: number): void {
     this.#b[index] = 1
+  }
+
+  /**
+   * Charges small regions in advance, with the region that always runs before them in the same loop: `most` units
+   * at most for each such region. A loop of a few instructions is then charged once a turn and not at every `if`.
+   */
+  chargeInAdvance(most: number): void {
+    const taken = new Map<number, number>()
+    const home = new Map<number, number>()
+    for (let index = 1; index < this.length; index++) {
+      const cost = this.#a[index] as number
+      if (this.#kind[index] !== EDIT.charge) continue
+      const before = this.#c[index] as number
+      const root = home.get(before) ?? before
+      const sum = (taken.get(root) ?? 0) + cost
+      if (sum > most) continue
+      taken.set(root, sum)
+      home.set(index, root)
+      this.addCost(root, cost)
+      this.#a[index] = 0
+    }
   }
 
   #grow(): void {
@@ -85,5 +119,6 @@ export class EditTape {
     this.#kind = larger(this.#kind, new Uint8Array(size))
     this.#a = larger(this.#a, new Int32Array(size))
     this.#b = larger(this.#b, new Int32Array(size))
+    this.#c = larger(this.#c, new Int32Array(size))
   }
 }

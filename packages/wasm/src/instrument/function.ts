@@ -2,7 +2,17 @@ import type { ByteWriter } from '../binary/writer.ts'
 import type { Body } from '../validate/body.ts'
 import { EDIT } from './edits.ts'
 import { frameBytes, keepsFuelLocal, type PassGlobals, planScratch, type Scratch } from './layout.ts'
-import { canonicalize, charge, chargeLength, checkFuel, OP, trapIf } from './sequences.ts'
+import {
+  canonicalize,
+  charge,
+  chargeLength,
+  checkFuel,
+  EMPTY,
+  type FuelPlace,
+  OP,
+  settleFuel,
+  trapIf,
+} from './sequences.ts'
 
 const I32 = 0x7f
 const I64 = 0x7e
@@ -66,7 +76,7 @@ function emitEntry(
   scratch: Scratch,
   stackBytes: number,
 ): void {
-  charge(out, globals, body.tape.a(0), { local: scratch.fuel, from: 'global' })
+  charge(out, globals, body.tape.a(0), { local: scratch.fuel, kept: 'global' })
   if (stackBytes === 0) return
   out.u8(OP.globalGet).u32(globals.stack).u8(OP.i32Const).s32(stackBytes).u8(OP.i32Sub)
   out.u8(OP.localTee).u32(scratch.stack).u8(OP.globalSet).u32(globals.stack)
@@ -96,23 +106,36 @@ function emitEdit(
   const { tape } = body
   const a = tape.a(index)
   const b = tape.b(index)
+  const keeps = (loop: number): boolean => keepsFuelLocal(body, loop)
+  const kept: FuelPlace = { local: scratch.fuel, kept: 'local' }
   switch (tape.kind(index)) {
-    case EDIT.charge: {
-      const local = keepsFuelLocal(body, b)
-      charge(out, globals, a, local ? { local: scratch.fuel, from: 'local' } : { local: -1, from: 'global' })
+    case EDIT.charge:
+      charge(out, globals, a, keeps(b) ? kept : { local: -1, kept: 'global' })
+      return 0
+    case EDIT.loopCharge: {
+      const place = keeps(b) ? kept : { local: scratch.fuel, kept: 'global' as const }
+      charge(out, globals, a, place)
+      checkFuel(out, globals, place)
       return 0
     }
-    case EDIT.loopCharge:
-      charge(out, globals, a, { local: scratch.fuel, from: keepsFuelLocal(body, b) ? 'local' : 'global' })
-      checkFuel(out, scratch.fuel)
-      return 0
-    case EDIT.beforeLoop: {
-      const parent = tape.loopParent[b] as number
-      if (keepsFuelLocal(body, b) && !keepsFuelLocal(body, parent)) {
+    case EDIT.beforeLoop:
+      if (keeps(b) && !keeps(tape.loopParent[b] as number)) {
         out.u8(OP.globalGet).u32(globals.fuel).u8(OP.localSet).u32(scratch.fuel)
       }
       return 0
-    }
+    case EDIT.afterLoop:
+    case EDIT.leave:
+      if (keeps(b) && !keeps(tape.c(index))) settleFuel(out, globals, scratch.fuel)
+      return 0
+    case EDIT.leaveIf:
+      if (!keeps(b) || keeps(tape.c(index))) return 0
+      out.u8(OP.if).u8(EMPTY)
+      settleFuel(out, globals, scratch.fuel)
+      out
+        .u8(OP.br)
+        .u32(a + 1)
+        .u8(OP.end)
+      return instructionLength(body.context.bytes, tape.at(index))
     case EDIT.canonical:
       canonicalize(out, a, scratch)
       return 0
@@ -121,12 +144,18 @@ function emitEdit(
       return a
     case EDIT.length: {
       out.u8(OP.localTee).u32(scratch.length)
-      const from = keepsFuelLocal(body, b) ? 'local' : 'global'
-      chargeLength(out, globals, a, scratch.length, { local: scratch.fuel, from })
+      chargeLength(out, globals, a, scratch.length, keeps(b) ? kept : { local: scratch.fuel, kept: 'global' })
       return 0
     }
     default:
       out.u8(OP.br).u32(a)
       return 1
   }
+}
+
+/** Bytes of an instruction with one LEB128 immediate. */
+function instructionLength(bytes: Uint8Array, at: number): number {
+  let end = at + 1
+  while ((bytes[end] as number) >= 0x80) end++
+  return end + 1 - at
 }

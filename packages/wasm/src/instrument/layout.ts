@@ -22,7 +22,8 @@ export interface Scratch {
 
 /** Stack accounting of one function in bytes, or 0 when it is not accounted. */
 export function frameBytes(body: Body): number {
-  const bytes = STACK_FRAME_BYTES + body.signatureBytes + body.localBytes + body.operands.peakBytes + body.computedBytes
+  const bytes =
+    STACK_FRAME_BYTES + body.signatureBytes + body.localBytes + body.operands.peakBytes + body.computedBytes
   return body.calls || bytes > STACK_LEAF_BYTES ? bytes : 0
 }
 

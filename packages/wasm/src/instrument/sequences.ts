@@ -61,34 +61,47 @@ export function canonicalize(out: ByteWriter, shape: number, scratch: Scratch): 
   else out.bytes(shape === NAN_F32X4 ? F32X4_EQ : F64X2_EQ).bytes(BITSELECT)
 }
 
-/** fuel := fuel − cost. With a local the value before comes from there and the one after stays there. */
-export function charge(out: ByteWriter, globals: PassGlobals, cost: number, source: FuelSource): void {
-  readFuel(out, globals, source)
-  out.u8(OP.i64Const).s32(cost).u8(OP.i64Sub)
-  writeFuel(out, globals, source)
-}
-
-export interface FuelSource {
-  /** Local that holds fuel afterwards; −1: none. */
+/**
+ * Where fuel is while a piece of code runs: `global`: in the global, and after a charge also in `local` (−1: not);
+ * `local`: only in the local, in a loop that calls nothing.
+ */
+export interface FuelPlace {
   readonly local: number
-  /** Whether it held fuel before. */
-  readonly from: 'global' | 'local'
+  readonly kept: 'global' | 'local'
 }
 
-function readFuel(out: ByteWriter, globals: PassGlobals, source: FuelSource): void {
-  if (source.from === 'local') out.u8(OP.localGet).u32(source.local)
+/** fuel := fuel − cost. */
+export function charge(out: ByteWriter, globals: PassGlobals, cost: number, place: FuelPlace): void {
+  readFuel(out, globals, place)
+  out.u8(OP.i64Const).s32(cost).u8(OP.i64Sub)
+  writeFuel(out, globals, place)
+}
+
+function readFuel(out: ByteWriter, globals: PassGlobals, place: FuelPlace): void {
+  if (place.kept === 'local') out.u8(OP.localGet).u32(place.local)
   else out.u8(OP.globalGet).u32(globals.fuel)
 }
 
-function writeFuel(out: ByteWriter, globals: PassGlobals, source: FuelSource): void {
-  if (source.local >= 0) out.u8(OP.localTee).u32(source.local)
+function writeFuel(out: ByteWriter, globals: PassGlobals, place: FuelPlace): void {
+  if (place.kept === 'local') {
+    out.u8(OP.localSet).u32(place.local)
+    return
+  }
+  if (place.local >= 0) out.u8(OP.localTee).u32(place.local)
   out.u8(OP.globalSet).u32(globals.fuel)
 }
 
-/** Traps when the fuel in `local` is below zero. */
-export function checkFuel(out: ByteWriter, local: number): void {
-  out.u8(OP.localGet).u32(local).u8(OP.i64Const).u8(0).u8(OP.i64LtS)
-  trapIf(out)
+/** Writes fuel back to the global. */
+export function settleFuel(out: ByteWriter, globals: PassGlobals, local: number): void {
+  out.u8(OP.localGet).u32(local).u8(OP.globalSet).u32(globals.fuel)
+}
+
+/** Traps when fuel is below zero, with the global saying so. */
+export function checkFuel(out: ByteWriter, globals: PassGlobals, place: FuelPlace): void {
+  out.u8(OP.localGet).u32(place.local).u8(OP.i64Const).u8(0).u8(OP.i64LtS)
+  out.u8(OP.if).u8(EMPTY)
+  if (place.kept === 'local') settleFuel(out, globals, place.local)
+  out.u8(OP.unreachable).u8(OP.end)
 }
 
 export function trapIf(out: ByteWriter): void {
@@ -101,9 +114,9 @@ export function chargeLength(
   globals: PassGlobals,
   how: number,
   length: number,
-  source: FuelSource,
+  place: FuelPlace,
 ): void {
-  readFuel(out, globals, source)
+  readFuel(out, globals, place)
   out.u8(OP.localGet).u32(length)
   if (how === LENGTH.pages) {
     const most = COSTS_V1.memoryGrowPages
@@ -114,6 +127,6 @@ export function chargeLength(
   if (how === LENGTH.memoryBytes) out.u8(OP.i64Const).s32(COSTS_V1.bulkBytesShift).u8(OP.i64ShrU)
   else if (how === LENGTH.pages) out.u8(OP.i64Const).s32(COSTS_V1.memoryGrowPage).u8(OP.i64Mul)
   out.u8(OP.i64Sub)
-  writeFuel(out, globals, source)
-  checkFuel(out, source.local)
+  writeFuel(out, globals, place)
+  checkFuel(out, globals, place)
 }

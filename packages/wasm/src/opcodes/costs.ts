@@ -6,6 +6,8 @@ export const COSTS_V1 = {
   version: 1,
   /** Charged at the entry of every function besides its first instructions. */
   functionEntry: 2,
+  /** Most that one region charges in advance for small regions that it always comes before. */
+  inAdvance: 16,
   /** nop, block, else, end: they are no machine code. */
   structure: 0,
   /** Every instruction not named here, `loop` among them. */

@@ -107,13 +107,20 @@ export class Body {
     if (index < top.lowestTarget) top.lowestTarget = index
   }
 
+  /** Notes that reachable code in a loop branches to `label`, which may lie outside of the loop. */
+  noteLeave(offset: number, edit: number, label: number): void {
+    const { loop } = this.frame
+    if (this.region < 0 || loop < 0) return
+    this.tape.add(offset, edit, label, loop, this.target(label, offset).loop)
+  }
+
   charge(cost: number): void {
     if (this.region >= 0) this.tape.addCost(this.region, cost)
   }
 
-  /** A new region from `at` on, in the current loop. */
-  beginRegion(at: number): void {
-    this.region = this.tape.add(at, EDIT.charge, 0, this.frame.loop)
+  /** A new region from `at` on, in the current loop; region `before` of the same loop always runs before it. */
+  beginRegion(at: number, before: number): void {
+    this.region = this.tape.add(at, EDIT.charge, 0, this.frame.loop, before)
   }
 
   readBlockType(): { params: Uint8Array; results: Uint8Array } {
@@ -181,10 +188,11 @@ export class Body {
     operands.floor = outer.height
     operands.polymorphic = outer.polymorphic
     operands.pushAll(frame.results)
-    if (frame.kind === FRAME.loop && frame.loop >= 0) this.#leaveLoop(frame.loop)
+    if (frame.kind === FRAME.loop && frame.entryRegion >= 0) this.#leaveLoop(frame.loop)
     if (frame.entryRegion < 0 || !reachable) this.region = -1
     else if (!escapes) this.region = frame.entryRegion
-    else if (frame.kind !== FRAME.block || frame.targeted) this.beginRegion(this.reader.pos)
+    else if (frame.kind !== FRAME.block || frame.targeted)
+      this.beginRegion(this.reader.pos, frame.entryRegion)
     return false
   }
 
@@ -202,6 +210,7 @@ export class Body {
   #leaveLoop(loop: number): void {
     const parent = this.tape.loopParent[loop] as number
     if (parent >= 0 && this.tape.loopCalls[loop] === true) this.tape.loopCalls[parent] = true
+    if (this.region >= 0) this.tape.add(this.reader.pos, EDIT.afterLoop, 0, loop, parent)
   }
 
   /** After an instruction behind which nothing is reached. */

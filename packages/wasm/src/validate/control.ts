@@ -58,7 +58,7 @@ function enterBlock(body: Body, opcode: number, offset: number): void {
   operands.popAll(params, offset)
   body.pushFrame(opcode === 0x02 ? FRAME.block : opcode === 0x03 ? FRAME.loop : FRAME.if, params, results)
   if (opcode === 0x03) body.enterLoop(offset)
-  else if (opcode === 0x04 && body.region >= 0) body.beginRegion(reader.pos)
+  else if (opcode === 0x04 && body.region >= 0) body.beginRegion(reader.pos, body.region)
 }
 
 function elseArm(body: Body, offset: number): void {
@@ -72,7 +72,7 @@ function elseArm(body: Body, offset: number): void {
   operands.polymorphic = false
   operands.bytes = frame.bytes
   operands.pushAll(frame.params)
-  if (frame.entryRegion >= 0) body.beginRegion(body.reader.pos)
+  if (frame.entryRegion >= 0) body.beginRegion(body.reader.pos, frame.entryRegion)
   else body.region = -1
 }
 
@@ -95,17 +95,19 @@ function labelTypes(frame: Frame): Uint8Array {
 function branch(body: Body, opcode: number, offset: number): void {
   const { operands, reader } = body
   const label = reader.u32()
-  const types = labelTypes(body.target(label, offset))
+  const target = body.target(label, offset)
+  const types = labelTypes(target)
   if (opcode === 0x0d) operands.pop(I32, offset)
   operands.popAll(types, offset)
   body.charge(C.simple)
+  body.noteLeave(offset, opcode === 0x0d && types.length === 0 ? EDIT.leaveIf : EDIT.leave, label)
   body.noteBranch(label)
   if (opcode === 0x0c) {
     body.unreachable()
     return
   }
   operands.pushAll(types)
-  if (body.region >= 0) body.beginRegion(reader.pos)
+  if (body.region >= 0) body.beginRegion(reader.pos, body.region)
 }
 
 function branchTable(body: Body, offset: number): void {
@@ -113,6 +115,7 @@ function branchTable(body: Body, offset: number): void {
   const count = reader.count(LIMITS.branchTargets, 'branch targets')
   operands.pop(I32, offset)
   let checked: Uint8Array | null = null
+  let outermost = 0
   for (let index = 0; index <= count; index++) {
     const label = reader.u32()
     const types = labelTypes(body.target(label, offset))
@@ -124,7 +127,9 @@ function branchTable(body: Body, offset: number): void {
       checked = types
     }
     body.noteBranch(label)
+    if (label > outermost) outermost = label
   }
+  body.noteLeave(offset, EDIT.leave, outermost)
   body.charge(C.branchTable)
   body.unreachable()
 }
@@ -146,6 +151,7 @@ function returnFromFunction(body: Body, offset: number): void {
   body.operands.popAll(body.target(label, offset).results, offset)
   body.charge(C.simple)
   body.noteBranch(label)
+  body.noteLeave(offset, EDIT.leave, label)
   body.tape.add(offset, EDIT.return, label, 0)
   body.unreachable()
 }

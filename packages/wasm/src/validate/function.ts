@@ -33,6 +33,7 @@ export function validateBody(
     } else other(body, opcode, offset)
   }
   if (!reader.atEnd) refuse('wasm/malformed', reader.pos, 'instructions after the end of a function')
+  body.tape.chargeInAdvance(C.inAdvance)
 }
 
 function variable(body: Body, opcode: number, offset: number): void {
