@@ -4,7 +4,13 @@
  */
 export * from './api.ts'
 export { type CoordinatorPolicy, DEFAULT_POLICY } from './coordinator/state.ts'
-export { type Commitment, type Receipt, verifyCommitment, verifyReceipt } from './protocol/documents.ts'
+export {
+  type Commitment,
+  type Receipt,
+  type Receipts,
+  verifyCommitment,
+  verifyReceipts,
+} from './protocol/documents.ts'
 export { KIND_DEADLINES, type Manifest, type SignedManifest, verifyManifest } from './protocol/manifest.ts'
 export { PROTOCOLS } from './protocol/names.ts'
 export { commitmentOf } from './protocol/result.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CampaignReport } from '../src/api.ts'
-import { verifyCommitment, verifyReceipt } from '../src/protocol/documents.ts'
+import { verifyCommitment, verifyReceipts } from '../src/protocol/documents.ts'
 import { Cluster, campaignOf } from './support/cluster.ts'
 import { honest, silent, wrong } from './support/function-executor.ts'
 
@@ -44,7 +44,7 @@ describe('a campaign over the mesh', () => {
     expect(new Set(report.accused.map(({ node }) => node))).toEqual(new Set([liar.id]))
     const { evidence } = report.accused[0]!
     expect(() => verifyCommitment(evidence[0]!, liar.id)).not.toThrow()
-    expect(verifyReceipt(evidence[1]!, liar.id).value.node).toBe(liar.id)
+    expect(verifyReceipts(evidence[1]!, liar.id).value.node).toBe(liar.id)
     expect(evidence.length).toBe(4)
     expect(report.credit.get(liar.id)).toBeUndefined()
   })

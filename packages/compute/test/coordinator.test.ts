@@ -74,7 +74,17 @@ function commit({ lease, node }: Lease, output: string): readonly CoordinatorEff
 function reveal({ lease, node }: Lease, said: string): readonly CoordinatorEffect[] {
   const { output, claim } = claimOf(said)
   const vote = { output, trap: null, fuel: '5' }
-  return feed({ type: 'revealed', node, reveals: [{ lease, vote, claim, nonce: NONCE }] })
+  return feed({
+    type: 'revealed',
+    node,
+    document: receiptsOf(node),
+    reveals: [{ lease, vote, claim, nonce: NONCE }],
+  })
+}
+
+/** What the node would sign. */
+function receiptsOf(node: string): Digest {
+  return digestOf(utf8(`receipts of ${node}`))
 }
 
 function types(effects: readonly CoordinatorEffect[]): string[] {
@@ -178,12 +188,16 @@ describe('commit and reveal', () => {
     const effects = reveal(leases[0], 'x')
     expect(state.tasks[0]!.outcome).toBeNull()
     expect(effects.find(({ type }) => type === 'accused')).toMatchObject({
-      accusation: { node: leases[0].node, offence: 'broken-commitment', commitments: [DOCUMENT] },
+      accusation: {
+        node: leases[0].node,
+        offence: 'broken-commitment',
+        evidence: [DOCUMENT, receiptsOf(leases[0].node)],
+      },
     })
     reveal(leases[2], 'x')
     expect(state.tasks[0]!.outcome).toMatchObject({
       kind: 'accepted',
-      winners: [leases[1].lease, leases[2].lease],
+      receipts: [receiptsOf(leases[1].node), receiptsOf(leases[2].node)],
     })
   })
 

@@ -99,7 +99,9 @@ describe('the worker', () => {
     expect([...state.leases.keys()]).toEqual(['2'])
     expect(state.busy).toBe(1)
     compute('2')
-    const settlements = [{ lease: '2' as LeaseId, outcome: 'accepted' as const, credit: 9n as Fuel }]
+    const settlements = [
+      { lease: '2' as LeaseId, outcome: 'accepted' as const, credit: 9n as Fuel, receipt: null },
+    ]
     feed({ type: 'settled', now, from: STRANGER, settlements })
     expect(state.credit.size).toBe(0)
     feed({ type: 'settled', now, from: BOSS, settlements })

@@ -122,6 +122,7 @@ function lease(ctx: Context, pool: Pool, index: number, task: TaskRecord, node: 
     committedAt: 0,
     askedAt: 0,
     vote: null,
+    receipt: null,
   }
   ctx.state.leases[record.id] = record
   task.leases.push(record.id)

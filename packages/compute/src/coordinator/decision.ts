@@ -1,3 +1,4 @@
+import type { Digest } from '@askee/core'
 import type { Context } from './context.ts'
 import { loseLease, settleLease } from './leases.ts'
 import { isAvailable, mayTake } from './pool.ts'
@@ -141,7 +142,7 @@ function close(ctx: Context, index: number, task: TaskRecord, outcome: TaskOutco
 function accept(ctx: Context, index: number, task: TaskRecord, winners: readonly LeaseRecord[]): void {
   const vote = winners[0]?.vote
   if (vote === null || vote === undefined) return
-  close(ctx, index, task, { kind: 'accepted', vote, winners: winners.map((lease) => lease.id) })
+  close(ctx, index, task, { kind: 'accepted', vote, receipts: documentsOf(winners) })
   ctx.effects.push({ type: 'accepted', task: index, output: vote.output })
   judgeLate(ctx, index, task)
 }
@@ -174,7 +175,7 @@ function judgeLate(ctx: Context, index: number, task: TaskRecord): void {
     ctx.effects.push({ type: 'judged', node: lease.node, verdict: agreed ? 'agreed' : 'dissented' })
     settleLease(ctx, lease, agreed ? 'accepted' : 'rejected')
     if (!agreed) {
-      accuse(ctx, lease, 'wrong-result', index, [lease.id, ...outcome.winners])
+      accuse(ctx, lease, 'wrong-result', index, outcome.receipts)
     }
   }
 }
@@ -184,8 +185,15 @@ function letStragglerGo(ctx: Context, lease: LeaseRecord): void {
   const { id, node } = lease
   const late = ctx.now - lease.issued >= ctx.state.config.policy.stragglerFloor
   loseLease(ctx, lease, late ? 'straggler' : 'not-needed', late ? 'strike' : 'none')
-  ctx.state.unsettled[id] = { node, outcome: 'cancelled', credit: '0' }
-  ctx.effects.push({ type: 'settle', lease: id, node, outcome: 'cancelled', credit: '0' })
+  ctx.state.unsettled[id] = { node, outcome: 'cancelled', credit: '0', receipt: null }
+  ctx.effects.push({ type: 'settle', lease: id, node, outcome: 'cancelled', credit: '0', receipt: null })
+}
+
+/** The signed documents about leases: for a single one its commitment and its receipt, for several their receipts. */
+function documentsOf(leases: readonly LeaseRecord[]): Digest[] {
+  const commitment = leases.length === 1 ? leases[0]?.commitment?.document : undefined
+  const receipts = leases.map(({ receipt }) => receipt)
+  return [...new Set([commitment ?? null, ...receipts].filter((digest) => digest !== null))]
 }
 
 /** Notes a proven offence and takes the node out of this campaign. */
@@ -194,16 +202,14 @@ function accuse(
   lease: LeaseRecord,
   offence: 'wrong-result' | 'broken-commitment',
   task: number,
-  receipts: readonly (typeof lease.id)[],
+  against: readonly Digest[],
 ): void {
-  const document = lease.commitment?.document
   const accusation = {
     node: lease.node,
     task,
     lease: lease.id,
     offence,
-    receipts: [...receipts],
-    commitments: document === undefined ? [] : [document],
+    evidence: [...new Set([...documentsOf([lease]), ...against])],
   } as const
   ctx.state.accusations.push(accusation)
   ctx.effects.push({ type: 'accused', accusation })
@@ -213,7 +219,7 @@ function accuse(
 /** It revealed other than it committed to: its vote does not count, its promise is the proof. */
 export function breakCommitment(ctx: Context, lease: LeaseRecord): void {
   ctx.effects.push({ type: 'judged', node: lease.node, verdict: 'dissented' })
-  accuse(ctx, lease, 'broken-commitment', lease.task, [lease.id])
+  accuse(ctx, lease, 'broken-commitment', lease.task, [])
   settleLease(ctx, lease, 'rejected')
 }
 

@@ -35,6 +35,8 @@ export type CoordinatorEvent =
       readonly type: 'revealed'
       readonly now: Timestamp
       readonly node: NodeId
+      /** Digest of the signed document. */
+      readonly document: Digest
       readonly reveals: readonly Reveal[]
     }
   /** Leases that will give no result: silent, expired, failed, withheld, unreachable. */

@@ -48,7 +48,7 @@ export function loseLease(ctx: Context, lease: LeaseRecord, reason: string, blam
 export function settleLease(ctx: Context, lease: LeaseRecord, outcome: SettlementRecord['outcome']): void {
   const credit = outcome === 'accepted' && lease.vote !== null ? lease.vote.fuel : '0'
   removeLease(ctx, lease)
-  const settlement: SettlementRecord = { node: lease.node, outcome, credit }
+  const settlement: SettlementRecord = { node: lease.node, outcome, credit, receipt: lease.receipt }
   ctx.state.unsettled[lease.id] = settlement
   if (credit !== '0') {
     const before = BigInt(ctx.state.credit[lease.node] ?? '0')

@@ -106,11 +106,12 @@ function revealed(ctx: Context, event: CoordinatorEvent & { type: 'revealed' }):
     const lease = leaseOf(ctx, reveal.lease, event.node)
     if (lease?.stage !== 'asked' || lease.commitment === null) continue
     touched.add(lease.task)
+    lease.receipt = event.document
+    ctx.changed = true
     const hash = commitmentOf(reveal.claim, fromHex(reveal.nonce), event.node, lease.id)
     if (hash === lease.commitment.hash) {
       lease.stage = 'revealed'
       lease.vote = reveal.vote
-      ctx.changed = true
     } else breakCommitment(ctx, lease)
   }
   for (const index of touched) evaluate(ctx, index)

@@ -108,7 +108,7 @@ export interface TaskRecord {
 }
 
 export type TaskOutcome =
-  | { readonly kind: 'accepted'; readonly vote: Vote; readonly winners: readonly LeaseId[] }
+  | { readonly kind: 'accepted'; readonly vote: Vote; readonly receipts: readonly Digest[] }
   | { readonly kind: 'undecidable'; readonly reason: string }
 
 /** What is voted on. */
@@ -138,6 +138,8 @@ export interface LeaseRecord {
   committedAt: Timestamp
   askedAt: Timestamp
   vote: Vote | null
+  /** The signed document with its receipt. */
+  receipt: Digest | null
 }
 
 export interface NodeRecord {
@@ -166,10 +168,8 @@ export interface AccusationRecord {
   readonly task: number
   readonly lease: LeaseId
   readonly offence: 'wrong-result' | 'broken-commitment'
-  /** Leases whose receipts are evidence, the accused one's first. */
-  readonly receipts: readonly LeaseId[]
-  /** Commitment documents that are evidence. */
-  readonly commitments: readonly Digest[]
+  /** Digests of signed documents: its commitment, its receipts, and those of the nodes that outvoted it. */
+  readonly evidence: readonly Digest[]
 }
 
 export interface SettlementRecord {
@@ -177,6 +177,8 @@ export interface SettlementRecord {
   readonly outcome: 'accepted' | 'rejected' | 'cancelled'
   /** Decimal fuel. */
   readonly credit: string
+  /** The document with the receipt. */
+  readonly receipt: Digest | null
 }
 
 /** A campaign that has just been journaled. */

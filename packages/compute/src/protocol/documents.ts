@@ -14,11 +14,13 @@ import {
 import { MAX_BATCH } from './names.ts'
 
 const COMMITMENT_DOMAIN = 'askee/commitment/1'
-const RECEIPT_DOMAIN = 'askee/receipt/1'
+const RECEIPTS_DOMAIN = 'askee/receipts/1'
 const SETTLEMENT_DOMAIN = 'askee/settlement/1'
 
 const MAX_COMMITMENT_BYTES = 128 * 1024
-export const MAX_RECEIPT_BYTES = 2048
+/** Receipts under one signature: a verification costs as much as everything else about a receipt together. */
+export const MAX_RECEIPTS = 128
+export const MAX_RECEIPTS_BYTES = 64 * 1024
 const MAX_SETTLEMENT_BYTES = 128 * 1024
 
 const commitmentSchema = z.strictObject({
@@ -31,20 +33,27 @@ const commitmentSchema = z.strictObject({
     .max(MAX_BATCH),
 })
 
-const receiptSchema = z.strictObject({
+const receiptsSchema = z.strictObject({
   v: z.literal(1),
   campaign: campaignField,
-  task: z.number().int().nonnegative(),
-  lease: leaseField,
-  consent: consentField,
   node: nodeField,
+  consent: consentField,
   module: digestField,
-  input: digestField,
-  output: digestField,
-  trap: trapField,
-  fuel: fuelField,
-  /** Opens the commitment; with it, receipt and commitment alone prove a broken promise to anybody. */
-  nonce: bytesField(32),
+  receipts: z
+    .array(
+      z.strictObject({
+        task: z.number().int().nonnegative(),
+        lease: leaseField,
+        input: digestField,
+        output: digestField,
+        trap: trapField,
+        fuel: fuelField,
+        /** Opens the commitment; with it, receipt and commitment alone prove a broken promise to anybody. */
+        nonce: bytesField(32),
+      }),
+    )
+    .min(1)
+    .max(MAX_RECEIPTS),
 })
 
 const settlementSchema = z.strictObject({
@@ -57,6 +66,8 @@ const settlementSchema = z.strictObject({
         /** `cancelled`: not needed any more; says nothing about the work. */
         outcome: z.enum(['accepted', 'rejected', 'cancelled']),
         credit: fuelField,
+        /** Digest of the signed receipts that the credit is for (CMP-6). */
+        receipt: digestField.nullable(),
       }),
     )
     .min(1)
@@ -65,8 +76,9 @@ const settlementSchema = z.strictObject({
 
 /** What a worker committed to, in one signed batch. */
 export type Commitment = z.output<typeof commitmentSchema>
-/** What a worker did, under which consent, and what came out (CMP-6). */
-export type Receipt = z.output<typeof receiptSchema>
+/** What a worker did, under which consent, and what came out (CMP-6): a batch under one signature. */
+export type Receipts = z.output<typeof receiptsSchema>
+export type Receipt = Receipts['receipts'][number]
 /** How the requester decided. */
 export type Settlement = z.output<typeof settlementSchema>
 
@@ -82,13 +94,13 @@ export function verifyCommitment(bytes: Uint8Array, signer: NodeId): SignedDocum
   })
 }
 
-export function signReceipt(identity: Identity, value: Receipt): Uint8Array {
-  return signDocument(identity, RECEIPT_DOMAIN, value)
+export function signReceipts(identity: Identity, value: Receipts): Uint8Array {
+  return signDocument(identity, RECEIPTS_DOMAIN, value)
 }
 
 /** @throws AskeeError `codec/*`, `signature/*` */
-export function verifyReceipt(bytes: Uint8Array, signer: NodeId): SignedDocument<Receipt> {
-  return verifyDocument(bytes, RECEIPT_DOMAIN, receiptSchema, { maxBytes: MAX_RECEIPT_BYTES, signer })
+export function verifyReceipts(bytes: Uint8Array, signer: NodeId): SignedDocument<Receipts> {
+  return verifyDocument(bytes, RECEIPTS_DOMAIN, receiptsSchema, { maxBytes: MAX_RECEIPTS_BYTES, signer })
 }
 
 export function signSettlement(identity: Identity, value: Settlement): Uint8Array {

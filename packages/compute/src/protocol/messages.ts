@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MAX_RECEIPT_BYTES } from './documents.ts'
+import { MAX_RECEIPTS, MAX_RECEIPTS_BYTES } from './documents.ts'
 import { blobField, campaignField, codeField, consentField, digestField, leaseField } from './fields.ts'
 import { MAX_MANIFEST_BYTES } from './manifest.ts'
 import { INLINE_INPUT_BYTES, INLINE_OUTPUT_BYTES, MAX_BATCH } from './names.ts'
@@ -63,14 +63,17 @@ export const commitSchema = z.strictObject({
 
 export const revealSchema = z.strictObject({ v: z.literal(1), campaign: campaignField, leases })
 export const revealAnswerSchema = z.strictObject({
-  reveals: batch(
-    z.strictObject({
-      /** A signed Receipt. */
-      receipt: blobField(MAX_RECEIPT_BYTES + ENVELOPE),
-      /** The output itself when it is small, else null: fetch it as a block. */
-      output: blobField(INLINE_OUTPUT_BYTES).nullable(),
-    }),
-  ),
+  /** Signed Receipts about the leases in `reveals`, or null when there are none. */
+  document: blobField(MAX_RECEIPTS_BYTES + ENVELOPE).nullable(),
+  reveals: z
+    .array(
+      z.strictObject({
+        lease: leaseField,
+        /** The output itself when it is small, else null: fetch it as a block. */
+        output: blobField(INLINE_OUTPUT_BYTES).nullable(),
+      }),
+    )
+    .max(MAX_RECEIPTS),
   /** Not held here. */
   unknown: leases,
 })

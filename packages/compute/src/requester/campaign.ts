@@ -6,7 +6,7 @@ import type { SignedManifest } from '../protocol/manifest.ts'
 import type { JournalEntry } from './journal.ts'
 
 /** What comes with an event and must be on disk with it. */
-export type Attachments = Partial<Pick<JournalEntry, 'outputs' | 'receipts' | 'commitments'>>
+export type Attachments = Partial<Pick<JournalEntry, 'outputs' | 'documents'>>
 
 export interface PendingEvent {
   readonly event: CoordinatorEvent

@@ -2,6 +2,7 @@ import {
   AskeeError,
   type Clock,
   decode,
+  digestOf,
   encode,
   errorCode,
   type LeaseId,
@@ -14,7 +15,7 @@ import {
 import type { Identity } from '@askee/keys'
 import type { CoordinatorEffect } from '../coordinator/events.ts'
 import { unwatch, watch } from '../coordinator/liveness.ts'
-import { signSettlement } from '../protocol/documents.ts'
+import { MAX_RECEIPTS, signSettlement } from '../protocol/documents.ts'
 import { assignAnswerSchema } from '../protocol/messages.ts'
 import {
   BATCH_PAYLOAD_BYTES,
@@ -106,7 +107,7 @@ export class Delivery {
     if (lanes === undefined) {
       lanes = {
         assign: new Lane<QueuedAssign>(assignBatch, (batch) => this.#sendAssign(campaign, node, batch)),
-        reveal: new Lane<LeaseId>(fullBatch, (batch) => this.#sendReveal(campaign, node, batch)),
+        reveal: new Lane<LeaseId>(revealBatch, (batch) => this.#sendReveal(campaign, node, batch)),
         settle: new Lane<Settle>(fullBatch, (batch) => this.#sendSettle(campaign, node, batch)),
       }
       nodes.set(node, lanes)
@@ -167,8 +168,10 @@ export class Delivery {
         const collected = await collectReveals(this.#components.mesh, campaign, node, left, answer)
         const now = this.#components.clock.now()
         if (collected.reveals.length > 0) {
-          const { reveals, outputs, receipts } = collected
-          this.#loop.post(campaign, { type: 'revealed', now, node, reveals }, { outputs, receipts })
+          const { reveals, outputs, document: bytes } = collected
+          const document = digestOf(bytes)
+          const attachments = { outputs, documents: [{ kind: 'receipts', bytes }] } as const
+          this.#loop.post(campaign, { type: 'revealed', now, node, document, reveals }, attachments)
         }
         this.#lose(campaign, node, collected.lost)
         // A worker that gives nothing of what it was asked would otherwise be asked for ever.
@@ -195,9 +198,10 @@ export class Delivery {
     const document = signSettlement(this.#components.identity, {
       v: 1,
       campaign: campaign.signed.id,
-      settlements: batch.map(({ lease, outcome, credit }) => ({
+      settlements: batch.map(({ lease, outcome, credit, receipt }) => ({
         lease,
         outcome,
+        receipt,
         credit: BigInt(credit) as never,
       })),
     })
@@ -255,6 +259,10 @@ function assignBatch(queue: readonly QueuedAssign[]): number {
 
 function fullBatch(queue: readonly unknown[]): number {
   return Math.min(queue.length, MAX_BATCH)
+}
+
+function revealBatch(queue: readonly unknown[]): number {
+  return Math.min(queue.length, MAX_RECEIPTS)
 }
 
 /** The worker's own code when it refused, the mesh's when it could not be asked. */

@@ -135,7 +135,7 @@ async function takeCommit(components: DoorComponents, from: NodeId, body: Uint8A
           document: digestOf(message.document),
           commits: value.commitments,
         },
-        { commitments: [message.document] },
+        { documents: [{ kind: 'commitment', bytes: message.document }] },
       ),
     )
   }

@@ -1,11 +1,4 @@
-import {
-  type CampaignId,
-  type Digest,
-  digestOf,
-  type LeaseId,
-  type NodeId,
-  type Timestamp,
-} from '@askee/core'
+import { type CampaignId, type Digest, digestOf, type NodeId, type Timestamp } from '@askee/core'
 import type { Database } from '@askee/store'
 import type { CoordinatorEvent } from '../coordinator/events.ts'
 import { step } from '../coordinator/machine.ts'
@@ -16,9 +9,14 @@ export interface JournalEntry {
   readonly campaign: CampaignId
   readonly events: readonly CoordinatorEvent[]
   readonly outputs: readonly Uint8Array[]
-  readonly receipts: readonly { readonly lease: LeaseId; readonly document: Uint8Array }[]
-  readonly commitments: readonly Uint8Array[]
+  readonly documents: readonly SignedEvidence[]
   readonly judgements: readonly { readonly node: NodeId; readonly verdict: 'agreed' | 'dissented' }[]
+}
+
+/** A signed document of a worker. */
+export interface SignedEvidence {
+  readonly kind: 'commitment' | 'receipts'
+  readonly bytes: Uint8Array
 }
 
 export interface JournaledCampaign {
@@ -42,8 +40,7 @@ export interface Journal {
   replay(campaign: CampaignId): CoordinatorState
   blob(campaign: CampaignId, digest: Digest): Uint8Array | undefined
   holds(campaign: CampaignId, digest: Digest): boolean
-  receipt(lease: LeaseId): Uint8Array | undefined
-  commitment(digest: Digest): Uint8Array | undefined
+  document(campaign: CampaignId, digest: Digest): Uint8Array | undefined
   /** Folds the events of a finished campaign into a snapshot and drops what only a running one needs. */
   compact(campaign: CampaignId, state: CoordinatorState): void
 }
@@ -60,11 +57,8 @@ export function createJournal(database: Database): Journal {
   const insertBlob = database.prepare(
     'INSERT OR IGNORE INTO blobs (campaign, digest, bytes) VALUES (?, ?, ?)',
   )
-  const insertReceipt = database.prepare(
-    'INSERT OR IGNORE INTO receipts (lease, campaign, document) VALUES (?, ?, ?)',
-  )
-  const insertCommitment = database.prepare(
-    'INSERT OR IGNORE INTO commitments (digest, campaign, document) VALUES (?, ?, ?)',
+  const insertDocument = database.prepare(
+    'INSERT OR IGNORE INTO documents (campaign, digest, kind, document) VALUES (?, ?, ?, ?)',
   )
   const judge = database.prepare(
     `INSERT INTO conduct (node, agreed, decided) VALUES (?, ?, 1)
@@ -72,8 +66,9 @@ export function createJournal(database: Database): Journal {
   )
   const selectBlob = database.prepare('SELECT bytes AS value FROM blobs WHERE campaign = ? AND digest = ?')
   const hasBlob = database.prepare('SELECT 1 FROM blobs WHERE campaign = ? AND digest = ?')
-  const selectReceipt = database.prepare('SELECT document AS value FROM receipts WHERE lease = ?')
-  const selectCommitment = database.prepare('SELECT document AS value FROM commitments WHERE digest = ?')
+  const selectDocument = database.prepare(
+    'SELECT document AS value FROM documents WHERE campaign = ? AND digest = ?',
+  )
   const selectEvents = database.prepare('SELECT events FROM events WHERE campaign = ? ORDER BY sequence')
 
   const selectCampaign = database.prepare('SELECT config, snapshot FROM campaigns WHERE id = ?')
@@ -96,9 +91,10 @@ export function createJournal(database: Database): Journal {
   const writeEntry = (entry: JournalEntry): void => {
     const { campaign } = entry
     if (entry.events.length > 0) insertEvents.run(campaign, JSON.stringify(entry.events), campaign)
-    for (const bytes of entry.outputs) insertBlob.run(campaign, digestOf(bytes), bytes)
-    for (const { lease, document } of entry.receipts) insertReceipt.run(lease, campaign, document)
-    for (const bytes of entry.commitments) insertCommitment.run(digestOf(bytes), campaign, bytes)
+    // Replicas of one task mostly give the same output.
+    const outputs = new Map(entry.outputs.map((bytes) => [digestOf(bytes), bytes]))
+    for (const [digest, bytes] of outputs) insertBlob.run(campaign, digest, bytes)
+    for (const { kind, bytes } of entry.documents) insertDocument.run(campaign, digestOf(bytes), kind, bytes)
     for (const { node, verdict } of entry.judgements) judge.run(node, verdict === 'agreed' ? 1 : 0)
   }
 
@@ -124,8 +120,7 @@ export function createJournal(database: Database): Journal {
     replay,
     blob: (campaign, digest) => bytesOf(selectBlob.get(campaign, digest)),
     holds: (campaign, digest) => hasBlob.get(campaign, digest) !== undefined,
-    receipt: (lease) => bytesOf(selectReceipt.get(lease)),
-    commitment: (digest) => bytesOf(selectCommitment.get(digest)),
+    document: (campaign, digest) => bytesOf(selectDocument.get(campaign, digest)),
     compact: database.transaction((campaign, state) => {
       database.prepare('UPDATE campaigns SET snapshot = ? WHERE id = ?').run(JSON.stringify(state), campaign)
       database.prepare('DELETE FROM events WHERE campaign = ?').run(campaign)
@@ -135,10 +130,11 @@ export function createJournal(database: Database): Journal {
       database
         .prepare('DELETE FROM blobs WHERE campaign = ? AND digest NOT IN (SELECT value FROM json_each(?))')
         .run(campaign, keptBlobs)
-      const evidence = JSON.stringify(state.accusations.flatMap((accusation) => accusation.commitments))
+      const evidence = JSON.stringify(state.accusations.flatMap((accusation) => accusation.evidence))
       database
         .prepare(
-          'DELETE FROM commitments WHERE campaign = ? AND digest NOT IN (SELECT value FROM json_each(?))',
+          `DELETE FROM documents WHERE campaign = ? AND kind = 'commitment'
+           AND digest NOT IN (SELECT value FROM json_each(?))`,
         )
         .run(campaign, evidence)
     }),

@@ -102,8 +102,7 @@ export class Loop {
       campaign: campaign.signed.id,
       events: [] as CoordinatorEvent[],
       outputs: [] as Uint8Array[],
-      receipts: [] as JournalEntry['receipts'][number][],
-      commitments: [] as Uint8Array[],
+      documents: [] as JournalEntry['documents'][number][],
       judgements: [] as JournalEntry['judgements'][number][],
     }
     const apply = (event: CoordinatorEvent, attachments: Attachments): void => {
@@ -111,8 +110,7 @@ export class Loop {
       if (!result.changed) return
       entry.events.push(event)
       entry.outputs.push(...(attachments.outputs ?? []))
-      entry.receipts.push(...(attachments.receipts ?? []))
-      entry.commitments.push(...(attachments.commitments ?? []))
+      entry.documents.push(...(attachments.documents ?? []))
       for (const effect of result.effects) {
         effects.push(effect)
         if (effect.type === 'judged') entry.judgements.push(effect)

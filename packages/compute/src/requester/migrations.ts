@@ -25,22 +25,19 @@ export const JOURNAL_MIGRATIONS: readonly Migration[] = [
         bytes BLOB NOT NULL,
         PRIMARY KEY (campaign, digest)
       ) STRICT;
-      CREATE TABLE receipts (
-        lease TEXT PRIMARY KEY,
+      -- signed commitments and receipts of workers
+      CREATE TABLE documents (
         campaign TEXT NOT NULL,
-        document BLOB NOT NULL
-      ) STRICT;
-      CREATE TABLE commitments (
-        digest TEXT PRIMARY KEY,
-        campaign TEXT NOT NULL,
-        document BLOB NOT NULL
+        digest TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        document BLOB NOT NULL,
+        PRIMARY KEY (campaign, digest)
       ) STRICT;
       CREATE TABLE conduct (
         node TEXT PRIMARY KEY,
         agreed INTEGER NOT NULL,
         decided INTEGER NOT NULL
       ) STRICT;
-      CREATE INDEX commitments_by_campaign ON commitments (campaign);
     `,
   },
 ]

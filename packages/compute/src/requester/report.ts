@@ -1,4 +1,4 @@
-import type { Fuel, LeaseId, NodeId } from '@askee/core'
+import type { Fuel, NodeId } from '@askee/core'
 import type { TaskResult } from '@askee/sandbox'
 import type { Accusation, CampaignReport, TaskReport } from '../api.ts'
 import type { AccusationRecord, TaskRecord } from '../coordinator/state.ts'
@@ -46,17 +46,16 @@ function resultOf(
   return { output, trap: vote.trap, fuel: BigInt(vote.fuel) as Fuel }
 }
 
-/** An accusation with its evidence: commitments first, then receipts, the accused node's own first. */
+/** An accusation with its evidence: the accused node's own documents first. */
 export function accusationOf(journal: Journal, campaign: Campaign, record: AccusationRecord): Accusation {
-  const documents = [
-    ...record.commitments.map((digest) => journal.commitment(digest)),
-    ...record.receipts.map((lease: LeaseId) => journal.receipt(lease)),
-  ]
+  const { id } = campaign.signed
   return {
     node: record.node,
-    task: taskIdOf(campaign.signed.id, record.task),
+    task: taskIdOf(id, record.task),
     lease: record.lease,
     offence: record.offence,
-    evidence: documents.filter((document) => document !== undefined),
+    evidence: record.evidence
+      .map((digest) => journal.document(id, digest))
+      .filter((document) => document !== undefined),
   }
 }

@@ -1,6 +1,6 @@
 import { decode, digestOf, type LeaseId, type Mesh, type NodeId, toHex } from '@askee/core'
 import type { Reveal } from '../coordinator/events.ts'
-import { type Receipt, verifyReceipt } from '../protocol/documents.ts'
+import { type Receipt, type Receipts, verifyReceipts } from '../protocol/documents.ts'
 import { revealAnswerSchema } from '../protocol/messages.ts'
 import { MAX_MESSAGE_BYTES } from '../protocol/names.ts'
 import { claimDigest } from '../protocol/result.ts'
@@ -9,7 +9,8 @@ import type { Campaign } from './campaign.ts'
 export interface CollectedReveals {
   readonly reveals: Reveal[]
   readonly outputs: Uint8Array[]
-  readonly receipts: { lease: LeaseId; document: Uint8Array }[]
+  /** The signed receipts. */
+  readonly document: Uint8Array
   /** Reveals that are not what was asked. */
   readonly lost: { lease: LeaseId; reason: string }[]
   /** Asked and neither revealed nor denied: to be asked again. */
@@ -17,9 +18,9 @@ export interface CollectedReveals {
 }
 
 /**
- * What a worker's answer is worth: each receipt signed by it and about the lease, task, module and input that it was
- * given, each output the bytes that the receipt names, fetched where it is large.
- * @throws AskeeError `codec/*` when the answer does not parse
+ * What a worker's answer is worth: receipts signed by it and about the leases, tasks, module and inputs that it was
+ * given, each output the bytes that its receipt names, fetched where it is large.
+ * @throws AskeeError `codec/*`, `signature/*` when the answer is no such thing
  */
 export async function collectReveals(
   mesh: Mesh,
@@ -30,49 +31,41 @@ export async function collectReveals(
 ): Promise<CollectedReveals> {
   const answer = decode(body, revealAnswerSchema, MAX_MESSAGE_BYTES)
   const left = new Set(asked)
-  const out: CollectedReveals = { reveals: [], outputs: [], receipts: [], lost: [], left: [] }
+  const document = answer.document ?? new Uint8Array()
+  const out: CollectedReveals = { reveals: [], outputs: [], document, lost: [], left: [] }
   for (const lease of answer.unknown) {
     if (left.delete(lease)) out.lost.push({ lease, reason: 'unknown-to-worker' })
   }
-  for (const { receipt: document, output } of answer.reveals) {
-    const receipt = fittingReceipt(campaign, node, document)
-    if (receipt === undefined || !left.delete(receipt.lease)) continue
-    const bytes = await outputOf(mesh, campaign, node, receipt, output)
-    if (bytes === undefined) {
-      out.lost.push({ lease: receipt.lease, reason: 'output-missing' })
-      continue
+  if (answer.document !== null) {
+    const receipts = verifyReceipts(answer.document, node).value
+    const inline = new Map(answer.reveals.map(({ lease, output }) => [lease, output]))
+    for (const receipt of receipts.receipts) {
+      if (!fits(campaign, node, receipts, receipt) || !left.delete(receipt.lease)) continue
+      const bytes = await outputOf(mesh, campaign, node, receipt, inline.get(receipt.lease) ?? null)
+      if (bytes === undefined) out.lost.push({ lease: receipt.lease, reason: 'output-missing' })
+      else {
+        out.outputs.push(bytes)
+        out.reveals.push(asReveal(receipts, receipt))
+      }
     }
-    out.outputs.push(bytes)
-    out.receipts.push({ lease: receipt.lease, document })
-    out.reveals.push(asReveal(receipt))
   }
   out.left.push(...left)
   return out
 }
 
-function fittingReceipt(campaign: Campaign, node: NodeId, document: Uint8Array): Receipt | undefined {
-  const receipt = readReceipt(document, node)
-  if (receipt === undefined) return undefined
+function fits(campaign: Campaign, node: NodeId, receipts: Receipts, receipt: Receipt): boolean {
   const { id, manifest } = campaign.signed
   const lease = campaign.state.leases[receipt.lease]
-  const fits =
+  return (
     lease !== undefined &&
     lease.node === node &&
-    receipt.node === node &&
-    receipt.campaign === id &&
+    receipts.node === node &&
+    receipts.campaign === id &&
+    receipts.module === manifest.module &&
     receipt.task === lease.task &&
-    receipt.module === manifest.module &&
     receipt.input === campaign.inputs[lease.task] &&
     receipt.fuel <= manifest.resources.fuel
-  return fits ? receipt : undefined
-}
-
-function readReceipt(document: Uint8Array, node: NodeId): Receipt | undefined {
-  try {
-    return verifyReceipt(document, node).value
-  } catch {
-    return undefined
-  }
+  )
 }
 
 async function outputOf(
@@ -92,12 +85,12 @@ async function outputOf(
   return digestOf(bytes) === receipt.output ? bytes : undefined
 }
 
-function asReveal(receipt: Receipt): Reveal {
-  const { lease, output, trap, fuel, nonce } = receipt
+function asReveal({ module }: Receipts, receipt: Receipt): Reveal {
+  const { lease, input, output, trap, fuel, nonce } = receipt
   return {
     lease,
     vote: { output, trap, fuel: fuel.toString() },
-    claim: claimDigest(receipt),
+    claim: claimDigest({ module, input, output, trap, fuel }),
     nonce: toHex(nonce),
   }
 }

@@ -1,47 +1,58 @@
-import type { LeaseId, Mesh } from '@askee/core'
+import type { CampaignId, LeaseId, Mesh } from '@askee/core'
 import type { Identity } from '@askee/keys'
-import { signReceipt } from '../protocol/documents.ts'
+import { MAX_RECEIPTS, type Receipt, signReceipts } from '../protocol/documents.ts'
 import type { RevealAnswer } from '../protocol/messages.ts'
 import { BATCH_PAYLOAD_BYTES, INLINE_OUTPUT_BYTES } from '../protocol/names.ts'
-import type { Materials } from './materials.ts'
+import type { CommittedResult, Materials } from './materials.ts'
 import type { WorkerLease } from './state.ts'
 
-/** Room that a receipt takes. */
-const RECEIPT_BYTES = 1024
+export interface HeldResult {
+  readonly lease: WorkerLease
+  readonly materials: Materials
+  readonly result: CommittedResult
+}
 
 /**
- * Signed receipts and outputs of committed leases, as many as fit in one message: the requester asks again for the
- * rest. Large outputs are put up as blocks.
+ * Signed receipts and outputs of committed leases of one campaign, as many as fit in one document and message: the
+ * requester asks again for the rest. Large outputs are put up as blocks.
  */
 export async function revealOf(
   { mesh, identity }: { readonly mesh: Mesh; readonly identity: Identity },
-  held: readonly { readonly lease: WorkerLease; readonly materials: Materials }[],
+  campaign: CampaignId,
+  held: readonly HeldResult[],
   unknown: readonly LeaseId[],
 ): Promise<RevealAnswer> {
+  const first = held[0]
+  if (first === undefined) return { document: null, reveals: [], unknown: [...unknown] }
   const reveals: RevealAnswer['reveals'] = []
+  const receipts: Receipt[] = []
   let size = 0
-  for (const { lease, materials } of held) {
-    const { result, signed, input } = materials
-    if (result === null) continue
-    const inline = result.output.byteLength <= INLINE_OUTPUT_BYTES
-    size += RECEIPT_BYTES + (inline ? result.output.byteLength : 0)
-    if (reveals.length > 0 && size > BATCH_PAYLOAD_BYTES) break
-    if (!inline) await mesh.putBlock(result.output)
-    const receipt = signReceipt(identity, {
-      v: 1,
-      campaign: lease.campaign,
+  for (const { lease, materials, result } of held) {
+    // A document cites one consent.
+    if (lease.consent !== first.lease.consent) continue
+    const { output, outputDigest, trap, fuel, nonce } = result
+    const inline = output.byteLength <= INLINE_OUTPUT_BYTES
+    size += inline ? output.byteLength : 0
+    if (receipts.length === MAX_RECEIPTS || (receipts.length > 0 && size > BATCH_PAYLOAD_BYTES)) break
+    if (!inline) await mesh.putBlock(output)
+    receipts.push({
       task: lease.task,
       lease: lease.id,
-      consent: lease.consent,
-      node: identity.id,
-      module: signed.manifest.module,
-      input,
-      output: result.outputDigest,
-      trap: result.trap,
-      fuel: result.fuel,
-      nonce: result.nonce,
+      input: materials.input,
+      output: outputDigest,
+      trap,
+      fuel,
+      nonce,
     })
-    reveals.push({ receipt, output: inline ? result.output : null })
+    reveals.push({ lease: lease.id, output: inline ? output : null })
   }
-  return { reveals, unknown: [...unknown] }
+  const document = signReceipts(identity, {
+    v: 1,
+    campaign,
+    node: identity.id,
+    consent: first.lease.consent,
+    module: first.materials.signed.manifest.module,
+    receipts,
+  })
+  return { document, reveals, unknown: [...unknown] }
 }

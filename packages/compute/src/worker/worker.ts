@@ -259,9 +259,10 @@ class VolunteerWorker implements Worker {
     const held = (effect?.leases ?? []).flatMap((id) => {
       const lease = this.#state.leases.get(id)
       const materials = this.#materials.get(id)
-      return lease === undefined || materials === undefined ? [] : [{ lease, materials }]
+      const result = materials?.result
+      return lease && materials && result ? [{ lease, materials, result }] : []
     })
-    return revealOf(this.#components, held, effect?.unknown ?? [])
+    return revealOf(this.#components, campaign, held, effect?.unknown ?? [])
   }
 
   #settled(from: NodeId, settlements: Settlement['settlements']): void {

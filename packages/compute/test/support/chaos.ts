@@ -249,7 +249,7 @@ export class Chaos {
       claim: this.#claim(said, task),
       nonce: toHex(nonceOf(lease)),
     }
-    this.#post({ type: 'revealed', now: 0, node, reveals: [reveal] }, 20 + this.#pick(100))
+    this.#post({ type: 'revealed', now: 0, node, document: MODULE, reveals: [reveal] }, 20 + this.#pick(100))
   }
 
   /** Messages about leases of others, unknown ones, and the last one once more. */
@@ -272,7 +272,7 @@ export class Chaos {
       document: MODULE,
       commits: [{ lease: id, hash: MODULE }],
     })
-    this.#feed({ type: 'revealed', now, node: stranger, reveals: [reveal] })
+    this.#feed({ type: 'revealed', now, node: stranger, document: MODULE, reveals: [reveal] })
     this.#feed({ type: 'lost', now, losses: [{ lease: id, node: stranger, reason: 'nonsense' }] })
     this.#feed({ type: 'refused', now, node: stranger, refusals: [{ lease: id, code: 'consent/expired' }] })
   }
