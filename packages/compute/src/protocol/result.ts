@@ -1,13 +1,4 @@
-import {
-  type Digest,
-  digestBytes,
-  domainHash,
-  encode,
-  type Fuel,
-  type LeaseId,
-  type NodeId,
-  utf8,
-} from '@askee/core'
+import { type Digest, digestBytes, domainHash, type Fuel, type LeaseId, type NodeId, utf8 } from '@askee/core'
 import type { TrapCode } from '@askee/wasm'
 
 /** What a receipt claims, with the output named by its digest. */
@@ -24,7 +15,7 @@ export interface Claim {
  * signed, show a broken promise to anybody who has nothing else.
  */
 export function claimDigest({ module, input, output, trap, fuel }: Claim): Digest {
-  return domainHash('askee/claim/1', encode({ module, input, output, trap, fuel }))
+  return domainHash('askee/claim/1', utf8([module, input, output, trap ?? '', fuel].join('/')))
 }
 
 /**

@@ -75,8 +75,9 @@ export class Delivery {
 
   /** Takes the effects that are meant for workers; leaves the others. */
   carryOut(campaign: Campaign, effects: readonly CoordinatorEffect[]): void {
+    const inputs = new Map<number, Uint8Array | null>()
     for (const effect of effects) {
-      if (effect.type === 'assign') this.#assign(campaign, effect)
+      if (effect.type === 'assign') this.#assign(campaign, effect, inputs)
       else if (effect.type === 'reveal') this.#lanesOf(campaign, effect.node).reveal.push(effect.lease)
       else if (effect.type === 'settle') this.#lanesOf(campaign, effect.node).settle.push(effect)
       else if (effect.type === 'unwatch') unwatch(campaign.liveness, effect.lease)
@@ -88,13 +89,18 @@ export class Delivery {
     this.#lanes.delete(campaign)
   }
 
-  #assign(campaign: Campaign, effect: Assign): void {
+  /** @param inputs those already read for the other replicas of the same tasks; null: too large to travel along */
+  #assign(campaign: Campaign, effect: Assign, inputs: Map<number, Uint8Array | null>): void {
     const now = this.#components.clock.monotonic()
     watch(campaign.liveness, effect.lease, effect.node, now, now + effect.expiresIn)
-    const input = campaign.inputs[effect.task]
-    const bytes = input === undefined ? undefined : this.#components.journal.blob(campaign.signed.id, input)
-    const small = bytes !== undefined && bytes.byteLength <= INLINE_INPUT_BYTES
-    this.#lanesOf(campaign, effect.node).assign.push({ effect, bytes: small ? bytes : null })
+    let bytes = inputs.get(effect.task)
+    if (bytes === undefined) {
+      const input = campaign.inputs[effect.task]
+      const held = input && this.#components.journal.blob(campaign.signed.id, input)
+      bytes = held !== undefined && held.byteLength <= INLINE_INPUT_BYTES ? held : null
+      inputs.set(effect.task, bytes)
+    }
+    this.#lanesOf(campaign, effect.node).assign.push({ effect, bytes })
   }
 
   #lanesOf(campaign: Campaign, node: NodeId): Lanes {

@@ -144,13 +144,19 @@ class VolunteerWorker implements Worker {
         return
       }
       case 'forget':
-        this.#materials.get(effect.lease)?.abort.abort(new AskeeError('compute/dropped', effect.reason))
-        this.#materials.delete(effect.lease)
+        this.#forget(effect.lease, effect.reason)
         return
       default:
         // Offers and answers are carried out by whoever fed the event.
         return
     }
+  }
+
+  #forget(lease: LeaseId, reason: string): void {
+    const materials = this.#materials.get(lease)
+    // With a result there is nothing left to stop.
+    if (materials?.result === null) materials.abort.abort(new AskeeError('compute/dropped', reason))
+    this.#materials.delete(lease)
   }
 
   #announced(body: Uint8Array): void {
