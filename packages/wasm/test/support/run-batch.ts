@@ -19,5 +19,5 @@ for (let seed = first; seed < first + count; seed++) {
   const result = runInV8(bytes, { entry, input, fuel })
   const hash = createHash('sha256').update(result.output).update(result.memory).digest('hex').slice(0, 16)
   const globals = Object.values(result.globals).map(String).join()
-  console.log([seed, result.trap, result.fuel, hash, globals].join(' '))
+  console.log([seed, String(result.trap), result.fuel, hash, globals].join(' '))
 }
