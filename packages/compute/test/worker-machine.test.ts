@@ -1,6 +1,7 @@
 import { type CampaignId, digestOf, type Fuel, type LeaseId, type NodeId, utf8 } from '@askee/core'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { WorkerEffect, WorkerEvent } from '../src/worker/events.ts'
+import { heartbeatOf } from '../src/worker/heartbeat.ts'
 import { step } from '../src/worker/machine.ts'
 import { initialWorker, type WorkerState } from '../src/worker/state.ts'
 
@@ -136,5 +137,17 @@ describe('the worker', () => {
     expect(state.busy).toBe(2)
     for (const id of ['2', '3', '4']) compute(id)
     expect(state.busy).toBe(0)
+  })
+
+  it('CMP-4 names the leases it still works on before the many results it only keeps', () => {
+    const lease = (id: number, stage: 'committed' | 'running') => ({
+      id: `${id}` as LeaseId,
+      campaign: CAMPAIGN,
+      stage,
+    })
+    const kept = Array.from({ length: 2000 }, (_, i) => lease(i, 'committed'))
+    const [entry] = heartbeatOf([...kept, lease(9999, 'running')]).campaigns
+    expect(entry?.leases[0]).toBe('9999')
+    expect(entry?.leases).toHaveLength(512)
   })
 })

@@ -21,12 +21,13 @@ import type { Settlement } from '../protocol/documents.ts'
 import { isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
 import type { Assign, AssignAnswer, Offer, RevealAnswer } from '../protocol/messages.ts'
 import { dropSchema } from '../protocol/messages.ts'
-import { MAX_BATCH, MAX_MESSAGE_BYTES, PROTOCOLS } from '../protocol/names.ts'
+import { MAX_MESSAGE_BYTES, PROTOCOLS } from '../protocol/names.ts'
 import { taskIdOf } from '../protocol/task-id.ts'
 import { CAMPAIGN_TOPIC } from '../protocol/topic.ts'
 import { openWorkerDoors } from './doors.ts'
 import type { WorkerEffect, WorkerEvent } from './events.ts'
 import { type ExecutionComponents, execute, questionOf } from './execution.ts'
+import { heartbeatOf } from './heartbeat.ts'
 import { resolveWorkerInit, type WorkerInit } from './init.ts'
 import { LruCache } from './lru-cache.ts'
 import { step } from './machine.ts'
@@ -311,18 +312,12 @@ class VolunteerWorker implements Worker {
     }
   }
 
-  async #heartbeat(
-    requester: NodeId,
-    leases: readonly { readonly id: LeaseId; readonly campaign: CampaignId }[],
-  ): Promise<void> {
-    const campaigns = [...Map.groupBy(leases, ({ campaign }) => campaign)]
-      .slice(0, 64)
-      .map(([campaign, own]) => ({ campaign, leases: own.slice(0, MAX_BATCH).map(({ id }) => id) }))
+  async #heartbeat(requester: NodeId, leases: Parameters<typeof heartbeatOf>[0]): Promise<void> {
     const { mesh } = this.#components
     const { requestTimeout: timeout } = this.#init
     const { signal } = this.#abort
     try {
-      const body = encode({ v: 1, campaigns })
+      const body = encode(heartbeatOf(leases))
       const answer = await mesh.request(requester, PROTOCOLS.heartbeat, body, { timeout, signal })
       this.#dropped(requester, decode(answer, dropSchema, MAX_MESSAGE_BYTES).drop)
     } catch {
