@@ -84,7 +84,18 @@ describe('askee simulate', () => {
   }, 120_000)
 
   it('CMP-3 can fail: beyond the fault bound wrong results pass or nothing is decided', async () => {
-    const { code, report } = await simulate('--nodes', '7', '--faulty', '5', '--f', '1', '--faults', 'colluder', '--workload', 'primes')
+    const { code, report } = await simulate(
+      '--nodes',
+      '7',
+      '--faulty',
+      '5',
+      '--f',
+      '1',
+      '--faults',
+      'colluder',
+      '--workload',
+      'primes',
+    )
     const harm = report.workloads.reduce((sum, w) => sum + w.wrongAccepted + w.undecided, 0)
     expect(harm).toBeGreaterThan(0)
     expect(code).toBe(1)
@@ -119,7 +130,9 @@ describe('askee simulate with a module of one’s own', () => {
 
   it('SIM-1 gives one result an input, in order', async () => {
     const inputs = ['one', 'two', 'three'].map((text) => modules.file(text, new TextEncoder().encode(text)))
-    const outputs = (await resultsOf('echo', inputs)).map((result) => Buffer.from(result?.output ?? '', 'hex').toString())
+    const outputs = (await resultsOf('echo', inputs)).map((result) =>
+      Buffer.from(result?.output ?? '', 'hex').toString(),
+    )
     expect(outputs).toEqual(['one', 'two', 'three'])
   }, 120_000)
 

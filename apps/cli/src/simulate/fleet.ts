@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { getCompileCacheDir } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,7 +15,7 @@ const START_TIMEOUT_MS = 60_000
 /** Time given to stop by itself before it is killed. */
 const STOP_TIMEOUT_MS = 3_000
 
-const AGENT = fileURLToPath(new URL('../main.ts', import.meta.url))
+const AGENT = fileURLToPath(new URL('../../bin/askee.js', import.meta.url))
 const FAULTY_AGENT = fileURLToPath(new URL('./faults/main.ts', import.meta.url))
 
 const readySchema = z.object({ node: z.string(), addresses: z.array(z.string()), socket: z.string() })
@@ -99,8 +100,9 @@ export class Fleet {
         : ['--seed', String(plan.seed), '--faults', plan.faults.join(',')]),
       ...plan.bootstrap.flatMap((address) => ['--bootstrap', address]),
     ]
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...entry, ...args], {
+    const child = spawn(process.execPath, [...entry, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() ?? '' },
     })
     this.#children.set(plan.name, child)
     return child

@@ -1,4 +1,5 @@
 /** Fakes of the ports that `core` owns, and the suites that every adapter of them must pass. */
+export { decorate } from './decorate.ts'
 export * from './memory-block-store.ts'
 export {
   createMemoryMeshNetwork,

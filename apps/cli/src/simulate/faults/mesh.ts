@@ -7,15 +7,8 @@ import {
   revealAnswerSchema,
 } from '@askee/compute/protocol/messages'
 import { PROTOCOLS } from '@askee/compute/protocol/names'
-import {
-  type Digest,
-  decode,
-  digestOf,
-  encode,
-  type LeaseId,
-  type Mesh,
-  type ProtocolName,
-} from '@askee/core'
+import { type Digest, decode, digestOf, encode, type LeaseId, type Mesh } from '@askee/core'
+import { decorate } from '@askee/core/testing'
 import { faultOn, type Mischief } from './draw.ts'
 
 const MAX_BYTES = 2 * 1024 * 1024
@@ -51,25 +44,21 @@ export function faultyMesh(mesh: Mesh, mischief: Mischief): { mesh: Mesh; stolen
     return known !== undefined && faultOn(mischief, known.input) === 'silent'
   }
 
-  const wrapped: Mesh = Object.create(mesh, {
-    request: {
-      value: (to: never, protocol: ProtocolName, body: Uint8Array, options: never) => {
-        if (protocol !== PROTOCOLS.heartbeat) return mesh.request(to, protocol, body, options)
-        const message = decode(body, heartbeatSchema, MAX_BYTES)
-        return mesh.request(to, protocol, encode(withoutSilent(message, isSilent)), options)
-      },
+  const wrapped = decorate(mesh, {
+    request: (to, protocol, body, options) => {
+      if (protocol !== PROTOCOLS.heartbeat) return mesh.request(to, protocol, body, options)
+      const message = decode(body, heartbeatSchema, MAX_BYTES)
+      return mesh.request(to, protocol, encode(withoutSilent(message, isSilent)), options)
     },
-    handle: {
-      value: (protocol: ProtocolName, limits: never, handler: Parameters<Mesh['handle']>[2]) =>
-        mesh.handle(protocol, limits, async (request) => {
-          const answer = await handler(request)
-          if (protocol === PROTOCOLS.assign) {
-            const { accepted } = decode(answer, assignAnswerSchema, MAX_BYTES)
-            note(decode(request.body, assignSchema, MAX_BYTES), accepted)
-          }
-          return answer
-        }),
-    },
+    handle: (protocol, limits, handler) =>
+      mesh.handle(protocol, limits, async (request) => {
+        const answer = await handler(request)
+        if (protocol === PROTOCOLS.assign) {
+          const { accepted } = decode(answer, assignAnswerSchema, MAX_BYTES)
+          note(decode(request.body, assignSchema, MAX_BYTES), accepted)
+        }
+        return answer
+      }),
   })
 
   const steal = async (input: Digest): Promise<Uint8Array | undefined> => {

@@ -1,0 +1,108 @@
+/**
+ * `npm run bench`: what this machine can, each figure beside a reference of the same run and a control that must fail.
+ * Exit code 1 when a least is missed or a control is not flagged. `--json` prints one object.
+ */
+import { loadModule, WORKLOADS } from '@askee/workloads'
+import { formatTable } from '../../apps/cli/src/terminal/table.ts'
+import { measureCoordination, memoryMeshFactory } from '../../packages/compute/bench/coordination.ts'
+import { measureStart } from '../../packages/sandbox/bench/start.ts'
+import { ownCases } from '../../packages/wasm/bench/own-cases.ts'
+import { measurePass, type PassCase } from '../../packages/wasm/bench/pass.ts'
+import { libp2pMeshFactory, slowed } from './libp2p-factory.ts'
+import { figure, type Measure, verdict } from './measure.ts'
+
+const note = (text: string): void => void process.stderr.write(`${text}\n`)
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] as number
+}
+
+async function coordination(): Promise<Measure> {
+  note('M-1: coordinating empty tasks over libp2p …')
+  const runs: number[] = []
+  const inMemory: number[] = []
+  for (let i = 0; i < 3; i++) {
+    runs.push((await measureCoordination(libp2pMeshFactory(), 1_000)).tasksPerSecond)
+    inMemory.push((await measureCoordination(memoryMeshFactory(), 1_000)).tasksPerSecond)
+  }
+  note('M-1: control …')
+  const slow = await measureCoordination(libp2pMeshFactory(slowed(2_000)), 100)
+  return {
+    id: 'M-1',
+    what: 'verified empty tasks a second, 3 replicas, journal on disk, one process',
+    value: median(runs),
+    unit: '/s',
+    least: 102,
+    aim: 1_000,
+    better: 'higher',
+    reference: { what: 'the same without a network', value: median(inMemory) },
+    control: { what: 'every request 2 s late', value: slow.tasksPerSecond },
+  }
+}
+
+async function pass(): Promise<Measure> {
+  note('M-4: the pass on the workloads …')
+  const cases: PassCase[] = []
+  for (const workload of WORKLOADS.values()) {
+    const input = workload.plan('default').next().value?.[0]
+    if (input === undefined || typeof input === 'string') continue
+    cases.push({ name: workload.name, module: await loadModule(workload.moduleName), input })
+  }
+  const { rows, ratio } = measurePass(cases)
+  for (const row of rows) note(`  ${row.name.padEnd(20)} ${row.ratio.toFixed(3)}`)
+  const recursion = (await ownCases()).filter(({ name }) => /fib|recurs/.test(name))
+  const control = measurePass(recursion)
+  return {
+    id: 'M-4',
+    what: 'instrumented ÷ original on V8, geometric mean of the workloads',
+    value: ratio,
+    unit: '×',
+    least: 1.3,
+    aim: 1.1,
+    better: 'lower',
+    reference: { what: "wasmtime's own fuel (literature)", value: 1.25 },
+    control: { what: 'nothing but recursive calls', value: control.ratio },
+  }
+}
+
+async function start(): Promise<Measure> {
+  note('M-5: starting tasks …')
+  const { bareNode, cold, warm, warmP95 } = await measureStart()
+  note(`  cold ${cold.toFixed(1)} ms, warm ${warm.toFixed(1)} ms (95th percentile ${warmP95.toFixed(1)})`)
+  return {
+    id: 'M-5',
+    what: 'start of a task to its result, portable executor with a spare, median',
+    value: warm,
+    unit: 'ms',
+    least: 25,
+    aim: 5,
+    better: 'lower',
+    reference: { what: 'bare Node child', value: bareNode },
+    control: { what: 'without a spare', value: cold },
+  }
+}
+
+const measures = [await pass(), await start(), await coordination()].sort((a, b) => a.id.localeCompare(b.id))
+
+if (process.argv.includes('--json')) {
+  process.stdout.write(`${JSON.stringify(measures.map((m) => ({ ...m, verdict: verdict(m) })))}\n`)
+} else {
+  const columns = ['measure', 'figure', 'least', 'aim', 'reference', 'ratio', 'control', 'verdict'].map(
+    (title) => ({
+      title,
+      align: 'left' as const,
+    }),
+  )
+  const rows = measures.map((m) => [
+    `${m.id} ${m.what}`,
+    `${figure(m.value)} ${m.unit}`,
+    figure(m.least),
+    figure(m.aim),
+    `${m.reference.what}: ${figure(m.reference.value)}`,
+    figure(m.value / m.reference.value),
+    `${m.control.what}: ${figure(m.control.value)}`,
+    verdict(m),
+  ])
+  process.stdout.write(`${formatTable(columns, rows)}\n`)
+}
+process.exit(measures.every((m) => ['aim reached', 'least reached'].includes(verdict(m))) ? 0 : 1)

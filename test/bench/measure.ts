@@ -1,0 +1,34 @@
+/** One line of the table that `npm run bench` prints. */
+export interface Measure {
+  /** Number of docs/measurements.md. */
+  readonly id: string
+  readonly what: string
+  readonly value: number
+  readonly unit: string
+  readonly least: number
+  readonly aim: number
+  /** Whether larger values are better. */
+  readonly better: 'higher' | 'lower'
+  /** What was measured beside it in the same run, or known from elsewhere. */
+  readonly reference: { readonly what: string; readonly value: number }
+  /** A deliberately bad run of the same measure; it must miss the least, or the measure shows nothing. */
+  readonly control: { readonly what: string; readonly value: number }
+}
+
+export type Verdict = 'aim reached' | 'least reached' | 'MISSED' | 'CONTROL NOT FLAGGED'
+
+function reaches(measure: Measure, value: number, bound: number): boolean {
+  return measure.better === 'higher' ? value >= bound : value <= bound
+}
+
+/** What a measure shows. A measure whose control passes is worthless, whatever its own value. */
+export function verdict(measure: Measure): Verdict {
+  if (reaches(measure, measure.control.value, measure.least)) return 'CONTROL NOT FLAGGED'
+  if (reaches(measure, measure.value, measure.aim)) return 'aim reached'
+  return reaches(measure, measure.value, measure.least) ? 'least reached' : 'MISSED'
+}
+
+/** A number with three significant digits or all of its whole ones. */
+export function figure(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3)
+}
