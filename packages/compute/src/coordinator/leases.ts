@@ -18,7 +18,7 @@ export function endLive(ctx: Context, lease: LeaseRecord): void {
 }
 
 /** Forgets a lease. */
-export function removeLease(ctx: Context, lease: LeaseRecord): void {
+function removeLease(ctx: Context, lease: LeaseRecord): void {
   endLive(ctx, lease)
   delete ctx.state.leases[lease.id]
   const task = ctx.state.tasks[lease.task]

@@ -119,7 +119,7 @@ export interface Vote {
   readonly fuel: string
 }
 
-export type LeaseStage =
+type LeaseStage =
   /** Sent or held by the worker, nothing committed. */
   | 'live'
   | 'committed'

@@ -15,10 +15,10 @@ export const KIND_DEADLINES: Readonly<Record<TaskKind, number>> = {
   'scientific-compute': 48 * HOUR,
 }
 
-export const MAX_TASKS = 100_000
+const MAX_TASKS = 100_000
 /** 21 replicas a task: more cost more than they could protect. */
-export const MAX_F = 10
-export const MAX_PURPOSE_LENGTH = 2000
+const MAX_F = 10
+const MAX_PURPOSE_LENGTH = 2000
 
 const manifestSchema = z
   .strictObject({

@@ -14,7 +14,7 @@ export interface JournalEntry {
 }
 
 /** A signed document of a worker. */
-export interface SignedEvidence {
+interface SignedEvidence {
   readonly kind: 'commitment' | 'receipts'
   readonly bytes: Uint8Array
 }

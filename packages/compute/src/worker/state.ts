@@ -25,7 +25,7 @@ export interface WorkerConfig {
   readonly retention: Milliseconds
 }
 
-export type WorkerStage = 'queued' | 'fetching' | 'running' | 'committed' | 'revealed'
+type WorkerStage = 'queued' | 'fetching' | 'running' | 'committed' | 'revealed'
 
 export interface WorkerLease {
   readonly id: LeaseId
