@@ -80,9 +80,9 @@ export function runInV8(
   } catch (error) {
     trap = trapOf(error)
   }
-  if (stack !== undefined && (stack.value as number) < 0)
-    trap = stack.value === HOST_SHORTAGE ? 'host-shortage' : 'stack-overflow'
+  if (stack !== undefined && (stack.value as number) < 0) trap = 'stack-overflow'
   if (left !== undefined && (left.value as bigint) < 0n) trap = 'out-of-fuel'
+  if (stack?.value === HOST_SHORTAGE) trap = 'host-shortage'
   const used = left === undefined ? -1n : trap === 'out-of-fuel' ? fuel : fuel - (left.value as bigint)
   return {
     output: Uint8Array.from(output),
