@@ -32,7 +32,7 @@ export const submitSchema = z.strictObject({
   module: digest,
   inputs: z.array(digest).min(1).max(100_000),
   resources: resourcesSchema,
-  f: z.number().int().min(0).max(20),
+  f: z.number().int().min(0).max(10),
   deadlineMs: z.number().int().positive(),
   minReputation: z.number().min(0).max(1),
 })

@@ -25,7 +25,7 @@ export function simulateCommand(): Command {
     .option(
       '--f <count>',
       'wrong answers tolerated per task (default: the number of faulty nodes, at least 1)',
-      integer(0, 20),
+      integer(0, 10),
     )
     .option(
       '--faults <list>',

@@ -41,7 +41,7 @@ export function submitCommand(): Command {
     )
     .option('--purpose <text>', 'what for, in plain words; volunteers read it', 'unspecified work')
     .addOption(new Option('--kind <kind>', 'kind of work').choices(TASK_KINDS).default('scientific-compute'))
-    .option('--f <count>', 'wrong answers tolerated per task', integer(0, 20), 1)
+    .option('--f <count>', 'wrong answers tolerated per task', integer(0, 10), 1)
     .option('--fuel <units>', 'work allowed per task', integer(1, Number.MAX_SAFE_INTEGER), 10_000_000_000)
     .option('--memory-mb <MiB>', 'memory allowed per task', integer(1, 4096), 256)
     .option('--output-kb <KiB>', 'output allowed per task', integer(0, 65_536), 1024)
