@@ -153,6 +153,14 @@ describe('NaN', () => {
     expect(stored(type.v128, [product, vector([0, 0, 0, 0]), 0xfd, u32(80)])).toBe(CANONICAL_32.repeat(4))
   })
 
+  it('WSM-3 is canonical in a vector whose NaN lanes are half of a number of another shape', () => {
+    const lanes = [...f32Bits(0xffa12345).slice(1), ...f32Bits(0x3f800000).slice(1)]
+    const ones = f32Bits(0x3f800000).slice(1)
+    const product: Code = [[0xfd, 12, lanes, lanes], vector(ones), 0xfd, u32(230)]
+    const sum: Code = [product, vector([0, 0, 0, 0]), 0xfd, u32(240)]
+    expect(stored(type.v128, sum)).toBe('0000c07f0000803f'.repeat(2))
+  })
+
   it('WSM-3 passes through locals unchanged by the pass', () => {
     const module = task([f64Bits(0x4009_21fb_5444_2d18n), set(0), i32(0), get(0), 0x39, 0, 0], [type.f64])
     expect(Buffer.from(runInV8(instrument(module).bytes).memory.subarray(0, 8)).readDoubleLE()).toBe(Math.PI)
