@@ -96,10 +96,9 @@ export async function benchRequests(processes = 7, requests = 10_000): Promise<R
           while (next < requests) await ask(next++)
         }),
       )
-      perSecond.push({
-        concurrency,
-        requestsPerSecond: Math.round((requests / (performance.now() - from)) * 1000),
-      })
+      const requestsPerSecond = Math.round((requests / (performance.now() - from)) * 1000)
+      const { user, system } = process.cpuUsage(cpu)
+      perSecond.push({ concurrency, requestsPerSecond, askerCpuMs: (user + system) / 1000 / requests })
     }
     const idle = await idleNode(asker.addresses()[0] as string)
     return { processes, perSecond, dialMs: median(dials), roundTripMs: median(trips), startMs, ...idle }

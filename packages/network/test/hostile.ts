@@ -105,3 +105,11 @@ export async function putDirectly(
 export async function rawStream(hostile: HostileNode, to: NodeId): Promise<Stream> {
   return hostile.dialProtocol(peerIdFromString(to), '/askee/request/1')
 }
+
+/** Answers every PUT_VALUE as if it had been about nothing. */
+export function confirmNothing(hostile: HostileNode): void {
+  const inside = hostile.services.dht as unknown as { rpc: { handlers: Record<string, object> } }
+  inside.rpc.handlers[MessageType.PUT_VALUE.toString()] = {
+    handle: async (_from: unknown, message: object) => ({ ...message, record: undefined }),
+  }
+}

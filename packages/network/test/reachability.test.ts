@@ -1,9 +1,15 @@
 import { type NodeId, type ProtocolLimits, silentLogger, systemClock, systemRandom, utf8 } from '@askee/core'
 import { eventually } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
+import { noise } from '@chainsafe/libp2p-noise'
+import { circuitRelayServer } from '@libp2p/circuit-relay-v2'
+import { identify } from '@libp2p/identify'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { MemoryDatastore } from 'datastore-core'
+import { createLibp2p } from 'libp2p'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connectionGater, TrustedAddresses } from '../src/gater.ts'
 import type { Libp2pMeshInit } from '../src/index.ts'
@@ -67,6 +73,26 @@ describe('reaching each other', () => {
     hidden.handle('/askee/test/x/1', LIMITS, async ({ from }) => (from === asker.self ? body : utf8('?')))
     expect(await asker.dial(hidden.addresses()[0] as string)).toBe(hidden.self)
     expect(await asker.request(hidden.self, '/askee/test/x/1', utf8('x'))).toEqual(body)
+  })
+})
+
+describe('relays of others', () => {
+  it('NET-1 carries small requests over a relay that limits data and time', async () => {
+    const relay = await createLibp2p({
+      addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      connectionManager: { allow: ['/ip4/127.0.0.1'] },
+      services: { identify: identify(), relay: circuitRelayServer() },
+    })
+    stops.push(() => relay.stop())
+    const hidden = await started({ relayClient: 'on', listen: [`${relay.getMultiaddrs()[0]}/p2p-circuit`] })
+    await eventually(() => hidden.addresses().length > 0)
+    const asker = await started({ relayClient: 'on' })
+    hidden.handle('/askee/test/x/1', LIMITS, async ({ body }) => body)
+    await asker.dial(hidden.addresses()[0] as string)
+    expect(await asker.request(hidden.self, '/askee/test/x/1', utf8('small'))).toEqual(utf8('small'))
   })
 })
 

@@ -18,6 +18,7 @@ import { GuardedDatastore, recordEntry } from '../src/records/guarded-datastore.
 import { RecordUpkeep } from '../src/records/upkeep.ts'
 import { recordRules } from '../src/records/validator.ts'
 import {
+  confirmNothing,
   connectTo,
   forgedRecord,
   type HostileNode,
@@ -90,7 +91,7 @@ describe('records against hostile peers', () => {
     expect(await put(keyFor(owner.id), forgedRecord(owner, {}, 'askee/receipt/1'))).toBe(false)
     expect(await put(keyFor(owner.id), forgedRecord(owner, { expires: Date.now() - 1 }))).toBe(false)
     expect(
-      await put(keyFor(owner.id), forgedRecord(owner, { value: new Uint8Array(MAX_RECORD_BYTES) })),
+      await put(keyFor(owner.id), forgedRecord(owner, { value: new Uint8Array(MAX_RECORD_BYTES - 100) })),
     ).toBe(false)
     expect(await put(keyFor(owner.id), forgedRecord(owner, { extra: 1 }))).toBe(false)
     expect(await put(utf8(`/other/test/${owner.id}/r`), good)).toBe(false)
@@ -121,13 +122,14 @@ describe('records against hostile peers', () => {
     }
   })
 
-  it('NET-2 does not count a peer that takes a record in silence', async () => {
+  it('NET-2 counts neither a peer that refuses a record nor one that confirms another', async () => {
     const [owner] = await start(1)
-    const datastore = new StubbornDatastore()
-    datastore.frozen = true
-    const hostile = await startHostile(datastore)
-    await connectTo(hostile, owner!.addresses()[0] as string)
-    await eventually(async () => (await owner!.closestPeers(utf8('x'), 9)).length === 1)
+    const refusing = new StubbornDatastore()
+    refusing.frozen = true
+    const hostiles = [await startHostile(refusing), await startHostile()]
+    confirmNothing(hostiles[1] as HostileNode)
+    for (const hostile of hostiles) await connectTo(hostile, owner!.addresses()[0] as string)
+    await eventually(async () => (await owner!.closestPeers(utf8('x'), 9)).length === 2)
     await expect(owner!.putRecord(draft(1), { quorum: 1 })).rejects.toMatchObject({
       code: 'mesh/no-quorum',
       details: { acknowledged: 0 },

@@ -1,3 +1,4 @@
+import { systemClock, systemTimers } from '../adapters/system.ts'
 import { utf8 } from '../bytes.ts'
 import { AskeeError, errorCode } from '../errors.ts'
 import { type Digest, digestOf, type NodeId } from '../ids.ts'
@@ -55,7 +56,7 @@ export async function eventually(check: () => unknown): Promise<void> {
       return
     } catch (error) {
       if (tries >= 160) throw error
-      await new Promise<void>((resolve) => setTimeout(resolve, 50))
+      await systemTimers.sleep(50)
     }
   }
 }
@@ -274,7 +275,7 @@ function topicTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): vo
     for (const { list } of ears) expect(list.filter((line) => line.endsWith('news'))).toHaveLength(1)
     for (const { stop } of ears) stop()
     await a.publish(TOPIC, utf8('later'))
-    await new Promise<void>((resolve) => setTimeout(resolve, 100))
+    await systemTimers.sleep(100)
     expect(ears.some(({ list }) => list.includes(`${a.self} later`))).toBe(false)
   })
 
@@ -306,7 +307,7 @@ function recordTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): v
     name,
     value: utf8(text),
     sequence,
-    expires: Date.now() + HOUR_MS,
+    expires: systemClock.now() + HOUR_MS,
   })
   const read = (at: Mesh, owner: Mesh, name: string) =>
     at.getRecord({ namespace: 'test', owner: owner.self, name })
@@ -343,7 +344,7 @@ function recordTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): v
     const put = async (change: object): Promise<string | undefined> =>
       (await refusal(a.putRecord({ ...draft('bad', 1), ...change }, { quorum: 0 }))).code
     expect(await put({ value: new Uint8Array(MAX_RECORD_BYTES) })).toBe('mesh/invalid-record')
-    expect(await put({ expires: Date.now() - 1 })).toBe('mesh/invalid-record')
+    expect(await put({ expires: systemClock.now() - 1 })).toBe('mesh/invalid-record')
     expect(await put({ sequence: -1 })).toBe('mesh/invalid-record')
     expect(await put({ sequence: 1.5 })).toBe('mesh/invalid-record')
     expect(await put({ name: 'ümlaut' })).toBe('mesh/invalid-record')
@@ -352,9 +353,9 @@ function recordTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): v
 
   it('NET-2 no longer serves a record that has expired', async () => {
     const [a, b] = nodes as [Mesh, Mesh]
-    await a.putRecord({ ...draft('brief', 1), expires: Date.now() + 600 }, { quorum: 1 })
+    await a.putRecord({ ...draft('brief', 1), expires: systemClock.now() + 600 }, { quorum: 1 })
     expect(await read(b, a, 'brief')).toBeDefined()
-    await new Promise<void>((resolve) => setTimeout(resolve, 700))
+    await systemTimers.sleep(700)
     expect(await read(b, a, 'brief')).toBeUndefined()
   })
 

@@ -52,7 +52,7 @@ export class RequestChannel implements FrameSink {
       }
     })
     const lost = (): void =>
-      this.#fail(new AskeeError('mesh/unreachable', `the connection to ${to} was lost`))
+      this.close(new AskeeError('mesh/unreachable', `the connection to ${to} was lost`))
     stream.addEventListener('remoteCloseWrite', lost)
     stream.addEventListener('close', lost)
   }

@@ -31,6 +31,8 @@ export class Requests {
   readonly #offences: Offences
   readonly #timers: Timers
   readonly #channels = new Map<string, Promise<RequestChannel>>()
+  /** Those of `#channels` that are open: the usual request waits for nothing. */
+  readonly #open = new Map<string, RequestChannel>()
   readonly #inbound = new Set<InboundRequests>()
 
   constructor(self: NodeId, libp2p: Libp2p, serving: Serving, offences: Offences, timers: Timers) {
@@ -61,6 +63,7 @@ export class Requests {
     for (const inbound of this.#inbound) inbound.abortAll(reason)
     const channels = [...this.#channels.values()]
     this.#channels.clear()
+    this.#open.clear()
     for (const opening of channels) {
       void opening.then(
         (channel) => channel.close(reason),
@@ -79,7 +82,10 @@ export class Requests {
     options.signal?.throwIfAborted()
     if (to === this.#self) return this.#askSelf(protocol, body, options)
     const bulk = body.byteLength > BULK_BYTES || (options.maxResponseBytes ?? 0) > BULK_BYTES
-    const opening = this.#channel(to, bulk ? BULK_PROTOCOL : REQUEST_PROTOCOL)
+    const kind = bulk ? BULK_PROTOCOL : REQUEST_PROTOCOL
+    const open = this.#open.get(nameOf(kind, to))
+    if (open !== undefined) return open.request(protocol, body, options)
+    const opening = this.#channel(to, kind)
     return (await this.#within(opening, to, options)).request(protocol, body, options)
   }
 
@@ -95,19 +101,23 @@ export class Requests {
   }
 
   #channel(to: NodeId, kind: Kind): Promise<RequestChannel> {
-    const name = `${kind} ${to}`
+    const name = nameOf(kind, to)
     const held = this.#channels.get(name)
     if (held !== undefined) return held
     const forget = (): void => {
-      if (this.#channels.get(name) === opening) this.#channels.delete(name)
+      if (this.#channels.get(name) !== opening) return
+      this.#channels.delete(name)
+      this.#open.delete(name)
     }
-    const opening = this.#open(to, kind, forget)
+    const opening = this.#dial(to, kind, forget)
     this.#channels.set(name, opening)
-    opening.catch(forget)
+    opening.then((channel) => {
+      if (!channel.closed && this.#channels.get(name) === opening) this.#open.set(name, channel)
+    }, forget)
     return opening
   }
 
-  async #open(to: NodeId, kind: Kind, forget: () => void): Promise<RequestChannel> {
+  async #dial(to: NodeId, kind: Kind, forget: () => void): Promise<RequestChannel> {
     const deadline = new AbortController()
     const cancelTimer = this.#timers.after(DIAL_TIMEOUT_MS, () =>
       deadline.abort(new AskeeError('mesh/unreachable', `${to} did not take the connection`)),
@@ -142,4 +152,8 @@ export class Requests {
       options.signal?.removeEventListener('abort', onAbort)
     })
   }
+}
+
+function nameOf(kind: Kind, to: NodeId): string {
+  return `${kind} ${to}`
 }
