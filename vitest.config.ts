@@ -1,12 +1,36 @@
 import { defineConfig } from 'vitest/config'
 
+const exclude = ['**/*.heavy.test.ts', '**/node_modules/**']
+
 /** Everything that proves a requirement within minutes. Heavier proofs: vitest.heavy.config.ts. */
 export default defineConfig({
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/{meta,e2e,chaos}/**/*.test.ts'],
-    exclude: ['**/*.heavy.test.ts', '**/node_modules/**'],
-    pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    projects: [
+      {
+        test: {
+          name: 'parts',
+          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'test/meta/**/*.test.ts'],
+          exclude,
+          pool: 'forks',
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        // Whole meshes of processes: one file after the other, and none beside the tests of the parts.
+        test: {
+          name: 'whole',
+          include: ['test/{e2e,chaos}/**/*.test.ts'],
+          exclude,
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })
