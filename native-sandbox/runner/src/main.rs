@@ -1,0 +1,49 @@
+//! One task in wasmtime. Speaks FRAMES.md on standard input and output, and nothing else.
+//!
+//! Started by the warden as `confined` (run a module that was compiled elsewhere) or `compile` (compile one module);
+//! without an argument it does both by itself, held by nothing but the process it is in.
+
+mod compile;
+mod control;
+mod engine;
+mod execute;
+mod fault;
+mod frames;
+mod host;
+#[cfg(target_os = "linux")]
+mod seal;
+#[cfg(not(target_os = "linux"))]
+#[path = "seal_elsewhere.rs"]
+mod seal;
+mod state;
+mod task;
+#[cfg(test)]
+mod tests;
+mod traps;
+
+use std::process::exit;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Under a warden: the module comes compiled, the last filter is put on.
+    Confined,
+    Direct,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => exit(execute::serve(Mode::Direct)),
+        ["confined"] => exit(execute::serve(Mode::Confined)),
+        ["compile"] => exit(compile::serve()),
+        #[cfg(feature = "escape")]
+        ["escape", attempt, seal] => {
+            if *seal == "sealed" && seal::for_task().is_err() {
+                exit(2);
+            }
+            exit(askee_escape::attempt(attempt));
+        }
+        _ => exit(2),
+    }
+}

@@ -1,0 +1,232 @@
+//! Starts one confined process and says which layers hold it.
+
+use super::confine::{self, Step};
+use super::{cgroup::Group, namespaces, priority, seccomp, sys};
+use crate::report::Layer;
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// How much holds the process. Everything but `Full` exists in test builds only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confinement {
+    Full,
+    #[cfg(feature = "escape")]
+    WithoutSeccomp,
+    #[cfg(feature = "escape")]
+    None,
+}
+
+pub struct Spec<'a> {
+    pub program: &'a File,
+    pub arguments: &'a [&'a str],
+    pub memory_bytes: u64,
+    pub cpu_seconds: Option<u64>,
+    pub control: Option<&'a OwnedFd>,
+    pub group: Option<&'a Group>,
+    pub confinement: Confinement,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Exited(i32),
+    Signalled(i32),
+}
+
+/// A confined process; killed and reaped when dropped.
+pub struct Work {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    /// Writing end of its standard input, reading end of its output; none once closed.
+    pub input: Option<OwnedFd>,
+    pub output: Option<OwnedFd>,
+    pub layers: Vec<Layer>,
+    pub end: Option<(End, sys::RUsage)>,
+}
+
+struct Channels {
+    input: (OwnedFd, OwnedFd),
+    output: (OwnedFd, OwnedFd),
+    status: (OwnedFd, OwnedFd),
+    gate: (OwnedFd, OwnedFd),
+}
+
+/// Starts the program. The layers of the result were all seen in force or are named as missing.
+pub fn start(spec: &Spec) -> io::Result<Work> {
+    let channels =
+        Channels { input: sys::pipe()?, output: sys::pipe()?, status: sys::pipe()?, gate: sys::pipe()? };
+    let arguments: Vec<CString> =
+        spec.arguments.iter().map(|text| CString::new(*text)).collect::<Result<_, _>>()?;
+    let filter = askee_filter::loader();
+    let null = File::options().write(true).open("/dev/null")?;
+    let group = spec.group.and_then(|group| group.open().ok());
+    let group_fd = group.as_ref().map(AsRawFd::as_raw_fd);
+    let (separate, forked) = fork(spec.confinement, group_fd)?;
+    let namespaces::Forked::Parent { pid, pidfd } = forked else {
+        confine::become_runner(&confine::Child {
+            input: channels.input.0.as_raw_fd(),
+            output: channels.output.1.as_raw_fd(),
+            errors: null.as_raw_fd(),
+            status: channels.status.1.as_raw_fd(),
+            gate: channels.gate.0.as_raw_fd(),
+            other_gate_end: channels.gate.1.as_raw_fd(),
+            control: spec.control.map(AsRawFd::as_raw_fd),
+            program: spec.program.as_raw_fd(),
+            arguments: &arguments,
+            filter: &filter,
+            memory_bytes: spec.memory_bytes,
+            cpu_seconds: spec.cpu_seconds,
+            separate: separate.is_ok(),
+            confinement: spec.confinement,
+        })
+    };
+    // From here on every way out kills and reaps it.
+    let Channels { input, output, status, gate } = channels;
+    let mut work =
+        Work { pid, pidfd, input: Some(input.1), output: Some(output.0), layers: Vec::new(), end: None };
+    drop((input.0, output.1, status.1, gate.0));
+    if let (Some(group), None) = (spec.group, group_fd) {
+        group.add(pid)?;
+    }
+    guide(&mut work, separate, File::from(status.0), File::from(gate.1))?;
+    Ok(work)
+}
+
+/// A fork into namespaces, or without them where the system forbids them, and why.
+fn fork(confinement: Confinement, group: Option<i32>) -> io::Result<(Result<(), io::Error>, namespaces::Forked)> {
+    #[cfg(feature = "escape")]
+    if confinement == Confinement::None {
+        return namespaces::fork(false, None).map(|forked| (Err(io::Error::other("a control")), forked));
+    }
+    let _ = confinement;
+    match namespaces::fork(true, group) {
+        Ok(forked) => Ok((Ok(()), forked)),
+        Err(why) => namespaces::fork(false, group).map(|forked| (Err(why), forked)),
+    }
+}
+
+/// Gives the child its identity, hears what it reports, and lets it go on.
+fn guide(work: &mut Work, separate: io::Result<()>, mut status: File, mut gate: File) -> io::Result<()> {
+    let identity = match &separate {
+        Ok(()) => namespaces::map_identity(work.pid),
+        Err(why) => Err(io::Error::new(why.kind(), why.to_string())),
+    };
+    gate.write_all(&[u8::from(identity.is_ok())])?;
+    let mut record = [0u8; 5];
+    let mut layers = Vec::new();
+    while status.read_exact(&mut record).is_ok() {
+        let [step, error @ ..] = record;
+        let error = i32::from_le_bytes(error);
+        let Some(step) = Step::from_byte(step) else { return Err(io::ErrorKind::InvalidData.into()) };
+        if step == Step::Start {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+        let reason = || io::Error::from_raw_os_error(error).to_string();
+        layers.push(match error {
+            0 => Layer::enforced(step.layer(), ""),
+            _ => Layer::missing(step.layer(), reason()),
+        });
+        match step {
+            Step::IdlePriority => layers.push(match priority::set_autogroup(work.pid) {
+                Ok(()) => Layer::enforced("autogroup", "nice 19"),
+                Err(error) => Layer::missing("autogroup", error.to_string()),
+            }),
+            Step::ParentDeath => gate.write_all(&[1])?,
+            _ => {}
+        }
+    }
+    work.layers = namespace_layers(work.pid, identity.as_ref().err());
+    work.layers.extend(layers);
+    check_status(work);
+    Ok(())
+}
+
+const NAMESPACES: [(&str, &str); 7] = [
+    ("user-namespace", "user"),
+    ("pid-namespace", "pid"),
+    ("mount-namespace", "mnt"),
+    ("network-namespace", "net"),
+    ("ipc-namespace", "ipc"),
+    ("uts-namespace", "uts"),
+    ("cgroup-namespace", "cgroup"),
+];
+
+/// Looks whether the process really has namespaces of its own.
+fn namespace_layers(pid: i32, failed: Option<&io::Error>) -> Vec<Layer> {
+    let layer = |(name, file): (&'static str, &str)| {
+        if let Some(why) = failed {
+            return Layer::missing(name, why.to_string());
+        }
+        let ours = fs::read_link(format!("/proc/self/ns/{file}"));
+        match (ours, fs::read_link(format!("/proc/{pid}/ns/{file}"))) {
+            (Ok(ours), Ok(its)) if ours != its => Layer::enforced(name, ""),
+            (Ok(_), Ok(_)) => Layer::missing(name, "shared with the warden"),
+            (Err(error), _) | (_, Err(error)) => Layer::missing(name, format!("cannot look: {error}")),
+        }
+    };
+    NAMESPACES.into_iter().map(layer).collect()
+}
+
+/// Compares what the child said with what the kernel says of it.
+fn check_status(work: &mut Work) {
+    let status = fs::read_to_string(format!("/proc/{}/status", work.pid)).unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.map(str::trim).unwrap_or("").to_owned()
+    };
+    let capabilities = ["CapInh", "CapPrm", "CapEff", "CapAmb"];
+    let none = capabilities.iter().all(|name| field(name).bytes().all(|digit| digit == b'0'));
+    let bounded = field("CapBnd").bytes().all(|digit| digit == b'0');
+    let expectations = [
+        ("no-capabilities", none && !status.is_empty()),
+        ("no-new-privileges", field("NoNewPrivs") == "1"),
+        ("seccomp", field("Seccomp") == "2"),
+    ];
+    for layer in &mut work.layers {
+        let differs = expectations.iter().any(|(name, holds)| *name == layer.name && !holds);
+        if differs && layer.is_enforced() {
+            *layer = Layer::missing(layer.name, "set, but not seen in force");
+        } else if layer.name == "no-capabilities" && layer.is_enforced() {
+            let how = if bounded { "bounding set empty" } else { "bounding set not empty" };
+            *layer = Layer::enforced(layer.name, how);
+        }
+    }
+}
+
+impl Work {
+    /// Whether it also put on the last filter: two filters in force.
+    pub fn is_sealed(&self) -> bool {
+        seccomp::filters_of(self.pid).is_none_or(|count| count >= 2)
+    }
+
+    /// Collects its end when it has ended.
+    pub fn reap(&mut self, options: i32) -> Option<End> {
+        if self.end.is_none() {
+            let waited = sys::wait(self.pid, options);
+            let end = match waited {
+                Ok(Some((status, usage))) if status & 0x7f == 0 => Some((End::Exited(status >> 8 & 0xff), usage)),
+                Ok(Some((status, usage))) if status & 0xff != 0x7f => Some((End::Signalled(status & 0x7f), usage)),
+                _ => None,
+            };
+            self.end = end;
+        }
+        self.end.map(|(end, _)| end)
+    }
+
+    pub fn kill(&self) {
+        if self.end.is_none() {
+            let _ = sys::send_signal(self.pid, sys::SIGKILL);
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.kill();
+        while self.end.is_none() && self.reap(0).is_none() {
+            // Interrupted, or stopped rather than ended.
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Which layers hold the work, and the tier they amount to. A layer counts only when it was seen in force.
+
+use std::fmt::Write;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    Contained,
+    Process,
+}
+
+impl Tier {
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "contained" => Some(Self::Contained),
+            "process" => Some(Self::Process),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Contained => "contained",
+            Self::Process => "process",
+        }
+    }
+
+    /// Whether work that demands `self` may run under `reached`.
+    pub fn is_met_by(self, reached: Self) -> bool {
+        self == Self::Process || reached == Self::Contained
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// In force; the text says how, and may be empty.
+    Enforced(String),
+    /// Not in force; the text says why.
+    Missing(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub name: &'static str,
+    pub state: State,
+}
+
+impl Layer {
+    pub fn enforced(name: &'static str, how: impl Into<String>) -> Self {
+        Self { name, state: State::Enforced(how.into()) }
+    }
+
+    pub fn missing(name: &'static str, why: impl Into<String>) -> Self {
+        Self { name, state: State::Missing(why.into()) }
+    }
+
+    pub fn is_enforced(&self) -> bool {
+        matches!(self.state, State::Enforced(_))
+    }
+}
+
+/// Without each of these the work is only in a process of its own.
+const NEEDED: [&str; 8] = [
+    "user-namespace",
+    "pid-namespace",
+    "network-namespace",
+    "mount-namespace",
+    "no-capabilities",
+    "no-new-privileges",
+    "seccomp",
+    "parent-death",
+];
+/// One of these keeps files away.
+const FILES: [&str; 2] = ["empty-root", "landlock"];
+
+pub struct Report {
+    pub layers: Vec<Layer>,
+}
+
+impl Report {
+    pub fn tier(&self) -> Tier {
+        let holds =
+            |name: &&'static str| self.layers.iter().any(|layer| layer.name == *name && layer.is_enforced());
+        if NEEDED.iter().all(&holds) && FILES.iter().any(&holds) { Tier::Contained } else { Tier::Process }
+    }
+
+    /// Names of what keeps the tier down.
+    pub fn lacking(&self) -> String {
+        let missing = self.layers.iter().filter_map(|layer| match &layer.state {
+            State::Missing(why) => Some(format!("{}: {why}", layer.name)),
+            State::Enforced(_) => None,
+        });
+        missing.collect::<Vec<_>>().join("; ")
+    }
+
+    /// `{"tier":…,"layers":[{"name":…,"state":"enforced"|"missing","detail":…},…]}`
+    pub fn to_json(&self) -> String {
+        let mut out = format!("{{\"tier\":\"{}\",\"layers\":[", self.tier().name());
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (state, detail) = match &layer.state {
+                State::Enforced(how) => ("enforced", how),
+                State::Missing(why) => ("missing", why),
+            };
+            let comma = if index == 0 { "" } else { "," };
+            let _ = write!(
+                out,
+                "{comma}{{\"name\":\"{}\",\"state\":\"{state}\",\"detail\":\"{}\"}}",
+                layer.name,
+                escape(detail)
+            );
+        }
+        out + "]}"
+    }
+}
+
+/// Text for between the quotes of a JSON string.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            control if control < ' ' => {
+                let _ = write!(out, "\\u{:04x}", control as u32);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Vec<Layer> {
+        NEEDED.iter().chain(&FILES).map(|name| Layer::enforced(name, "")).collect()
+    }
+
+    #[test]
+    fn sbx_3_any_needed_layer_missing_lowers_the_tier() {
+        assert_eq!(Report { layers: full() }.tier(), Tier::Contained);
+        for name in NEEDED {
+            let mut layers = full();
+            layers.iter_mut().filter(|layer| layer.name == name).for_each(|layer| {
+                layer.state = State::Missing("test".to_owned());
+            });
+            assert_eq!(Report { layers }.tier(), Tier::Process, "{name}");
+            let layers = full().into_iter().filter(|layer| layer.name != name).collect();
+            assert_eq!(Report { layers }.tier(), Tier::Process, "{name}");
+        }
+    }
+
+    #[test]
+    fn sbx_3_an_empty_root_or_landlock_is_enough_but_not_neither() {
+        for (absent, tier) in
+            [(&FILES[..1], Tier::Contained), (&FILES[1..], Tier::Contained), (&FILES[..], Tier::Process)]
+        {
+            let layers = full().into_iter().filter(|layer| !absent.contains(&layer.name)).collect();
+            assert_eq!(Report { layers }.tier(), tier);
+        }
+    }
+
+    #[test]
+    fn sbx_3_report_is_json_whatever_the_reason_holds() {
+        let layers = vec![Layer::missing("landlock", "a \"quote\"\n\\")];
+        let json = Report { layers }.to_json();
+        let expected = r#"{"tier":"process","layers":[{"name":"landlock","state":"missing","detail":"a \"quote\"\u000a\\"}]}"#;
+        assert_eq!(json, expected);
+    }
+}

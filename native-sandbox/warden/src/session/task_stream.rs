@@ -1,0 +1,219 @@
+//! The stream from agent to runner: checks the order of FRAMES.md, takes LOAD out for compiling, holds GO back until
+//! the runner has shut the last door behind itself.
+
+use crate::frames::{Piece, Splitter, header, inner};
+use std::collections::VecDeque;
+
+const MIB: usize = 1024 * 1024;
+const LOAD_BYTES: usize = 64 * MIB + 64 * 1024;
+const INPUT_BYTES: usize = 256 * MIB;
+const CHECKPOINT_BYTES: usize = 1024 * MIB;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Load,
+    Input,
+    CheckpointOrGo,
+    Go,
+    Running,
+    Suspending,
+}
+
+impl Stage {
+    fn cap(self, kind: u8) -> Option<usize> {
+        match (self, kind) {
+            (Self::Load, inner::LOAD) => Some(LOAD_BYTES),
+            (Self::Input, inner::INPUT) => Some(INPUT_BYTES),
+            (Self::CheckpointOrGo, inner::CHECKPOINT) => Some(CHECKPOINT_BYTES),
+            (Self::CheckpointOrGo | Self::Go, inner::GO) | (Self::Running, inner::SUSPEND) => Some(0),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum TaskEvent {
+    /// LOAD is whole: its payload.
+    Loaded(Vec<u8>),
+    Suspend,
+}
+
+enum Item {
+    /// Of the agent: it gets credit for them when they are out.
+    Task(Vec<u8>),
+    /// Of our own.
+    Own(Vec<u8>),
+    /// What follows waits until the gate is opened.
+    Gate,
+}
+
+pub struct TaskStream {
+    splitter: Splitter,
+    stage: Stage,
+    load: Vec<u8>,
+    queue: VecDeque<Item>,
+    /// Bytes at the front of the queue's first item that are already out.
+    sent: usize,
+    is_open: bool,
+    has_load: bool,
+    /// Bytes that the agent may send again.
+    pub credit: usize,
+}
+
+impl TaskStream {
+    pub fn new() -> Self {
+        Self {
+            splitter: Splitter::default(),
+            stage: Stage::Load,
+            load: Vec::new(),
+            queue: VecDeque::new(),
+            sent: 0,
+            is_open: false,
+            has_load: false,
+            credit: 0,
+        }
+    }
+
+    /// Takes bytes of TASK frames.
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<Vec<TaskEvent>, String> {
+        let mut events = Vec::new();
+        let mut stage = self.stage;
+        while let Some(piece) = self.splitter.next(&mut bytes, |kind| stage.cap(kind))? {
+            match piece {
+                Piece::Header { kind, length } => self.begin(kind, length),
+                Piece::Payload(part) if stage == Stage::Load => {
+                    self.load.extend_from_slice(part);
+                    self.credit += part.len();
+                }
+                Piece::Payload(part) => self.queue.push_back(Item::Task(part.to_vec())),
+                Piece::End(kind) => {
+                    stage = match kind {
+                        inner::LOAD => Stage::Input,
+                        inner::INPUT => Stage::CheckpointOrGo,
+                        inner::CHECKPOINT => Stage::Go,
+                        inner::GO => Stage::Running,
+                        _ => Stage::Suspending,
+                    };
+                    self.stage = stage;
+                    match kind {
+                        inner::LOAD => events.push(TaskEvent::Loaded(std::mem::take(&mut self.load))),
+                        inner::SUSPEND => events.push(TaskEvent::Suspend),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    fn begin(&mut self, kind: u8, length: usize) {
+        match kind {
+            inner::LOAD | inner::SUSPEND => self.credit += header(kind, length).len(),
+            inner::GO => {
+                self.queue.push_back(Item::Gate);
+                self.queue.push_back(Item::Task(header(kind, length).to_vec()));
+            }
+            _ => self.queue.push_back(Item::Task(header(kind, length).to_vec())),
+        }
+    }
+
+    /// Puts the compiled module and LOAD in front of everything else; from now on bytes flow.
+    pub fn release(&mut self, compiled: &[u8], load: &[u8]) {
+        let parts = [&header(inner::COMPILED, compiled.len()), compiled, &header(inner::LOAD, load.len()), load];
+        self.queue.push_front(Item::Own(parts.concat()));
+        self.has_load = true;
+    }
+
+    /// The runner is sealed: GO may pass.
+    pub fn open(&mut self) {
+        self.is_open = true;
+    }
+
+    /// What can be written to the runner now.
+    pub fn front(&mut self) -> Option<&[u8]> {
+        if !self.has_load {
+            return None;
+        }
+        while let Some(Item::Gate) = self.queue.front() {
+            if !self.is_open {
+                return None;
+            }
+            self.queue.pop_front();
+        }
+        match self.queue.front() {
+            Some(Item::Task(bytes) | Item::Own(bytes)) => Some(&bytes[self.sent..]),
+            _ => None,
+        }
+    }
+
+    /// So many bytes of `front` are out.
+    pub fn advance(&mut self, count: usize) {
+        self.sent += count;
+        let (length, credit) = match self.queue.front() {
+            Some(Item::Task(bytes)) => (bytes.len(), bytes.len()),
+            Some(Item::Own(bytes)) => (bytes.len(), 0),
+            _ => return,
+        };
+        if self.sent == length {
+            self.credit += credit;
+            self.queue.pop_front();
+            self.sent = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frames::encode;
+
+    fn drain(stream: &mut TaskStream) -> Vec<u8> {
+        let mut out = Vec::new();
+        while let Some(front) = stream.front() {
+            let part = front[..front.len().min(3)].to_vec();
+            stream.advance(part.len());
+            out.extend(part);
+        }
+        out
+    }
+
+    #[test]
+    fn sbx_1_go_waits_until_the_runner_is_sealed() {
+        let mut stream = TaskStream::new();
+        let frames = [encode(inner::LOAD, b"load"), encode(inner::INPUT, b"in"), encode(inner::GO, b"")];
+        let events = stream.push(&frames.concat()).unwrap();
+        assert_eq!(events, [TaskEvent::Loaded(b"load".to_vec())]);
+        assert!(drain(&mut stream).is_empty(), "nothing flows before the module is compiled");
+        stream.release(b"code", b"load");
+        let expected = [encode(inner::COMPILED, b"code"), frames[0].clone(), frames[1].clone()].concat();
+        assert_eq!(drain(&mut stream), expected);
+        stream.open();
+        assert_eq!(drain(&mut stream), frames[2]);
+    }
+
+    #[test]
+    fn sbx_1_frames_out_of_order_are_refused() {
+        for wrong in [
+            encode(inner::INPUT, b""),
+            encode(inner::GO, b""),
+            encode(inner::COMPILED, b""),
+            [encode(inner::LOAD, b""), encode(inner::LOAD, b"")].concat(),
+            [encode(inner::LOAD, b""), encode(inner::INPUT, b""), encode(inner::SUSPEND, b"")].concat(),
+            [encode(inner::LOAD, b""), encode(inner::INPUT, b""), encode(inner::GO, b"x")].concat(),
+        ] {
+            assert!(TaskStream::new().push(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn sbx_1_credit_comes_back_for_what_has_left() {
+        let mut stream = TaskStream::new();
+        let input = encode(inner::INPUT, &[1; 1000]);
+        stream.push(&[encode(inner::LOAD, b"load"), input.clone()].concat()).unwrap();
+        assert_eq!(stream.credit, 12, "LOAD is taken in at once, INPUT waits");
+        stream.release(b"", b"");
+        stream.credit = 0;
+        drain(&mut stream);
+        assert_eq!(stream.credit, input.len());
+    }
+}
