@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import type { Fuel } from '@askee/core'
 import { openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { RequesterInit } from '../src/requester/init.ts'
 import { JOURNAL_MIGRATIONS } from '../src/requester/migrations.ts'
-import { Cluster, campaignOf } from './support/cluster.ts'
+import { Cluster, campaignOf, FAST } from './support/cluster.ts'
 import { honest, type TaskFunction, wrong } from './support/function-executor.ts'
 
 let cluster: Cluster
@@ -24,13 +25,21 @@ const unhurried: TaskFunction = async (request) => {
   return honest(request)
 }
 
+/** A busy machine pauses processes for longer than the tests over memory usually wait. */
+const PATIENT: Partial<RequesterInit> = {
+  silence: 5000,
+  disconnectGrace: 2000,
+  requestTimeout: 5000,
+  policy: { ...FAST.policy, poolGrace: 10_000, revealTimeout: 10_000 },
+}
+
 describe('a requester that comes back', () => {
   it('CMP-2 keeps what was accepted, accepts nothing twice, and ends the campaign', async () => {
     const journal = join(directory, 'journal.db')
     await cluster.volunteers(4, unhurried)
     const accepted = new Map<string, number>()
     const spec = campaignOf(40)
-    let requester = await cluster.requester(journal)
+    let requester = await cluster.requester(journal, PATIENT)
     let id: Awaited<ReturnType<typeof requester.submit>> | undefined
     for (let life = 0; life < 4; life++) {
       requester.onEvent((event) => {
@@ -42,7 +51,7 @@ describe('a requester that comes back', () => {
       const before = accepted.size
       await requester.stop()
       await requester.mesh.stop()
-      requester = await cluster.requester(journal)
+      requester = await cluster.requester(journal, PATIENT)
       const kept = requester.report(id).tasks.filter(({ state }) => state === 'accepted')
       expect(kept.length).toBeGreaterThanOrEqual(before)
     }

@@ -4,7 +4,7 @@ import { type Range, splitRange } from '../ranges.ts'
 import { doublesOf, InputWriter } from '../wire.ts'
 import { MODULE_MEMORY_BYTES, type Plan, type Workload, type WorkloadSize } from '../workload.ts'
 
-const TASKS: Readonly<Record<WorkloadSize, number>> = { small: 3, default: 10, full: 30 }
+const TASKS: Readonly<Record<WorkloadSize, number>> = { small: 3, default: 6, full: 30 }
 const CUTOFF = 3
 
 /** All digits of the double: rows are added up in one order, however they were shared. */

@@ -19,7 +19,7 @@ const PRIMES: Readonly<Record<WorkloadSize, Bound>> = {
 /** Pairs below 10^6, 10^8, 10^9: OEIS A007508. */
 const TWIN_PRIMES: Readonly<Record<WorkloadSize, Bound>> = {
   small: { bound: 1e6, tasks: 4, answer: '8169' },
-  default: { bound: 1e8, tasks: 16, answer: '440312' },
+  default: { bound: 1e8, tasks: 8, answer: '440312' },
   full: { bound: 1e9, tasks: 64, answer: '3424506' },
 }
 
