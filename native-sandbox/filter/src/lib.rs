@@ -7,6 +7,8 @@
 mod bpf;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod programs;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub mod seal;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub mod sysno;
 

@@ -11,6 +11,12 @@ pub const ARCH: u32 = 0xc000_003e;
 pub const ARCH: u32 = 0xc000_00b7;
 
 const PROT_EXEC: u32 = 4;
+/// Grows a mapping: the stack's business.
+const PROT_GROWS: u32 = 0x0300_0000;
+const MAP_SHARED: u32 = 1;
+const MAP_PRIVATE: u32 = 2;
+/// Such a mapping counts as stack, which RLIMIT_DATA does not bound.
+const MAP_GROWSDOWN: u32 = 0x100;
 const MAP_ANONYMOUS: u32 = 0x20;
 const NO_DESCRIPTOR: &[u32] = &[u32::MAX];
 const ENOENT: u32 = 2;
@@ -91,9 +97,15 @@ fn task_rules() -> Vec<Rule> {
         Rule::Allow(EXIT_GROUP),
         Rule::AllowIf(
             MMAP,
-            &[Check::Without(2, PROT_EXEC), Check::With(3, MAP_ANONYMOUS), Check::OneOf(4, NO_DESCRIPTOR)],
+            &[
+                Check::Without(2, PROT_EXEC | PROT_GROWS),
+                Check::With(3, MAP_ANONYMOUS),
+                Check::With(3, MAP_PRIVATE),
+                Check::Without(3, MAP_SHARED | MAP_GROWSDOWN),
+                Check::OneOf(4, NO_DESCRIPTOR),
+            ],
         ),
-        Rule::AllowIf(MPROTECT, &[Check::Without(2, PROT_EXEC)]),
+        Rule::AllowIf(MPROTECT, &[Check::Without(2, PROT_EXEC | PROT_GROWS)]),
         Rule::Allow(MUNMAP),
         Rule::Allow(MADVISE),
         Rule::Allow(BRK),
@@ -125,7 +137,7 @@ mod tests {
     #[test]
     fn sbx_1_last_filter_never_maps_executable_memory_or_files() {
         let program = last();
-        let anonymous = u64::from(MAP_ANONYMOUS | 2);
+        let anonymous = u64::from(MAP_ANONYMOUS | MAP_PRIVATE);
         for prot in 0..16u64 {
             let expected = if prot & 4 == 0 { Verdict::Allow } else { Verdict::Kill };
             assert_eq!(answer(&program, MMAP, [0, 4096, prot, anonymous, u64::MAX, 0]), expected);
@@ -133,6 +145,10 @@ mod tests {
         }
         assert_eq!(answer(&program, MMAP, [0, 4096, 1, 2, 0, 0]), Verdict::Kill);
         assert_eq!(answer(&program, MMAP, [0, 4096, 1, anonymous, 3, 0]), Verdict::Kill);
+        for flags in [MAP_ANONYMOUS | MAP_SHARED, MAP_ANONYMOUS | MAP_PRIVATE | MAP_GROWSDOWN] {
+            let call = [0, 4096, 3, u64::from(flags), u64::MAX, 0];
+            assert_eq!(answer(&program, MMAP, call), Verdict::Kill);
+        }
     }
 
     #[test]

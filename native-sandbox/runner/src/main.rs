@@ -10,17 +10,14 @@ mod execute;
 mod fault;
 mod frames;
 mod host;
-#[cfg(target_os = "linux")]
-mod seal;
 #[cfg(not(target_os = "linux"))]
-#[path = "seal_elsewhere.rs"]
 mod seal;
 mod state;
 mod task;
-#[cfg(test)]
-mod tests;
 mod traps;
 
+#[cfg(target_os = "linux")]
+use askee_filter::seal;
 use std::process::exit;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +34,6 @@ fn main() {
         [] => exit(execute::serve(Mode::Direct)),
         ["confined"] => exit(execute::serve(Mode::Confined)),
         ["compile"] => exit(compile::serve()),
-        #[cfg(feature = "escape")]
-        ["escape", attempt, seal] => {
-            if *seal == "sealed" && seal::for_task().is_err() {
-                exit(2);
-            }
-            exit(askee_escape::attempt(attempt));
-        }
         _ => exit(2),
     }
 }

@@ -275,6 +275,3 @@ fn fault_payload(code: u8, text: &str) -> Vec<u8> {
 fn module_of(load: &[u8]) -> Result<&[u8], String> {
     load.get(LOAD_HEADER_BYTES..).ok_or_else(|| "expected a LOAD with its fields".to_owned())
 }
-
-#[cfg(test)]
-mod tests;

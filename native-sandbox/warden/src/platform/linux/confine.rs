@@ -14,6 +14,8 @@ pub enum Step {
     Start,
     IdlePriority,
     HostName,
+    NoNestedNamespaces,
+    OwnKeyring,
     EmptyRoot,
     Rlimits,
     NoCapabilities,
@@ -24,10 +26,12 @@ pub enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Start,
         Self::IdlePriority,
         Self::HostName,
+        Self::NoNestedNamespaces,
+        Self::OwnKeyring,
         Self::EmptyRoot,
         Self::Rlimits,
         Self::NoCapabilities,
@@ -46,6 +50,8 @@ impl Step {
             Self::Start => "start",
             Self::IdlePriority => "idle-priority",
             Self::HostName => "host-name",
+            Self::NoNestedNamespaces => "no-nested-namespaces",
+            Self::OwnKeyring => "own-keyring",
             Self::EmptyRoot => "empty-root",
             Self::Rlimits => "rlimits",
             Self::NoCapabilities => "no-capabilities",
@@ -98,13 +104,18 @@ fn confine(child: &Child) -> io::Result<()> {
     #[cfg(feature = "escape")]
     if child.confinement == Confinement::None {
         wait_at_gate(child)?;
-        return take_descriptors(child);
+        take_descriptors(child)?;
+        // A descriptor left behind, for the control to find.
+        // SAFETY: numbers only.
+        return sys::check(i64::from(unsafe { sys::dup2(child.errors, CONTROL) })).map(drop);
     }
     report(child, Step::IdlePriority, priority::be_idle());
+    report(child, Step::OwnKeyring, namespaces::leave_keyring());
     let is_mapped = wait_at_gate(child)?;
     if child.separate && is_mapped {
         namespaces::take_identity()?;
         report(child, Step::HostName, sys::set_host_name("sandbox"));
+        report(child, Step::NoNestedNamespaces, namespaces::forbid_nesting());
         report(child, Step::EmptyRoot, mounts::enter_empty_root());
     } else {
         report(child, Step::EmptyRoot, Err(io::Error::from_raw_os_error(1)));

@@ -1,1 +1,126 @@
+//! Test builds only: native code in the runner's place, one attempt a process. See ../../../../README.md.
 
+use super::machine::{Machine, now};
+use super::process::{self, Confinement, End, Spec};
+use super::{open_runner, sys, take_places};
+use crate::policy::Policy;
+use crate::report::escape;
+use std::io::Read;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::PathBuf;
+
+const MEMORY_BYTES: u64 = 64 << 20;
+const LISTENER: &str = "/tmp/askee-escape-listener";
+const SIGSYS: i32 = 31;
+const SECOND: u64 = 1_000_000_000;
+
+/// `NAME… [--no-seccomp | --no-containment]`: one line of JSON an attempt. Exit code 0 when all were carried out.
+pub fn escape_test(arguments: &[String]) -> i32 {
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let (confinement, mode) = match (has("--no-containment"), has("--no-seccomp")) {
+        (true, _) => (Confinement::None, "none"),
+        (false, true) => (Confinement::WithoutSeccomp, "no-filter"),
+        (false, false) => (Confinement::Full, "full"),
+    };
+    if take_places().is_err() {
+        return 1;
+    }
+    let outside = Outside::prepare();
+    let mut code = 0;
+    for name in arguments.iter().filter(|argument| !argument.starts_with("--")) {
+        match attempt(name, mode, confinement) {
+            Ok((outcome, by)) => println!(
+                "{{\"attempt\":\"{}\",\"mode\":\"{mode}\",\"escaped\":{},\"by\":\"{by}\",\"outcome\":\"{}\"}}",
+                escape(name),
+                outcome.starts_with("SUCCEEDED"),
+                escape(&outcome)
+            ),
+            Err(why) => {
+                eprintln!("{name}: {why}");
+                code = 1;
+            }
+        }
+    }
+    drop(outside);
+    code
+}
+
+/// Things outside that an attempt tries to reach.
+struct Outside {
+    _listeners: Vec<UnixListener>,
+    shared_memory: i64,
+}
+
+impl Outside {
+    fn prepare() -> Self {
+        let name = SocketAddr::from_abstract_name("askee-escape").and_then(|name| UnixListener::bind_addr(&name));
+        let _ = std::fs::remove_file(LISTENER);
+        let listeners = [name, UnixListener::bind(LISTENER)].into_iter().flatten().collect();
+        const SHMGET: i64 = 29;
+        let shared_memory = sys::call(SHMGET, 0x6173_6b65, 4096, 0o1666).unwrap_or(-1);
+        const ADD_KEY: i64 = 248;
+        const SESSION: i64 = -3;
+        let (kind, name) = (c"user", c"askee-escape");
+        // SAFETY: C strings, one byte of payload, its length, a keyring.
+        unsafe { sys::syscall(ADD_KEY, kind.as_ptr(), name.as_ptr(), name.as_ptr(), 1usize, SESSION) };
+        Self { _listeners: listeners, shared_memory }
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        const SHMCTL: i64 = 31;
+        let _ = std::fs::remove_file(LISTENER);
+        let _ = sys::call(SHMCTL, self.shared_memory as u64, 0, 0);
+    }
+}
+
+/// What it said, and what stopped it.
+fn attempt(name: &str, mode: &str, confinement: Confinement) -> Result<(String, String), String> {
+    let beside = std::env::current_exe().map_err(|error| error.to_string())?;
+    let runner: PathBuf = beside.with_file_name("askee-escape");
+    let program = open_runner(&Policy { runner: Some(runner), ..Policy::default() })?;
+    let spec = Spec {
+        program: &program,
+        arguments: &["askee-escape", name, mode],
+        memory_bytes: MEMORY_BYTES,
+        cpu_seconds: None,
+        control: None,
+        group: None,
+        confinement,
+    };
+    let mut work = process::start(&spec).map_err(|error| error.to_string())?;
+    let output = work.output.take().ok_or("no output")?;
+    let mut machine = Machine::new().map_err(|error| error.to_string())?;
+    if confinement != Confinement::None {
+        machine.watch(work, MEMORY_BYTES);
+    } else {
+        machine.watch(work, u64::MAX);
+    }
+    let start = now();
+    while let Some(work) = &mut machine.runner {
+        if work.reap(sys::WNOHANG).is_some() {
+            break;
+        }
+        if now() - start > 10 * SECOND {
+            work.kill();
+        }
+        let mut ready =
+            [sys::PollFd { fd: std::os::fd::AsRawFd::as_raw_fd(&work.pidfd), events: sys::POLLIN, revents: 0 }];
+        sys::poll(&mut ready, machine.timeout()).map_err(|error| error.to_string())?;
+        machine.on_time();
+    }
+    let mut said = String::new();
+    std::fs::File::from(output).read_to_string(&mut said).map_err(|error| error.to_string())?;
+    let said = said.trim().to_owned();
+    let end = machine.runner.as_ref().and_then(|work| work.end).map(|(end, _)| end);
+    let by = match end {
+        Some(End::Signalled(SIGSYS)) => "seccomp".to_owned(),
+        _ if machine.over_memory => "memory-watch".to_owned(),
+        Some(End::Signalled(signal)) => format!("signal {signal}"),
+        _ => said.strip_prefix("blocked ").unwrap_or("nothing").to_owned(),
+    };
+    let outcome = if said.is_empty() { format!("killed: {by}") } else { said };
+    Ok((outcome, by))
+}

@@ -3,7 +3,7 @@
 use super::cgroup::Group;
 use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
-use super::{CONTROL_PLACE, freeze, open_runner, sys};
+use super::{CONTROL_PLACE, freeze, open_runner, priority, sys};
 use crate::policy::Policy;
 use crate::report::{Layer, Report};
 use crate::session::{Cause, Containment, Usage};
@@ -47,6 +47,8 @@ pub struct Machine {
     /// Processor time of the compiling child after its end.
     past_ns: u64,
     pub over_memory: bool,
+    /// The kernel takes one change of an autogroup in 100 ms: it is tried again.
+    wants_autogroup: bool,
 }
 
 impl Machine {
@@ -75,6 +77,7 @@ impl Machine {
             throttled: 0,
             past_ns: 0,
             over_memory: false,
+            wants_autogroup: false,
         })
     }
 
@@ -92,6 +95,7 @@ impl Machine {
         };
         let mut work = process::start(&spec).map_err(|error| format!("cannot start the runner: {error}"))?;
         let mut layers = std::mem::take(&mut work.layers);
+        self.wants_autogroup = layers.iter().any(|layer| layer.name == "autogroup" && !layer.is_enforced());
         let limits_cpu = group.as_ref().is_some_and(|group| group.limits_cpu);
         layers.extend(cgroup_layers);
         layers.push(if limits_cpu {
@@ -107,6 +111,12 @@ impl Machine {
         (self.program, self.group, self.runner) = (Some(program), group, Some(work));
         self.next_watch = now() + WATCH;
         Ok(layers)
+    }
+
+    /// Looks after a process that was started elsewhere.
+    #[cfg(feature = "escape")]
+    pub fn watch(&mut self, work: Work, memory_bytes: u64) {
+        (self.runner, self.memory_bytes) = (Some(work), memory_bytes);
     }
 
     fn works(&self) -> Vec<&Work> {
@@ -136,6 +146,9 @@ impl Machine {
         }
         if clock >= self.next_watch {
             self.next_watch = clock + WATCH;
+            if let (true, Some(work)) = (self.wants_autogroup, &self.runner) {
+                self.wants_autogroup = priority::set_autogroup(work.pid).is_err();
+            }
             let resident: u64 = self.works().iter().map(|work| resident_bytes(work.pid)).sum();
             self.peak_bytes = self.peak_bytes.max(resident);
             let is_compiling = self.compiler.is_some();

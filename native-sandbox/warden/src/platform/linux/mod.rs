@@ -17,8 +17,6 @@ mod process;
 mod rlimits;
 mod seccomp;
 mod sys;
-#[cfg(test)]
-mod tests;
 
 use crate::policy::Policy;
 use crate::report::{Layer, Report};

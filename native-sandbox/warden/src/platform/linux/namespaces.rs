@@ -79,3 +79,14 @@ pub fn take_identity() -> io::Result<()> {
     sys::call(sys::number::SETRESUID, id, id, id)?;
     Ok(())
 }
+
+/// No user namespace inside ours: it would give back capabilities, and with them calls worth attacking.
+pub fn forbid_nesting() -> io::Result<()> {
+    fs::write("/proc/sys/user/max_user_namespaces", "0")
+}
+
+/// A new, empty session keyring: the one we inherited may hold the person's keys.
+pub fn leave_keyring() -> io::Result<()> {
+    const JOIN_SESSION_KEYRING: u64 = 1;
+    sys::call(sys::number::KEYCTL, JOIN_SESSION_KEYRING, 0, 0).map(drop)
+}

@@ -98,6 +98,7 @@ pub mod number {
         pub const SETRESUID: i64 = 117;
         pub const SETRESGID: i64 = 119;
         pub const IOPRIO_SET: i64 = 251;
+        pub const KEYCTL: i64 = 250;
     }
     #[cfg(target_arch = "aarch64")]
     mod differs {
@@ -106,6 +107,7 @@ pub mod number {
         pub const SETRESUID: i64 = 147;
         pub const SETRESGID: i64 = 149;
         pub const IOPRIO_SET: i64 = 30;
+        pub const KEYCTL: i64 = 219;
     }
     pub use differs::*;
 }
