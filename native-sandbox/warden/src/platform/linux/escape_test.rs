@@ -15,13 +15,18 @@ const LISTENER: &str = "/tmp/askee-escape-listener";
 const SIGSYS: i32 = 31;
 const SECOND: u64 = 1_000_000_000;
 
-/// `NAME… [--no-seccomp | --no-containment]`: one line of JSON an attempt. Exit code 0 when all were carried out.
+/// `NAME… [--no-seccomp | --no-seal | --no-containment]`: without the two filters; also without what the runner gives up
+/// by itself, so that namespaces and Landlock stand alone; without anything (the control). One line of JSON an attempt. Exit code 0 when all were carried out.
 pub fn escape_test(arguments: &[String]) -> i32 {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let (confinement, mode) = match (has("--no-containment"), has("--no-seccomp")) {
-        (true, _) => (Confinement::None, "none"),
-        (false, true) => (Confinement::WithoutSeccomp, "no-filter"),
-        (false, false) => (Confinement::Full, "full"),
+    let (confinement, mode) = if has("--no-containment") {
+        (Confinement::None, "none")
+    } else if has("--no-seal") {
+        (Confinement::WithoutSeccomp, "not-sealed")
+    } else if has("--no-seccomp") {
+        (Confinement::WithoutSeccomp, "no-filter")
+    } else {
+        (Confinement::Full, "full")
     };
     if take_places().is_err() {
         return 1;
@@ -119,7 +124,10 @@ fn attempt(name: &str, mode: &str, confinement: Confinement) -> Result<(String, 
         Some(End::Signalled(SIGSYS)) => "seccomp".to_owned(),
         _ if machine.over_memory => "memory-watch".to_owned(),
         Some(End::Signalled(signal)) => format!("signal {signal}"),
-        _ => said.strip_prefix("blocked ").unwrap_or("nothing").to_owned(),
+        _ => match said.strip_prefix("blocked errno ").map(str::parse) {
+            Some(Ok(error)) => std::io::Error::from_raw_os_error(error).to_string(),
+            _ => "nothing".to_owned(),
+        },
     };
     let outcome = if said.is_empty() { format!("killed: {by}") } else { said };
     Ok((outcome, by))
