@@ -3,11 +3,12 @@
 use super::cgroup::Group;
 use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
+use super::usage::{peak_bytes, resident_bytes};
 use super::{CONTROL_PLACE, freeze, open_runner, priority, sys};
 use crate::policy::Policy;
 use crate::report::{Layer, Report};
 use crate::session::{Cause, Containment, Usage};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +17,6 @@ const MILLISECOND: u64 = 1_000_000;
 /// How often memory is looked at and the runner's clock ticks.
 const WATCH: u64 = 50 * MILLISECOND;
 const TICKS_PER_PROGRESS: u64 = 100 * MILLISECOND;
-const PAGE_BYTES: u64 = 4096;
 const WHOLE_PROCESSOR: u32 = 100;
 
 /// The page a runner reads: how many tenths of a second it ran, and whether it shall stop between two steps.
@@ -295,18 +295,7 @@ impl Containment for Machine {
     }
 }
 
+/// Nanoseconds of a clock that only goes forward.
 pub fn now() -> u64 {
     sys::clock(sys::CLOCK_MONOTONIC).unwrap_or(0)
-}
-
-fn resident_bytes(pid: i32) -> u64 {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES
-}
-
-fn peak_bytes(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
 }

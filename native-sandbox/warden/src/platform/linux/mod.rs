@@ -17,6 +17,7 @@ mod process;
 mod rlimits;
 mod seccomp;
 mod sys;
+mod usage;
 
 use crate::policy::Policy;
 use crate::report::{Layer, Report};

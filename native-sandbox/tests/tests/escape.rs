@@ -1,0 +1,42 @@
+//! The native attempts of the escape suite, on Linux on x86-64, where `build-native.ts --escape` was run.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::path::PathBuf;
+use std::process::Command;
+
+fn names() -> Vec<String> {
+    let source = include_str!("../../escape/src/attempts.rs");
+    let names = source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+    names.map(str::to_owned).collect()
+}
+
+/// Lines of JSON, one an attempt; `None` where the test programs were not built.
+fn suite(flag: Option<&str>) -> Option<Vec<String>> {
+    let warden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/escape/release/askee-warden");
+    if !warden.exists() {
+        eprintln!("not run here: node scripts/build-native.ts --escape");
+        return None;
+    }
+    let output = Command::new(warden).arg("--escape-test").args(names()).args(flag).output().unwrap();
+    let lines: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), names().len());
+    Some(lines)
+}
+
+fn escaped(lines: &[String]) -> Vec<&str> {
+    lines.iter().filter(|line| line.contains(r#""escaped":true"#)).map(String::as_str).collect()
+}
+
+#[test]
+fn sbx_4_no_native_attempt_gets_out_and_none_does_without_seccomp() {
+    for flag in [None, Some("--no-seccomp")] {
+        let Some(lines) = suite(flag) else { return };
+        assert!(escaped(&lines).is_empty(), "{flag:?}: {:#?}", escaped(&lines));
+    }
+}
+
+#[test]
+fn sbx_4_the_control_without_containment_shows_that_attempts_can_succeed() {
+    let Some(lines) = suite(Some("--no-containment")) else { return };
+    assert!(escaped(&lines).len() >= 25, "{lines:#?}");
+}
