@@ -4,7 +4,7 @@ use super::cgroup::Group;
 use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
 use super::usage::{peak_bytes, resident_bytes};
-use super::{CONTROL_PLACE, freeze, open_runner, priority, sys};
+use super::{freeze, open_runner, priority, sys};
 use crate::policy::Policy;
 use crate::report::{Layer, Report};
 use crate::session::{Cause, Containment, Usage};
@@ -54,7 +54,6 @@ pub struct Machine {
 impl Machine {
     pub fn new() -> io::Result<Self> {
         let (fd, page) = sys::shared_page()?;
-        debug_assert_eq!(CONTROL_PLACE, 3);
         // SAFETY: a page of our own, mapped until the process ends and aligned to more than a u32; the runner can only
         // read it.
         let (ticks, suspend) = unsafe { (AtomicU32::from_ptr(page), AtomicU32::from_ptr(page.add(1))) };
