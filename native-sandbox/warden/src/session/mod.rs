@@ -96,11 +96,7 @@ impl Session {
                 self.say(outer::THAWED, &[]);
             }
             outer::KILL => self.end(Cause::Killed, host),
-            outer::USAGE => {
-                let usage = host.usage();
-                let fields = [usage.processor_us, usage.resident_bytes, usage.peak_bytes, usage.throttled];
-                self.say(outer::USED, &fields.map(u64::to_le_bytes).concat());
-            }
+            outer::USAGE => self.say_usage(host.usage()),
             _ => {}
         }
         Ok(())
@@ -219,7 +215,8 @@ impl Session {
     }
 
     /// The runner is gone and all it said was read. `signal` is 0 when it exited.
-    pub fn on_runner_end(&mut self, code: u32, signal: u32, cause: Cause) {
+    pub fn on_runner_end(&mut self, code: u32, signal: u32, cause: Cause, usage: Usage) {
+        self.say_usage(usage);
         let cause = if self.cause == Cause::None { cause } else { self.cause };
         let mut payload = vec![u8::from(signal != 0)];
         payload.extend((if signal == 0 { code } else { signal }).to_le_bytes());
@@ -245,6 +242,11 @@ impl Session {
 
     fn say(&mut self, kind: u8, payload: &[u8]) {
         self.to_agent.push(encode(kind, payload));
+    }
+
+    fn say_usage(&mut self, usage: Usage) {
+        let fields = [usage.processor_us, usage.resident_bytes, usage.peak_bytes, usage.throttled];
+        self.say(outer::USED, &fields.map(u64::to_le_bytes).concat());
     }
 
     fn give_credit(&mut self) {
@@ -275,3 +277,6 @@ fn fault_payload(code: u8, text: &str) -> Vec<u8> {
 fn module_of(load: &[u8]) -> Result<&[u8], String> {
     load.get(LOAD_HEADER_BYTES..).ok_or_else(|| "expected a LOAD with its fields".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,7 @@ fn end_runner(session: &mut Session, machine: &mut Machine) {
         };
         let cause = machine.cause_of(end);
         machine.stop_compiler();
-        session.on_runner_end(code, signal, cause);
+        session.on_runner_end(code, signal, cause, machine.usage());
     }
 }
 

@@ -185,8 +185,7 @@ impl Machine {
     }
 
     fn processor_ns(&self) -> u64 {
-        let running = |work: &&Work| sys::clock(sys::processor_clock_of(work.pid)).unwrap_or(0);
-        self.past_ns + self.works().iter().map(running).sum::<u64>()
+        self.past_ns + self.runner.iter().chain(&self.compiler).map(Work::processor_ns).sum::<u64>()
     }
 
     /// What the end of the runner was caused by, beside what the session knows.
@@ -235,7 +234,7 @@ impl Containment for Machine {
 
     fn stop_compiler(&mut self) {
         if let Some(work) = &self.compiler {
-            self.past_ns += sys::clock(sys::processor_clock_of(work.pid)).unwrap_or(0);
+            self.past_ns += work.processor_ns();
         }
         self.compiler = None;
     }
@@ -283,7 +282,8 @@ impl Containment for Machine {
     fn usage(&mut self) -> Usage {
         let works = self.works();
         let resident = works.iter().map(|work| resident_bytes(work.pid)).sum();
-        let peak = works.iter().map(|work| peak_bytes(work.pid)).max().unwrap_or(0);
+        let ended = self.runner.iter().filter_map(|work| work.end).map(|(_, usage)| usage.peak_bytes());
+        let peak = works.iter().map(|work| peak_bytes(work.pid)).chain(ended).max().unwrap_or(0);
         self.peak_bytes = self.peak_bytes.max(peak).max(resident);
         Usage {
             processor_us: self.processor_ns() / 1000,

@@ -215,6 +215,14 @@ impl Work {
         self.end.map(|(end, _)| end)
     }
 
+    /// Processor time it used, also after its end.
+    pub fn processor_ns(&self) -> u64 {
+        match &self.end {
+            Some((_, usage)) => usage.processor_ns(),
+            None => sys::clock(sys::processor_clock_of(self.pid)).unwrap_or(0),
+        }
+    }
+
     pub fn kill(&self) {
         if self.end.is_none() {
             let _ = sys::send_signal(self.pid, sys::SIGKILL);

@@ -35,6 +35,17 @@ pub struct RUsage {
     rest: [i64; 13],
 }
 
+impl RUsage {
+    pub fn processor_ns(&self) -> u64 {
+        let microseconds = [self.user, self.system].iter().map(|[s, us]| s * 1_000_000 + us).sum::<i64>();
+        microseconds.unsigned_abs() * 1000
+    }
+
+    pub fn peak_bytes(&self) -> u64 {
+        self.peak_kib.unsigned_abs() * 1024
+    }
+}
+
 unsafe extern "C" {
     pub fn syscall(number: c_long, ...) -> c_long;
     pub fn prctl(option: c_int, ...) -> c_int;
