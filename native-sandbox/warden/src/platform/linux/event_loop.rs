@@ -7,7 +7,7 @@ use crate::session::{Containment, Outbox, Session};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Above this much unsent, the runner is not read: bounded memory, whoever is slow.
@@ -23,19 +23,15 @@ pub fn run() -> i32 {
 }
 
 fn hold() -> io::Result<()> {
-    let parent = sys::parent_id();
-    sys::prctl_set(PR_SET_PDEATHSIG, sys::SIGKILL as u64, 0)?;
-    if sys::parent_id() != parent {
-        return Err(ErrorKind::BrokenPipe.into());
-    }
     take_places()?;
+    let agent = watch_parent()?;
     sys::set_nonblocking(0)?;
     sys::set_nonblocking(1)?;
     let mut machine = Machine::new()?;
     let mut session = Session::new();
     let mut buffer = vec![0; BUFFER_BYTES];
     while !(session.is_over && session.to_agent.is_empty()) {
-        let ready = wait(&mut session, &machine)?;
+        let ready = wait(&mut session, &machine, agent.as_ref())?;
         machine.on_time();
         if ready.agent_gone {
             return Ok(());
@@ -56,6 +52,17 @@ fn hold() -> io::Result<()> {
     Ok(())
 }
 
+/// Notices the death of the agent's process even where someone else holds the pipe. Being told, and not killed, leaves
+/// the time to take the work along at once; where the kernel cannot tell, it kills.
+fn watch_parent() -> io::Result<Option<OwnedFd>> {
+    let parent = sys::parent_id();
+    let watched = sys::pidfd(parent).ok();
+    if watched.is_none() {
+        sys::prctl_set(PR_SET_PDEATHSIG, sys::SIGKILL as u64, 0)?;
+    }
+    if sys::parent_id() == parent { Ok(watched) } else { Err(ErrorKind::BrokenPipe.into()) }
+}
+
 #[derive(Default)]
 struct Ready {
     agent_in: bool,
@@ -72,7 +79,7 @@ fn raw(fd: Option<&impl AsRawFd>) -> RawFd {
 }
 
 /// Sleeps until there is something to do. A descriptor of −1 is one that nobody waits for.
-fn wait(session: &mut Session, machine: &Machine) -> io::Result<Ready> {
+fn wait(session: &mut Session, machine: &Machine, agent: Option<&OwnedFd>) -> io::Result<Ready> {
     let has_room = session.to_agent.len() < MOST_UNSENT;
     let runner = machine.runner.as_ref();
     let compiler = machine.compiler.as_ref();
@@ -85,6 +92,7 @@ fn wait(session: &mut Session, machine: &Machine) -> io::Result<Ready> {
         (when(runner.is_some_and(|work| work.end.is_none()), raw(runner.map(|work| &work.pidfd))), sys::POLLIN),
         (raw(compiler.and_then(|work| work.output.as_ref())), sys::POLLIN),
         (when(!session.to_compiler.is_empty(), raw(compiler.and_then(|work| work.input.as_ref()))), sys::POLLOUT),
+        (raw(agent), sys::POLLIN),
     ];
     let mut fds = interest.map(|(fd, events)| sys::PollFd { fd, events, revents: 0 });
     sys::poll(&mut fds, machine.timeout())?;
@@ -92,7 +100,7 @@ fn wait(session: &mut Session, machine: &Machine) -> io::Result<Ready> {
     Ok(Ready {
         agent_in: has(0),
         agent_out: fds[1].revents & sys::POLLOUT != 0,
-        agent_gone: fds[1].revents & (sys::POLLERR | sys::POLLHUP) != 0,
+        agent_gone: fds[1].revents & (sys::POLLERR | sys::POLLHUP) != 0 || has(7),
         runner_in: has(2),
         runner_out: has(3),
         compiler_in: has(5),

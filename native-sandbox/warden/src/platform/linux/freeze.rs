@@ -19,11 +19,16 @@ pub fn stop(group: Option<&Group>, works: &[&Work]) -> Result<Duration, String> 
             signal(work, sys::SIGSTOP)?;
         }
     }
-    let is_still = || match frozen_group {
-        Some(group) => group.is_frozen(),
-        None => works.iter().all(|work| is_stopped(work.pid)),
-    };
-    while !is_still() {
+    let mut used = Vec::new();
+    loop {
+        let before = std::mem::replace(&mut used, works.iter().map(|work| work.processor_ns()).collect());
+        let is_still = match frozen_group {
+            Some(group) => group.is_frozen(),
+            None => works.iter().all(|work| is_stopped(work.pid)),
+        };
+        if is_still || (before == used && works.iter().all(|work| is_held(work.pid))) {
+            break;
+        }
         if start.elapsed() > LONGEST {
             return Err(format!("expected the work to stand still within {LONGEST:?}"));
         }
@@ -52,4 +57,14 @@ fn is_stopped(pid: i32) -> bool {
     let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
     let state = stat.rfind(')').and_then(|at| stat.as_bytes().get(at + 2));
     state.is_none_or(|state| matches!(state, b'T' | b't' | b'Z' | b'X'))
+}
+
+/// Waits for a processor with a stop before it: Linux takes the signal before it lets the process run on, so that with its
+/// processor time at rest no instruction of it is carried out. On a busy machine the stop itself may take its time.
+fn is_held(pid: i32) -> bool {
+    const STOP: u64 = 1 << (sys::SIGSTOP - 1);
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    let pending = pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    is_stopped(pid) || pending.is_some_and(|mask| mask & STOP != 0)
 }

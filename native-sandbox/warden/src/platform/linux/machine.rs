@@ -4,7 +4,7 @@ use super::cgroup::Group;
 use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
 use super::usage::{peak_bytes, resident_bytes};
-use super::{freeze, open_runner, priority, sys};
+use super::{freeze, open_runner, sys};
 use crate::policy::Policy;
 use crate::report::{Layer, Report};
 use crate::session::{Cause, Containment, Usage};
@@ -146,7 +146,7 @@ impl Machine {
         if clock >= self.next_watch {
             self.next_watch = clock + WATCH;
             if let (true, Some(work)) = (self.wants_autogroup, &self.runner) {
-                self.wants_autogroup = priority::set_autogroup(work.pid).is_err();
+                self.wants_autogroup = work.autogroup.as_ref().is_some_and(|group| group.be_nicest().is_err());
             }
             let resident: u64 = self.works().iter().map(|work| resident_bytes(work.pid)).sum();
             self.peak_bytes = self.peak_bytes.max(resident);
@@ -273,10 +273,10 @@ impl Containment for Machine {
     }
 
     fn kill(&mut self) {
+        self.works().iter().for_each(|work| work.kill());
         if let Some(group) = &self.group {
             group.kill();
         }
-        self.works().iter().for_each(|work| work.kill());
     }
 
     fn usage(&mut self) -> Usage {

@@ -3,9 +3,10 @@
 //! With autogroups on, priorities count only inside a session, so the session itself must be made nice as well.
 
 use super::sys;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 
+const SCHED_OTHER: i32 = 0;
 const SCHED_IDLE: i32 = 5;
 const IOPRIO_WHO_PROCESS: u64 = 1;
 const IOPRIO_CLASS_IDLE: u64 = 3 << 13;
@@ -17,10 +18,33 @@ pub fn be_idle() -> io::Result<()> {
     sys::check(i64::from(unsafe { sys::setsid() }))?;
     sys::set_nice(NICEST)?;
     sys::call(sys::number::IOPRIO_SET, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE)?;
-    sys::set_scheduler(SCHED_IDLE)
+    sys::set_scheduler(0, SCHED_IDLE)
 }
 
-/// In the parent, once the child has its session. The kernel takes one such change in 100 ms from a normal user.
-pub fn set_autogroup(pid: i32) -> io::Result<()> {
-    fs::write(format!("/proc/{pid}/autogroup"), NICEST.to_string())
+/// How nice a process's session is, to be set from outside. Held open, because the file cannot be opened any more once
+/// the runner is not dumpable. The kernel takes one change in 100 ms from a normal user.
+pub struct Autogroup(File);
+
+impl Autogroup {
+    /// Once the process has a session of its own.
+    pub fn of(pid: i32) -> io::Result<Self> {
+        File::options().write(true).open(format!("/proc/{pid}/autogroup")).map(Self)
+    }
+
+    pub fn be_nicest(&self) -> io::Result<()> {
+        self.set(NICEST)
+    }
+
+    fn set(&self, nice: i32) -> io::Result<()> {
+        (&self.0).write_all(nice.to_string().as_bytes())
+    }
+}
+
+/// For a process that is about to be killed: an idle one would wait for its turn to die.
+pub fn hurry(pid: i32, autogroup: Option<&Autogroup>) {
+    // It may have ended, or the kernel may want to wait: then dying takes longer, and that is all.
+    let _ = sys::set_scheduler(pid, SCHED_OTHER);
+    if let Some(autogroup) = autogroup {
+        let _ = autogroup.set(0);
+    }
 }

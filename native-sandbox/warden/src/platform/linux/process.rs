@@ -1,7 +1,8 @@
 //! Starts one confined process and says which layers hold it.
 
 use super::confine::{self, Step};
-use super::{cgroup::Group, namespaces, priority, seccomp, sys};
+use super::priority::{self, Autogroup};
+use super::{cgroup::Group, namespaces, seccomp, sys};
 use crate::report::Layer;
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -43,6 +44,7 @@ pub struct Work {
     pub input: Option<OwnedFd>,
     pub output: Option<OwnedFd>,
     pub layers: Vec<Layer>,
+    pub autogroup: Option<Autogroup>,
     pub end: Option<(End, sys::RUsage)>,
 }
 
@@ -84,8 +86,15 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
     };
     // From here on every way out kills and reaps it.
     let Channels { input, output, status, gate } = channels;
-    let mut work =
-        Work { pid, pidfd, input: Some(input.1), output: Some(output.0), layers: Vec::new(), end: None };
+    let mut work = Work {
+        pid,
+        pidfd,
+        input: Some(input.1),
+        output: Some(output.0),
+        layers: Vec::new(),
+        autogroup: None,
+        end: None,
+    };
     drop((input.0, output.1, status.1, gate.0));
     if let (Some(group), None) = (spec.group, group_fd) {
         group.add(pid)?;
@@ -129,10 +138,15 @@ fn guide(work: &mut Work, separate: io::Result<()>, mut status: File, mut gate: 
             _ => Layer::missing(step.layer(), reason()),
         });
         match step {
-            Step::IdlePriority => layers.push(match priority::set_autogroup(work.pid) {
-                Ok(()) => Layer::enforced("autogroup", "nice 19"),
-                Err(error) => Layer::missing("autogroup", error.to_string()),
-            }),
+            Step::IdlePriority => {
+                let autogroup = Autogroup::of(work.pid);
+                layers.push(match autogroup.as_ref().map(Autogroup::be_nicest) {
+                    Ok(Ok(())) => Layer::enforced("autogroup", "nice 19"),
+                    Ok(Err(error)) => Layer::missing("autogroup", format!("{error}; tried again")),
+                    Err(error) => Layer::missing("autogroup", error.to_string()),
+                });
+                work.autogroup = autogroup.ok();
+            }
             Step::ParentDeath => gate.write_all(&[1])?,
             _ => {}
         }
@@ -225,6 +239,7 @@ impl Work {
 
     pub fn kill(&self) {
         if self.end.is_none() {
+            priority::hurry(self.pid, self.autogroup.as_ref());
             let _ = sys::send_signal(self.pid, sys::SIGKILL);
         }
     }

@@ -96,6 +96,7 @@ pub const WNOHANG: i32 = 1;
 /// Numbers of calls that the C library may not have.
 pub mod number {
     pub const CLONE3: i64 = 435;
+    pub const PIDFD_OPEN: i64 = 434;
     pub const CLOSE_RANGE: i64 = 436;
     pub const LANDLOCK_CREATE_RULESET: i64 = 444;
     pub const LANDLOCK_ADD_RULE: i64 = 445;
@@ -148,6 +149,13 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
+/// A descriptor that becomes readable when the process ends (all its threads).
+pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    let fd = call(number::PIDFD_OPEN, pid as u64, 0, 0)?;
+    // SAFETY: the kernel has just given it to us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
 pub fn set_nonblocking(fd: RawFd) -> io::Result<()> {
     // SAFETY: F_GETFL and F_SETFL take numbers.
     let flags = unsafe { check(i64::from(fcntl(fd, F_GETFL)))? } as c_int;
@@ -187,10 +195,11 @@ pub fn set_nice(value: i32) -> io::Result<()> {
     check(i64::from(unsafe { setpriority(0, 0, value) })).map(drop)
 }
 
-pub fn set_scheduler(policy: i32) -> io::Result<()> {
+/// Of process `pid`; 0 is the caller.
+pub fn set_scheduler(pid: i32, policy: i32) -> io::Result<()> {
     let priority: c_int = 0;
     // SAFETY: `struct sched_param` is one int.
-    check(i64::from(unsafe { sched_setscheduler(0, policy, &raw const priority) })).map(drop)
+    check(i64::from(unsafe { sched_setscheduler(pid, policy, &raw const priority) })).map(drop)
 }
 
 pub fn send_signal(pid: i32, signal: i32) -> io::Result<()> {
