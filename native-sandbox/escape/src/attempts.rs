@@ -52,3 +52,7 @@ const ATTEMPTS: &[(&str, Function)] = &[
 pub fn find(name: &str) -> Option<Function> {
     ATTEMPTS.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
 }
+
+pub fn names() -> Vec<&'static str> {
+    ATTEMPTS.iter().map(|(name, _)| *name).collect()
+}

@@ -2,7 +2,7 @@
 //!
 //! `askee-escape ATTEMPT full|no-filter|not-sealed|none`: does what a runner does before a task, then one attempt, and writes one
 //! line: `blocked ERRNO` or `SUCCEEDED what`. Being killed is the third outcome. Every attempt is harmless where it
-//! succeeds: signal 0, files of its own, children that end at once.
+//! succeeds: signal 0, files of its own, children that end at once. `askee-escape list` names them all.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod attempts;
@@ -22,6 +22,10 @@ mod sockets;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments == ["list"] {
+        println!("{}", attempts::names().join("\n"));
+        return;
+    }
     let [name, mode] = arguments.as_slice() else { std::process::exit(2) };
     let Some(attempt) = attempts::find(name) else { std::process::exit(2) };
     let sealed = match mode.as_str() {

@@ -15,7 +15,7 @@ const LISTENER: &str = "/tmp/askee-escape-listener";
 const SIGSYS: i32 = 31;
 const SECOND: u64 = 1_000_000_000;
 
-/// `NAME… [--no-seccomp | --no-seal | --no-containment]`: without the two filters; also without what the runner gives up
+/// `[NAME | NUMBER]… [--no-seccomp | --no-seal | --no-containment]`: without the two filters; also without what the runner gives up
 /// by itself, so that namespaces and Landlock stand alone; without anything (the control). One line of JSON an attempt. Exit code 0 when all were carried out.
 pub fn escape_test(arguments: &[String]) -> i32 {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -31,9 +31,16 @@ pub fn escape_test(arguments: &[String]) -> i32 {
     if take_places().is_err() {
         return 1;
     }
+    let names = match wanted(arguments) {
+        Ok(names) => names,
+        Err(why) => {
+            eprintln!("{why}");
+            return 2;
+        }
+    };
     let outside = Outside::prepare();
     let mut code = 0;
-    for name in arguments.iter().filter(|argument| !argument.starts_with("--")) {
+    for name in &names {
         match attempt(name, mode, confinement) {
             Ok((outcome, by)) => println!(
                 "{{\"attempt\":\"{}\",\"mode\":\"{mode}\",\"escaped\":{},\"by\":\"{by}\",\"outcome\":\"{}\"}}",
@@ -49,6 +56,24 @@ pub fn escape_test(arguments: &[String]) -> i32 {
     }
     drop(outside);
     code
+}
+
+fn escape_program() -> Result<PathBuf, String> {
+    let beside = std::env::current_exe().map_err(|error| error.to_string())?;
+    Ok(beside.with_file_name("askee-escape"))
+}
+
+/// The attempts that were asked for by name or number; all when none was.
+fn wanted(arguments: &[String]) -> Result<Vec<String>, String> {
+    let program = escape_program()?;
+    let list = std::process::Command::new(program).arg("list").output().map_err(|error| error.to_string())?;
+    let known = String::from_utf8(list.stdout).map_err(|error| error.to_string())?;
+    let asked: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with("--")).collect();
+    let is_asked = |name: &str| {
+        asked.is_empty()
+            || asked.iter().any(|asked| name == *asked || name.split('-').next() == Some(asked.as_str()))
+    };
+    Ok(known.lines().filter(|name| is_asked(name)).map(str::to_owned).collect())
 }
 
 /// Things outside that an attempt tries to reach.
@@ -83,9 +108,7 @@ impl Drop for Outside {
 
 /// What it said, and what stopped it.
 fn attempt(name: &str, mode: &str, confinement: Confinement) -> Result<(String, String), String> {
-    let beside = std::env::current_exe().map_err(|error| error.to_string())?;
-    let runner: PathBuf = beside.with_file_name("askee-escape");
-    let program = open_runner(&Policy { runner: Some(runner), ..Policy::default() })?;
+    let program = open_runner(&Policy { runner: Some(escape_program()?), ..Policy::default() })?;
     let spec = Spec {
         program: &program,
         arguments: &["askee-escape", name, mode],
