@@ -8,6 +8,15 @@ import type { TrapCode } from '@askee/wasm'
  */
 export type ContainmentTier = 'contained' | 'process'
 
+/** One layer of containment and whether it was seen in force. */
+export interface LayerReport {
+  /** In the words of docs/containment.md. */
+  readonly name: string
+  readonly state: 'enforced' | 'missing'
+  /** Why it is missing, or to what degree it is enforced; may be empty. */
+  readonly detail: string
+}
+
 export interface EngineDescription {
   /** `portable` (V8 in a Node child) or `native` (wasmtime under the warden). */
   readonly name: string
@@ -16,6 +25,10 @@ export interface EngineDescription {
   readonly tier: ContainmentTier
   /** Layers in force, in the words of docs/containment.md. */
   readonly layers: readonly string[]
+  /** Every layer this executor knows of, the missing ones too. */
+  readonly report?: readonly LayerReport[]
+  /** Why this executor was chosen and no stronger one; missing when there is none. */
+  readonly reason?: string
 }
 
 export interface ExecutionLimits {
@@ -25,6 +38,11 @@ export interface ExecutionLimits {
   readonly outputBytes: number
   /** Wall clock, frozen time not counted. Past it the outcome is a fault of this node, never a result. */
   readonly wallTime: Milliseconds
+  /**
+   * Share of one processor that the task may take, whole per cent, 1 to 100; default 100. The native executor enforces it;
+   * the portable one cannot and says so in `describe()`.
+   */
+  readonly cpuPercent?: number
 }
 
 /** State between two steps; opaque to all but executors, the same bytes on every engine. */

@@ -20,27 +20,31 @@ export const FRAME_TYPES = {
 } as const
 
 export type FrameName = keyof typeof FRAME_TYPES
+/** Numbers of the frames of one conversation. */
+export type FrameTypes<Name extends string> = { readonly [name in Name]: number }
 /** Which frames may come now, and how many payload bytes each may have. */
-export type FrameCaps = { readonly [name in FrameName]?: number }
+export type FrameCaps<Name extends string = FrameName> = { readonly [name in Name]?: number }
 
-export interface Frame {
-  readonly name: FrameName
+export interface Frame<Name extends string = FrameName> {
+  readonly name: Name
   readonly payload: Uint8Array
 }
 
-const NAMES = new Map<number, FrameName>(
-  (Object.keys(FRAME_TYPES) as FrameName[]).map((name) => [FRAME_TYPES[name], name]),
-)
 /** A payload's buffer grows with what arrived, not with what the header promised. */
 const FIRST_BUFFER_BYTES = 64 * 1024
 
-/** Header of a frame of `length` payload bytes. */
+/** Header of a frame of FRAMES.md with `length` payload bytes. */
 export function frameHeader(name: FrameName, length: number): Uint8Array {
+  return headerOf(FRAME_TYPES[name], length)
+}
+
+/** Header of a frame of any type. */
+export function headerOf(type: number, length: number): Uint8Array {
   const header = new Uint8Array(FRAME_HEADER_BYTES)
   header[0] = MAGIC_0
   header[1] = MAGIC_1
   header[2] = FRAME_VERSION
-  header[3] = FRAME_TYPES[name]
+  header[3] = type
   new DataView(header.buffer).setUint32(4, length, true)
   return header
 }
@@ -57,21 +61,25 @@ export function encodeFrame(name: FrameName, payload: Uint8Array = new Uint8Arra
  * Cuts a stream of bytes into frames. Holds at most twice one allowed payload. What is allowed can change after each
  * frame, so that order is checked here too.
  */
-export class FrameReader {
-  #caps: FrameCaps
+export class FrameReader<Name extends string = FrameName> {
+  #caps: FrameCaps<Name>
+  readonly #names: ReadonlyMap<number, Name>
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES)
   #headerFilled = 0
-  #name: FrameName = 'hello'
+  #name: Name | null = null
   #payload = new Uint8Array(0)
   #length = 0
   #filled = 0
 
-  constructor(caps: FrameCaps) {
+  /** @param types must name all that `caps` names; those of FRAMES.md unless told */
+  constructor(caps: FrameCaps<Name>, types: FrameTypes<string> = FRAME_TYPES) {
+    const named = Object.entries(types) as [Name, number][]
+    this.#names = new Map(named.map(([name, type]) => [type, name]))
     this.#caps = caps
   }
 
   /** From the next header on only these frames are allowed. */
-  allow(caps: FrameCaps): void {
+  allow(caps: FrameCaps<Name>): void {
     this.#caps = caps
   }
 
@@ -79,10 +87,10 @@ export class FrameReader {
    * Frames that `chunk` completes, one at a time, so that the consumer can call `allow` between two.
    * @throws AskeeError `sandbox/frame` on anything FRAMES.md does not allow; the reader is of no use afterwards
    */
-  *push(chunk: Uint8Array): Generator<Frame, void, void> {
+  *push(chunk: Uint8Array): Generator<Frame<Name>, void, void> {
     let offset = 0
     while (offset < chunk.byteLength || this.#isComplete()) {
-      if (this.#isComplete()) {
+      if (this.#name !== null && this.#isComplete()) {
         const payload =
           this.#payload.byteLength === this.#length ? this.#payload : this.#payload.slice(0, this.#length)
         this.#headerFilled = 0
@@ -115,7 +123,7 @@ export class FrameReader {
         `expected magic 41 4b 01, received ${Buffer.from(header.subarray(0, 3)).toString('hex')}`,
       )
     }
-    const name = NAMES.get(header[3]!)
+    const name = this.#names.get(header[3]!)
     const cap = name === undefined ? undefined : this.#caps[name]
     if (name === undefined || cap === undefined) {
       throw violation(

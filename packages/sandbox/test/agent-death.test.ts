@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { isStopped } from '../src/process-sample.ts'
+import { isStopped } from '../src/portable/process-sample.ts'
 
 const AGENT = fileURLToPath(new URL('agent-death.ts', import.meta.url))
 

@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { sealCheckpoint } from '../src/checkpoint.ts'
 import { encodeFrame, type FrameName } from '../src/frames.ts'
 import { readModuleShape } from '../src/module-shape.ts'
-import { PortableExecution } from '../src/portable-execution.ts'
-import { RunnerPool } from '../src/runner-pool.ts'
-import { RunnerProcess } from '../src/runner-process.ts'
+import { PortableProcess } from '../src/portable/portable-process.ts'
+import { RunnerProcess } from '../src/portable/runner-process.ts'
+import { startRunner } from '../src/portable/runner-start.ts'
+import { SparePool } from '../src/spare-pool.ts'
+import { TaskExecution } from '../src/task-execution.ts'
 import { countedTask, requestOf, told } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
 
@@ -22,13 +24,12 @@ function hostile(script: string): string[] {
   return ['-e', code]
 }
 
-function poolOf(args: string[], startTimeout = 5000): RunnerPool {
-  return new RunnerPool(components.timers, {
-    command: { file: process.execPath, args, niceness: 0 },
-    configuration: 'evil',
+function poolOf(args: string[], startTimeout = 5000): SparePool<RunnerProcess> {
+  const command = { file: process.execPath, args, niceness: 0 }
+  return new SparePool(components.timers, {
+    launch: () => startRunner(components.timers, { command, configuration: 'evil', startTimeout }),
     spares: 0,
     spareIdle: 1000,
-    startTimeout,
   })
 }
 
@@ -36,14 +37,13 @@ async function outcomeWith(script: string, wallTime = 5000): Promise<string> {
   const module = await countedTask('')
   const request = requestOf(module, { limits: { wallTime, fuel: 100n as Fuel } })
   const shape = readModuleShape(module)
-  const runner = await poolOf(hostile(script)).acquire()
-  const execution = new PortableExecution(components, {
-    runner,
+  const runner = await poolOf(hostile(script)).acquire('')
+  const execution = new TaskExecution(components, {
+    process: new PortableProcess(components.timers, runner, 2 ** 32),
     request,
     shape,
     bounds: { ...shape, fuel: 100n, outputBytes: request.limits.outputBytes },
     state: null,
-    processBytes: 2 ** 32,
   })
   execution.begin()
   const outcome = await execution.outcome
@@ -100,7 +100,7 @@ describe('a runner that breaks the rules', () => {
       poolOf(['-e', '0']),
       poolOf(['-e', `console.log('hello, here I am')`]),
     ]
-    for (const pool of starts) await expect(pool.acquire()).rejects.toMatchObject({ code: 'sandbox/start' })
+    for (const pool of starts) await expect(pool.acquire('')).rejects.toMatchObject({ code: 'sandbox/start' })
     const missing = new RunnerProcess({ file: '/no/such/program', args: [], niceness: 0 })
     await missing.exited
     expect(missing.isGone).toBe(true)

@@ -5,7 +5,7 @@ export const LIMITS: ExecutionLimits = {
   fuel: 1_000_000_000_000n as Fuel,
   memoryBytes: 4 * 65_536,
   outputBytes: 2048,
-  wallTime: 20_000,
+  wallTime: 60_000,
 }
 
 export interface RequestChanges extends Partial<Omit<ExecutionRequest, 'module' | 'limits'>> {

@@ -1,5 +1,5 @@
 import { AskeeError, type Clock, errorText, type Fuel, type Logger, type Timers } from '@askee/core'
-import { checkState, type StateBounds, sealCheckpoint, stateFuel } from './checkpoint.ts'
+import { checkState, sealCheckpoint, stateFuel } from './checkpoint.ts'
 import type { Execution, ExecutionOutcome, ExecutionRequest, FaultCode, UsageReport } from './executor.ts'
 import type { Frame } from './frames.ts'
 import { cappedLog } from './log-lines.ts'
@@ -13,119 +13,97 @@ import {
   runningCaps,
   type SelfReport,
 } from './messages.ts'
-import type { ModuleShape } from './module-shape.ts'
-import { isStopped, type ProcessSample, sampleProcess } from './process-sample.ts'
-import type { RunnerProcess } from './runner-process.ts'
 import { Stopwatch } from './stopwatch.ts'
+import type { TaskProcess } from './task-process.ts'
+import type { PreparedTask } from './task-request.ts'
 
 /** Ten a second, as the port promises. */
 const PROGRESS_PERIOD = 100
-/** How often a task's memory is looked at; it can overshoot for that long. */
-const WATCH_PERIOD = 100
-const STOP_POLL = 1
 /** Frames an honest runner may send: all its log lines and some twenty reports of progress a second. */
 const FRAMES_AT_ONCE = MAX_LOG_BYTES / MIN_LOG_LINE_CHARGE + 100
 const FRAMES_PER_SECOND = 20
 
-export interface PortableExecutionComponents {
+export interface TaskExecutionComponents {
   readonly timers: Timers
   readonly clock: Clock
   readonly logger: Logger
 }
 
-export interface PortableExecutionInit {
-  readonly runner: RunnerProcess
+export interface TaskExecutionInit extends PreparedTask {
+  readonly process: TaskProcess
   readonly request: ExecutionRequest
-  readonly shape: ModuleShape
-  readonly bounds: StateBounds
-  /** State of `request.resumeFrom`, already checked. */
-  readonly state: Uint8Array | null
-  /** Resident memory at which the process is killed, bytes. */
-  readonly processBytes: number
 }
 
-/** One task in one runner. The first thing that decides its outcome wins; every way out kills the process. */
-export class PortableExecution implements Execution {
+/** One task in one process. The first thing that decides its outcome wins; every way out kills the process. */
+export class TaskExecution implements Execution {
   readonly outcome: Promise<ExecutionOutcome>
-  readonly #components: PortableExecutionComponents
-  readonly #init: PortableExecutionInit
-  readonly #runner: RunnerProcess
+  readonly #components: TaskExecutionComponents
+  readonly #init: TaskExecutionInit
+  readonly #process: TaskProcess
   readonly #stopwatch: Stopwatch
   readonly #log: (bytes: Uint8Array) => void
-  readonly #baseline: ProcessSample | null
   #resolve: (outcome: ExecutionOutcome) => void = () => undefined
   #decided = false
-  #isFrozen = false
+  /** The freeze in force. */
+  #freezing: Promise<void> | null = null
   #isSuspending = false
   #frames = 0
   #lastProgress: number
-  #sample: ProcessSample | null
   #self: SelfReport = { cpuMilliseconds: 0, peakMemoryBytes: 0 }
   #cancelWall = (): void => {}
-  #cancelWatch = (): void => {}
 
-  constructor(components: PortableExecutionComponents, init: PortableExecutionInit) {
+  constructor(components: TaskExecutionComponents, init: TaskExecutionInit) {
     this.#components = components
     this.#init = init
-    this.#runner = init.runner
+    this.#process = init.process
     this.outcome = new Promise((resolve) => {
       this.#resolve = resolve
     })
     this.#log = cappedLog((line) => this.#tell(() => init.request.onLog?.(line)))
-    this.#baseline = sampleProcess(init.runner.pid ?? -1)
-    this.#sample = this.#baseline
     this.#stopwatch = new Stopwatch(components.clock)
     this.#lastProgress = components.clock.monotonic()
   }
 
-  /** Hands the task to the runner and starts the clock. */
+  /** Hands the task to its process and starts the clock. */
   begin(): void {
-    const { request, shape, state } = this.#init
-    const runner = this.#runner
-    runner.allow(runningCaps(request.limits.outputBytes))
-    runner.listen({
+    const { request, shape, state, process } = this.#init
+    process.allow(runningCaps(request.limits.outputBytes))
+    process.listen({
       onFrame: (frame) => this.#onFrame(frame),
-      onViolation: (error) => this.#fault('fault/engine', error.message),
-      onClose: (how) => this.#fault('fault/child-died', `the runner ended without a result: ${how}`),
+      onFault: (code, message) => this.#fault(code, message),
     })
-    runner.send('load', encodeLoadHeader({ ...request.limits, stateWords: shape.stateWords }), request.module)
-    runner.send('input', request.input)
-    if (state !== null) runner.send('checkpoint', state)
-    runner.send('go')
+    process.send(
+      'load',
+      encodeLoadHeader({ ...request.limits, stateWords: shape.stateWords }),
+      request.module,
+    )
+    process.send('input', request.input)
+    if (state !== null) process.send('checkpoint', state)
+    process.send('go')
     this.#armWall()
-    this.#cancelWatch = this.#components.timers.every(WATCH_PERIOD, () => this.#watch())
   }
 
   async freeze(): Promise<void> {
-    if (process.platform === 'win32') {
-      throw new AskeeError(
-        'sandbox/unsupported',
-        'Windows cannot freeze a process from Node; kill it instead',
-      )
-    }
     if (this.#decided) return
-    if (!this.#isFrozen) {
-      this.#isFrozen = true
+    if (this.#freezing === null) {
+      this.#freezing = this.#process.freeze()
       this.#cancelWall()
-      this.#runner.signal('SIGSTOP')
       this.#stopwatch.pause()
     }
-    while (this.#isFrozen && !this.#runner.isGone && isStopped(this.#runner.pid ?? -1) === false) {
-      await this.#components.timers.sleep(STOP_POLL)
-    }
+    await this.#freezing
   }
 
   async thaw(): Promise<void> {
-    if (!this.#isFrozen || this.#decided) return
-    this.#isFrozen = false
+    if (this.#freezing === null || this.#decided) return
+    this.#freezing = null
     this.#stopwatch.resume()
-    this.#runner.signal('SIGCONT')
     this.#armWall()
+    await this.#process.thaw()
   }
 
   async kill(reason: string): Promise<void> {
     this.#decide({ kind: 'killed', reason })
-    await this.#runner.exited
+    await this.#process.exited
   }
 
   async checkpoint(): Promise<void> {
@@ -134,17 +112,16 @@ export class PortableExecution implements Execution {
     }
     if (this.#decided || this.#isSuspending) return
     this.#isSuspending = true
-    this.#runner.send('suspend')
+    this.#process.send('suspend')
   }
 
   async usage(): Promise<UsageReport> {
-    if (!this.#decided) this.#takeSample()
-    const cpu = this.#sample?.cpuTime ?? this.#self.cpuMilliseconds
+    const counted = await this.#process.usage()
     return {
-      cpuTime: Math.max(0, cpu - (this.#baseline?.cpuTime ?? 0)),
+      cpuTime: counted?.cpuTime ?? this.#self.cpuMilliseconds,
       wallTime: this.#stopwatch.running(),
       frozenTime: this.#stopwatch.frozen(),
-      peakMemoryBytes: this.#sample?.peakBytes ?? this.#self.peakMemoryBytes,
+      peakMemoryBytes: counted?.peakMemoryBytes ?? this.#self.peakMemoryBytes,
     }
   }
 
@@ -192,18 +169,16 @@ export class PortableExecution implements Execution {
 
   #fault(code: FaultCode, message: string): void {
     if (this.#decided) return
-    this.#components.logger.warn({ code, message, pid: this.#runner.pid }, 'a task failed on this node')
+    this.#components.logger.warn({ code, message, pid: this.#process.pid }, 'a task failed on this node')
     this.#decide({ kind: 'fault', code, message })
   }
 
   #decide(outcome: ExecutionOutcome): void {
     if (this.#decided) return
-    this.#takeSample()
     this.#decided = true
     this.#stopwatch.stop()
     this.#cancelWall()
-    this.#cancelWatch()
-    const gone = this.#runner.kill()
+    const gone = this.#process.kill()
     const hasAnswer = outcome.kind === 'completed' || outcome.kind === 'checkpointed'
     if (hasAnswer) this.#resolve(outcome)
     else void gone.then(() => this.#resolve(outcome))
@@ -215,26 +190,6 @@ export class PortableExecution implements Execution {
     this.#cancelWall = this.#components.timers.after(Math.max(0, wallTime - this.#stopwatch.running()), () =>
       this.#fault('fault/wall-time', `expected an end within ${wallTime} ms`),
     )
-  }
-
-  #watch(): void {
-    this.#takeSample()
-    const resident = this.#sample?.residentBytes ?? 0
-    const { processBytes } = this.#init
-    if (resident > processBytes) {
-      this.#fault(
-        'fault/host-memory',
-        `expected a process of at most ${processBytes} bytes, found ${resident}`,
-      )
-    }
-  }
-
-  #takeSample(): void {
-    const { pid } = this.#runner
-    if (pid === undefined || this.#runner.isGone) return
-    const sample = sampleProcess(pid)
-    // A process that has just died has no memory left in /proc: what was seen before stands.
-    if (sample !== null && sample.peakBytes > 0) this.#sample = sample
   }
 
   /** A listener that throws must not take the agent down, nor the task. */

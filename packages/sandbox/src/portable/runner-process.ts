@@ -1,36 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setPriority } from 'node:os'
 import { AskeeError, errorText } from '@askee/core'
-import {
-  encodeFrame,
-  type Frame,
-  type FrameCaps,
-  type FrameName,
-  FrameReader,
-  frameHeader,
-} from './frames.ts'
-import { HELLO_CAPS } from './messages.ts'
+import { encodeFrame, type FrameCaps, type FrameName, FrameReader, frameHeader } from '../frames.ts'
+import { HELLO_CAPS } from '../messages.ts'
+import { DEAF, type RunnerListener } from '../task-process.ts'
 
 export interface RunnerCommand {
   readonly file: string
   readonly args: readonly string[]
   /** 0 (normal) to 19 (gives way to everything else). */
   readonly niceness: number
-}
-
-/** Who listens to a runner. Nothing is called any more after `onViolation` or `onClose`. */
-export interface RunnerListener {
-  onFrame(frame: Frame): void
-  /** The runner broke the rules of FRAMES.md; the caller must kill it. */
-  onViolation(error: AskeeError): void
-  /** Its pipes are closed: no frame will come any more. */
-  onClose(how: string): void
-}
-
-const DEAF: RunnerListener = {
-  onFrame: () => undefined,
-  onViolation: () => undefined,
-  onClose: () => undefined,
 }
 
 /** A runner: one operating system process and its two pipes. What it says is bounded before it is read. */
@@ -122,14 +101,14 @@ export class RunnerProcess {
       this.#child.stdout?.destroy()
       const listener = this.#listener
       this.#listener = DEAF
-      listener.onViolation(error)
+      listener.onFault('fault/engine', error.message)
     }
   }
 
   #close(): void {
     const listener = this.#listener
     this.#listener = DEAF
-    listener.onClose(this.#how)
+    listener.onFault('fault/child-died', `the runner ended without a result: ${this.#how}`)
   }
 }
 

@@ -1,0 +1,97 @@
+import { AskeeError, errorText } from '@askee/core'
+import type { EngineDescription, Execution, ExecutionRequest, Executor } from './executor.ts'
+import type { CompiledCacheInit } from './native/compiled-cache.ts'
+import { createNativeExecutor } from './native/executor.ts'
+import { locateNative, type NativeBinaries } from './native/locate.ts'
+import { createPortableExecutor } from './portable/executor.ts'
+import type { TaskExecutionComponents } from './task-execution.ts'
+
+/**
+ * - `best`: native when it is there and reaches the tier `contained`, else portable, with the reason in `describe()`
+ * - `native`: native at whatever tier it reaches, told in `describe()`; `start` fails where it is missing
+ * - `portable`: V8 in a Node process, tier `process`
+ */
+export type ExecutorPolicy = 'best' | 'native' | 'portable'
+
+export interface ChooseExecutorInit {
+  readonly policy: ExecutorPolicy
+  /** Of the native executor. */
+  readonly cache?: CompiledCacheInit
+  /** What `locateNative` says, unless told. */
+  readonly native?: NativeBinaries | { readonly missing: string }
+}
+
+/** An executor that decides at its start which one it is. */
+export function chooseExecutor(components: TaskExecutionComponents, init: ChooseExecutorInit): Executor {
+  return new ChosenExecutor(components, init)
+}
+
+class ChosenExecutor implements Executor {
+  readonly #components: TaskExecutionComponents
+  readonly #init: ChooseExecutorInit
+  #chosen: Executor | null = null
+  #reason: string | null = null
+
+  constructor(components: TaskExecutionComponents, init: ChooseExecutorInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** @throws AskeeError `sandbox/native-missing`, `sandbox/start` */
+  async start(signal?: AbortSignal): Promise<void> {
+    if (this.#chosen !== null) return
+    const native =
+      this.#init.policy === 'portable' ? 'portable was asked for' : await this.#startNative(signal)
+    if (typeof native !== 'string') {
+      this.#chosen = native
+      return
+    }
+    this.#reason = native
+    const portable = createPortableExecutor(this.#components)
+    await portable.start(signal)
+    this.#chosen = portable
+  }
+
+  async stop(): Promise<void> {
+    await this.#chosen?.stop()
+    this.#chosen = null
+  }
+
+  describe(): EngineDescription {
+    const description = (this.#chosen ?? createPortableExecutor(this.#components)).describe()
+    const reason = this.#chosen === null ? 'it was not started yet' : this.#reason
+    return reason === null ? description : { ...description, reason }
+  }
+
+  execute(request: ExecutionRequest): Promise<Execution> {
+    if (this.#chosen === null) {
+      return Promise.reject(new AskeeError('sandbox/stopped', 'expected a started executor'))
+    }
+    return this.#chosen.execute(request)
+  }
+
+  /** @returns the started executor, or why `best` goes without it */
+  async #startNative(signal?: AbortSignal): Promise<Executor | string> {
+    const { policy, cache } = this.#init
+    const binaries = this.#init.native ?? locateNative()
+    if ('missing' in binaries) {
+      if (policy === 'best') return `native containment is missing: ${binaries.missing}`
+      throw new AskeeError('sandbox/native-missing', `expected native containment: ${binaries.missing}`)
+    }
+    const native = createNativeExecutor(this.#components, {
+      binaries,
+      tier: policy === 'best' ? 'contained' : 'process',
+      ...(cache === undefined ? {} : { cache }),
+    })
+    try {
+      await native.start(signal)
+      return native
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (policy === 'native') throw error
+      const reason = `native containment does not hold here: ${errorText(error)}`
+      this.#components.logger.warn({ reason }, 'tasks run on the portable executor')
+      return reason
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Clock, utf8 } from '@askee/core'
+
+export interface CompiledCacheInit {
+  /** Made with mode 0700 when missing. Only the warden reads and writes modules in it. */
+  readonly directory: string
+  /** 32 bytes, secret: key of the MAC without which no compiled module is used. */
+  readonly key: Uint8Array
+  /** Default 512 MiB. */
+  readonly maxBytes?: number
+}
+
+const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
+/** Tasks between two looks at the size. */
+const PRUNE_EVERY = 64
+/** A draft this old belongs to a warden that was killed. */
+const DRAFT_AGE = 3_600_000
+
+/** Keeps the folder of compiled modules small: the least recently used go first. */
+export class CompiledCache {
+  readonly #clock: Clock
+  readonly #init: CompiledCacheInit
+  #tasks = 0
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(clock: Clock, init: CompiledCacheInit) {
+    this.#clock = clock
+    this.#init = init
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.#init.directory, { recursive: true, mode: 0o700 })
+    await this.prune()
+  }
+
+  /** Notes a use of `module` by the engine that said `hello`. */
+  used(hello: string, module: Uint8Array): void {
+    this.#tasks += 1
+    const isTimeToPrune = this.#tasks % PRUNE_EVERY === 0
+    const path = join(this.#init.directory, compiledName(hello, module))
+    const now = this.#clock.now() / 1000
+    // Not there yet, or pruned by another agent: neither matters.
+    this.#work = this.#work.then(() => utimes(path, now, now)).catch(() => undefined)
+    if (isTimeToPrune) this.#work = this.#work.then(() => this.prune()).catch(() => undefined)
+  }
+
+  /** Removes what was used longest ago until the rest fits, and what killed wardens left. */
+  async prune(): Promise<void> {
+    const { directory, maxBytes = DEFAULT_MAX_BYTES } = this.#init
+    const files: { path: string; bytes: number; usedAt: number }[] = []
+    for (const name of await readdir(directory)) {
+      const path = join(directory, name)
+      const found = await stat(path).catch(() => null)
+      if (found === null) continue
+      const isStale = this.#clock.now() - found.mtimeMs > DRAFT_AGE
+      if (name.endsWith('.compiled')) files.push({ path, bytes: found.size, usedAt: found.mtimeMs })
+      else if (name.endsWith('.draft') && isStale) await rm(path, { force: true })
+    }
+    files.sort((a, b) => b.usedAt - a.usedAt)
+    let total = 0
+    for (const { path, bytes } of files) {
+      total += bytes
+      if (total > maxBytes) await rm(path, { force: true })
+    }
+  }
+
+  /** Resolves when nothing is written any more. */
+  async close(): Promise<void> {
+    await this.#work
+  }
+}
+
+/** Name of a compiled module, as PROTOCOL.md gives it. */
+function compiledName(hello: string, module: Uint8Array): string {
+  const payload = Buffer.concat([Uint8Array.of(1, 0), utf8(hello)])
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(payload.byteLength)
+  const digest = createHash('sha256').update(module).digest()
+  const name = createHash('sha256').update('askee/compiled/1').update(length).update(payload).update(digest)
+  return `${name.digest('hex')}.compiled`
+}

@@ -1,0 +1,57 @@
+import type { ContainmentTier, ExecutionRequest } from '../executor.ts'
+
+const MIB = 1024 * 1024
+/** Requests whose limits differ by less than this share spares. */
+const MEMORY_STEP = 16 * MIB
+/** The smallest and the largest `memory-bytes` a warden takes. */
+const MIN_MEMORY_BYTES = 16 * MIB
+const MAX_MEMORY_BYTES = 2 ** 40
+/** Machine code for a byte of WebAssembly, generously; the runner holds it once as read and once as mapped. */
+const COMPILED_GROWTH = 40
+
+export interface PolicyInit {
+  readonly tier: ContainmentTier
+  readonly runner: string
+  /** Of the engine, beside what belongs to the task. Bytes. */
+  readonly overheadBytes: number
+  readonly cgroup?: string
+  readonly cache?: { readonly directory: string; readonly key: Uint8Array }
+}
+
+/** Lines of POLICY that hold for every task of this executor, for a start without one. */
+export function basicPolicy(init: PolicyInit): string {
+  const { tier, runner, cgroup, cache } = init
+  return [
+    `tier ${tier}`,
+    `runner ${runner}`,
+    ...(cgroup === undefined ? [] : [`cgroup ${cgroup}`]),
+    ...(cache === undefined
+      ? []
+      : [`cache-directory ${cache.directory}`, `cache-key ${Buffer.from(cache.key).toString('hex')}`]),
+  ].join('\n')
+}
+
+/** POLICY for one task. */
+export function policyOf(init: PolicyInit, request: ExecutionRequest): string {
+  const { cpuPercent = 100, outputBytes } = request.limits
+  return [
+    basicPolicy(init),
+    `memory-bytes ${memoryBytes(init.overheadBytes, request)}`,
+    `output-bytes ${outputBytes}`,
+    `cpu-percent ${cpuPercent}`,
+  ].join('\n')
+}
+
+/** All that a task's process may come to: output grows by doubling, a state is held as read and as restored. */
+function memoryBytes(overhead: number, { module, input, limits, resumeFrom }: ExecutionRequest): number {
+  const state = resumeFrom?.byteLength ?? 0
+  const need =
+    overhead +
+    limits.memoryBytes +
+    input.byteLength +
+    2 * limits.outputBytes +
+    2 * state +
+    COMPILED_GROWTH * module.byteLength
+  const rounded = Math.ceil(need / MEMORY_STEP) * MEMORY_STEP
+  return Math.min(MAX_MEMORY_BYTES, Math.max(MIN_MEMORY_BYTES, rounded))
+}
