@@ -58,19 +58,47 @@ impl Layer {
     }
 }
 
-/// Without each of these the work is only in a process of its own.
-const NEEDED: [&str; 8] = [
-    "user-namespace",
-    "pid-namespace",
-    "network-namespace",
-    "mount-namespace",
-    "no-capabilities",
-    "no-new-privileges",
-    "seccomp",
-    "parent-death",
-];
-/// One of these keeps files away.
-const FILES: [&str; 2] = ["empty-root", "landlock"];
+/// What must be in force for work to be more than in a process of its own.
+pub struct Demands {
+    pub all: &'static [&'static str],
+    /// One of these keeps files away; none is asked for where `all` does.
+    pub one_of: &'static [&'static str],
+}
+
+const LINUX: Demands = Demands {
+    all: &[
+        "user-namespace",
+        "pid-namespace",
+        "network-namespace",
+        "mount-namespace",
+        "no-capabilities",
+        "no-new-privileges",
+        "seccomp",
+        "parent-death",
+    ],
+    one_of: &["empty-root", "landlock"],
+};
+const WINDOWS: Demands = Demands {
+    all: &[
+        "app-container",
+        "no-capabilities",
+        "low-integrity",
+        "job",
+        "parent-death",
+        "no-children",
+        "handle-list",
+    ],
+    one_of: &[],
+};
+const MACOS: Demands = Demands { all: &["sandbox", "parent-death", "own-descriptors", "rlimits"], one_of: &[] };
+
+const HERE: &Demands = if cfg!(target_os = "windows") {
+    &WINDOWS
+} else if cfg!(target_os = "macos") {
+    &MACOS
+} else {
+    &LINUX
+};
 
 pub struct Report {
     pub layers: Vec<Layer>,
@@ -78,9 +106,14 @@ pub struct Report {
 
 impl Report {
     pub fn tier(&self) -> Tier {
+        self.tier_under(HERE)
+    }
+
+    fn tier_under(&self, demands: &Demands) -> Tier {
         let holds =
             |name: &&'static str| self.layers.iter().any(|layer| layer.name == *name && layer.is_enforced());
-        if NEEDED.iter().all(&holds) && FILES.iter().any(&holds) { Tier::Contained } else { Tier::Process }
+        let keeps_files = demands.one_of.is_empty() || demands.one_of.iter().any(&holds);
+        if keeps_files && demands.all.iter().all(&holds) { Tier::Contained } else { Tier::Process }
     }
 
     /// Names of what keeps the tier down.
@@ -132,31 +165,36 @@ pub fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn full() -> Vec<Layer> {
-        NEEDED.iter().chain(&FILES).map(|name| Layer::enforced(name, "")).collect()
+    const SYSTEMS: [&Demands; 3] = [&LINUX, &WINDOWS, &MACOS];
+
+    fn full(demands: &Demands) -> Vec<Layer> {
+        demands.all.iter().chain(demands.one_of).map(|name| Layer::enforced(name, "")).collect()
     }
 
     #[test]
     fn sbx_3_any_needed_layer_missing_lowers_the_tier() {
-        assert_eq!(Report { layers: full() }.tier(), Tier::Contained);
-        for name in NEEDED {
-            let mut layers = full();
-            layers.iter_mut().filter(|layer| layer.name == name).for_each(|layer| {
-                layer.state = State::Missing("test".to_owned());
-            });
-            assert_eq!(Report { layers }.tier(), Tier::Process, "{name}");
-            let layers = full().into_iter().filter(|layer| layer.name != name).collect();
-            assert_eq!(Report { layers }.tier(), Tier::Process, "{name}");
+        for demands in SYSTEMS {
+            assert_eq!(Report { layers: full(demands) }.tier_under(demands), Tier::Contained);
+            for name in demands.all {
+                let mut layers = full(demands);
+                layers.iter_mut().filter(|layer| layer.name == *name).for_each(|layer| {
+                    layer.state = State::Missing("test".to_owned());
+                });
+                assert_eq!(Report { layers }.tier_under(demands), Tier::Process, "{name}");
+                let layers = full(demands).into_iter().filter(|layer| layer.name != *name).collect();
+                assert_eq!(Report { layers }.tier_under(demands), Tier::Process, "{name}");
+            }
         }
     }
 
     #[test]
     fn sbx_3_an_empty_root_or_landlock_is_enough_but_not_neither() {
+        let files = LINUX.one_of;
         for (absent, tier) in
-            [(&FILES[..1], Tier::Contained), (&FILES[1..], Tier::Contained), (&FILES[..], Tier::Process)]
+            [(&files[..1], Tier::Contained), (&files[1..], Tier::Contained), (files, Tier::Process)]
         {
-            let layers = full().into_iter().filter(|layer| !absent.contains(&layer.name)).collect();
-            assert_eq!(Report { layers }.tier(), tier);
+            let layers = full(&LINUX).into_iter().filter(|layer| !absent.contains(&layer.name)).collect();
+            assert_eq!(Report { layers }.tier_under(&LINUX), tier);
         }
     }
 

@@ -4,6 +4,11 @@
 //! - `probe() -> Report`: which layers a task would get here;
 //! - a type that implements [`crate::session::Containment`].
 
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+mod duty_cycle;
+#[cfg(any(test, not(target_os = "linux")))]
+mod thread_loop;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
@@ -14,7 +19,8 @@ mod macos;
 #[cfg(target_os = "macos")]
 pub use macos::*;
 
-#[cfg(target_os = "windows")]
+// Its parts that only compute are tested everywhere.
+#[cfg(any(test, target_os = "windows"))]
 mod windows;
 #[cfg(target_os = "windows")]
 pub use windows::*;

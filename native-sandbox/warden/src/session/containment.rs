@@ -38,6 +38,7 @@ pub struct Usage {
 pub enum Cause {
     None = 0,
     Killed = 1,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux filters calls"))]
     Seccomp = 2,
     Memory = 3,
     Protocol = 4,

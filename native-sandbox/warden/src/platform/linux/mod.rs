@@ -3,7 +3,6 @@
 mod capabilities;
 mod cgroup;
 mod confine;
-mod duty_cycle;
 #[cfg(feature = "escape")]
 mod escape_test;
 mod event_loop;
@@ -19,6 +18,7 @@ mod seccomp;
 mod sys;
 mod usage;
 
+use super::duty_cycle;
 use crate::policy::Policy;
 use crate::report::{Layer, Report};
 use std::env;
