@@ -10,13 +10,17 @@ import { join } from 'node:path'
 const directory = mkdtempSync(join(tmpdir(), 'askee-check-'))
 const counts = join(directory, 'tests.json')
 
-const STEPS: readonly [name: string, command: string, ...args: string[]][] = [
+const STEPS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['build', 'node', 'scripts/build.ts', '--quiet'],
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
   ['types', 'tsc', '--noEmit', '-p', 'tsconfig.json'],
   ['unused code', 'knip', '--no-progress'],
   ['requirements page', 'node', 'scripts/requirements.ts', '--check'],
   ['tests', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${counts}`],
+  // The proofs that take minutes: on every submission, and by `npm run test:heavy` whenever one wants.
+  ...(process.env.CI === undefined
+    ? []
+    : [['heavy tests', 'vitest', 'run', '--config', 'vitest.heavy.config.ts'] as const]),
 ]
 
 let failed = ''

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type ControlClient, createControlClient } from '@askee/client'
+import { textDigest } from '@askee/consent'
 import { startAskee } from './askee.ts'
 
 export interface RunningAgent {
@@ -66,10 +67,10 @@ export class TestMesh {
 
 /** Lets a requester use a worker for an hour. */
 export async function grant(worker: RunningAgent, requester: RunningAgent, ramMbMax = 512): Promise<void> {
-  await worker.client.grant({
+  const terms = {
     requester: requester.node,
     purpose: 'end-to-end test',
-    kinds: ['scientific-compute'],
+    kinds: ['scientific-compute' as const],
     lifetimeMs: 3_600_000,
     cpuPercentMax: 100,
     ramMbMax,
@@ -77,8 +78,9 @@ export async function grant(worker: RunningAgent, requester: RunningAgent, ramMb
     bandwidthMbpsMax: 1000,
     maxDurationHours: 1,
     minReputation: 0,
-    textDigest: '0'.repeat(64),
-  })
+  }
+  const text = await worker.client.consentText(terms)
+  await worker.client.grant({ ...terms, textDigest: textDigest(text) })
 }
 
 export async function until(what: string, condition: () => Promise<boolean>, seconds = 60): Promise<void> {

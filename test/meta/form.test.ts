@@ -20,7 +20,7 @@ function withoutComments(file: string): string {
 describe('the form of the code', () => {
   it('takes time, entropy and timers through ports outside the adapters of core', () => {
     const forbidden =
-      /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandomBytes\b|\brandomUUID\b|\bgetRandomValues\b|\bset(?:Timeout|Interval|Immediate)\(|\bAbortSignal\.timeout\(|node:timers/
+      /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bMath\.random\b|\brandomBytes\b|\brandomInt\b|\brandomFill\w*\b|\bhrtime\b|\brandomUUID\b|\bgetRandomValues\b|\bset(?:Timeout|Interval|Immediate)\(|\bAbortSignal\.timeout\(|node:timers/
     const offenders = packageSources
       .filter((file) => !file.startsWith('packages/core/src/adapters/'))
       .filter((file) => forbidden.test(withoutComments(file)))

@@ -13,8 +13,8 @@ import {
 } from '@askee/core'
 import { loadOrCreateIdentity } from '@askee/keys'
 import { createLibp2pMesh } from '@askee/network'
-import { createPortableExecutor, type Executor } from '@askee/sandbox'
-import { createBlockStore, openDatabase } from '@askee/store'
+import { chooseExecutor, type Executor } from '@askee/sandbox'
+import { createBlockStore, lockDirectory, openDatabase } from '@askee/store'
 import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
 import { agentPaths } from './paths.ts'
@@ -40,10 +40,30 @@ export interface AgentDecorators {
 
 /**
  * The composition root: makes every part by hand, starts them in order, stops them in reverse.
- * @throws AskeeError `agent/already-running`, `agent/socket-path`, `store/*`, `keys/*`
+ * @throws AskeeError `store/in-use`, `agent/already-running`, `agent/socket-path`, `store/*`, `keys/*`
  */
 export async function startAgent(init: AgentInit, decorators: AgentDecorators = {}): Promise<Agent> {
   const paths = agentPaths(init.dataDirectory, init.controlSocket)
+  // Before anything is opened: two agents on one journal would destroy it.
+  const release = lockDirectory(init.dataDirectory)
+  try {
+    const agent = await compose(init, paths, decorators)
+    const stop = async (): Promise<void> => {
+      await agent.stop()
+      release()
+    }
+    return { ...agent, stop }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+async function compose(
+  init: AgentInit,
+  paths: ReturnType<typeof agentPaths>,
+  decorators: AgentDecorators,
+): Promise<Agent> {
   await mkdir(init.dataDirectory, { recursive: true, mode: 0o700 })
   const clock = systemClock
   const timers = systemTimers
@@ -72,7 +92,12 @@ export async function startAgent(init: AgentInit, decorators: AgentDecorators = 
       ...(init.network === 'local' ? { allowInbound: ['/ip4/127.0.0.1'] } : {}),
     },
   )
-  const ownExecutor = createPortableExecutor({ clock, timers, logger }, {})
+  // 32 secret bytes, kept as carefully as an identity, that nobody but this agent's wardens ever get.
+  const compiledKey = (await loadOrCreateIdentity(paths.compiledKey, random)).exportSeed()
+  const ownExecutor = chooseExecutor(
+    { clock, timers, logger },
+    { policy: init.executor, cache: { directory: paths.compiled, key: compiledKey } },
+  )
   const executor = decorators.executor?.(ownExecutor) ?? ownExecutor
   const verifyToken = createTokenVerifier(clock)
   const requester = createRequester(
@@ -99,6 +124,7 @@ export async function startAgent(init: AgentInit, decorators: AgentDecorators = 
   })
   const control = createControlServer(
     {
+      node: identity.id,
       mesh,
       worker,
       requester,
@@ -122,6 +148,7 @@ export async function startAgent(init: AgentInit, decorators: AgentDecorators = 
     },
   }
   const stop = await startAll([databases, mesh, executor, requester, worker, control])
-  logger.info({ addresses: mesh.addresses(), socket: paths.socket }, 'agent ready')
+  const { name, tier } = executor.describe()
+  logger.info({ addresses: mesh.addresses(), socket: paths.socket, executor: name, tier }, 'agent ready')
   return { node: identity.id, mesh, requester, worker, socket: paths.socket, stopRequested, stop }
 }

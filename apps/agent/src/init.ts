@@ -1,4 +1,4 @@
-import type { Milliseconds } from '@askee/core'
+import type { ExecutorPolicy } from '@askee/sandbox'
 
 /** Everything that makes one agent differ from another. */
 export interface AgentInit {
@@ -18,8 +18,9 @@ export interface AgentInit {
   readonly slots: number
   /** Bytes of blocks kept at most. */
   readonly storageBytes: number
+  /** What runs the tasks: `best` takes native containment where this machine has it. */
+  readonly executor: ExecutorPolicy
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
-  readonly heartbeat?: Milliseconds
 }
 
 export const DEFAULT_INIT = {
@@ -29,5 +30,6 @@ export const DEFAULT_INIT = {
   localDiscovery: 'mdns',
   slots: 1,
   storageBytes: 1024 ** 3,
+  executor: 'best',
   logLevel: 'info',
 } as const satisfies Partial<AgentInit>

@@ -16,6 +16,8 @@ export function agentPaths(dataDirectory: string, controlSocket?: string) {
   return {
     nodeKey: join(dataDirectory, 'keys', 'node.key'),
     ownerKey: join(dataDirectory, 'keys', 'owner.key'),
+    compiledKey: join(dataDirectory, 'keys', 'compiled.key'),
+    compiled: join(dataDirectory, 'compiled'),
     consents: join(dataDirectory, 'consents.db'),
     journal: join(dataDirectory, 'compute.db'),
     blocks: join(dataDirectory, 'blocks'),

@@ -2,12 +2,13 @@ import { AskeeError, errorText } from '@askee/core'
 import { Command, CommanderError } from 'commander'
 import { agentCommand } from './commands/agent.ts'
 import { consentCommand } from './commands/consent.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { simulateCommand } from './commands/simulate.ts'
 import { statusCommand } from './commands/status.ts'
 import { submitCommand } from './commands/submit.ts'
 import { wasmCommand } from './commands/wasm.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
-import { printJson, printNote } from './terminal/output.ts'
+import { printable, printJson, printNote } from './terminal/output.ts'
 
 /** The `askee` command. Heavy packages are loaded by the command that needs them. */
 function askee(): Command {
@@ -20,6 +21,7 @@ function askee(): Command {
     submitCommand(),
     simulateCommand(),
     statusCommand(),
+    doctorCommand(),
     consentCommand(),
     wasmCommand(),
   ]) {
@@ -41,7 +43,7 @@ async function main(argv: string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
       return
     }
-    printNote(`askee: ${errorText(error)}`)
+    printNote(`askee: ${printable(errorText(error))}`)
     if (argv.includes('--json'))
       printJson({ error: { code: codeOf(error), message: (error as Error).message } })
     process.exitCode = exitCodeOf(error)

@@ -13,6 +13,7 @@ import {
   type StatusView,
   type SubmitRequest,
   statusSchema,
+  type TermsRequest,
 } from './schema.ts'
 
 /** Calls throw AskeeError: `client/unreachable`, `client/answer`, or the code that the agent answered with. */
@@ -27,6 +28,9 @@ export interface ControlClient {
   wait(id: string, signal?: AbortSignal): Promise<CampaignView>
   /** What happens in campaigns from now on, until the signal aborts or the agent goes away. */
   events(signal?: AbortSignal): AsyncGenerator<EventView>
+  /** The exact text to show to a person before a grant. */
+  consentText(terms: TermsRequest): Promise<string>
+  /** @throws AskeeError `consent/text` when `textDigest` is not of the text for these terms */
   grant(request: GrantRequest): Promise<ConsentView>
   consents(): Promise<ConsentView[]>
   /** Connects the agent to a peer. */
@@ -83,6 +87,8 @@ export function createControlClient(socket: string): ControlClient {
       })
       for await (const data of eventData(response)) yield eventSchema.parse(JSON.parse(data))
     },
+    consentText: async (terms) =>
+      (await call(z.object({ text: z.string() }), 'POST', '/v1/consents/text', terms)).text,
     grant: (request) => call(consentSchema, 'POST', '/v1/consents', request),
     consents: () => call(z.array(consentSchema), 'GET', '/v1/consents'),
     dial: (address) => call(z.object({ node: z.string() }), 'POST', '/v1/peers', { address }),

@@ -78,7 +78,8 @@ export const campaignListSchema = z.array(
   }),
 )
 
-export const grantSchema = z.strictObject({
+/** What a volunteer would allow; the agent makes the text of it. */
+export const termsSchema = z.strictObject({
   /** Node id of the requester. */
   requester: z.string().max(64),
   purpose: z.string().min(1).max(2000),
@@ -90,9 +91,11 @@ export const grantSchema = z.strictObject({
   bandwidthMbpsMax: z.number().min(0),
   maxDurationHours: z.number().positive().max(48),
   minReputation: z.number().min(0).max(1),
-  /** SHA-256 of the text that the person was shown. */
-  textDigest: digest,
 })
+export type TermsRequest = z.output<typeof termsSchema>
+
+/** Terms and the SHA-256 of the very text that the person was shown for them. */
+export const grantSchema = termsSchema.extend({ textDigest: digest })
 export type GrantRequest = z.output<typeof grantSchema>
 
 export const consentSchema = z.object({
@@ -117,6 +120,12 @@ export const statusSchema = z.object({
     engineVersion: z.string(),
     tier: z.string(),
     layers: z.array(z.string()),
+    /** Every layer the executor knows of, the missing ones too. */
+    report: z
+      .array(z.object({ name: z.string(), state: z.enum(['enforced', 'missing']), detail: z.string() }))
+      .default([]),
+    /** Why no stronger executor was taken. */
+    reason: z.string().optional(),
   }),
   worker: z.object({
     slots: z.number().int(),

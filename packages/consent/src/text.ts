@@ -21,7 +21,7 @@ export function consentText(grant: Omit<ConsentGrant, 'textDigest'>): string {
     `Until when:     ${hours(grant.lifetime / 3_600_000)} from the grant`,
     `Each task:      at most ${hours(tasks.maxDurationHours)} and ${resources.ramMbMax} MiB of memory`,
     `Processor:      up to ${resources.cpuPercentMax} % (written down, not yet enforced by this version)`,
-    `Storage:        up to ${resources.storageGbMax} GB for programs and data of this work`,
+    `Storage:        up to ${resources.storageGbMax} GB for programs and data (the agent's own limit is enforced, this one not yet)`,
     `Network:        up to ${resources.bandwidthMbpsMax} Mbit/s (written down, not yet enforced by this version)`,
     'What leaves:    results of the tasks, how much work they took, and this consent. No files of yours.',
     'Others learn:   the IP address of this machine, and that it takes part.',

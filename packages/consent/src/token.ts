@@ -67,6 +67,7 @@ export type ConsentErrorCode =
   | 'consent/kind'
   | 'consent/limits'
   | 'consent/unknown'
+  | 'consent/text'
 
 const nodeId = z.string().refine(isNodeId, 'expected the peer id of an Ed25519 key')
 const seconds = z.number().int().min(0).max(1e11)

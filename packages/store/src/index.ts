@@ -4,3 +4,4 @@
  */
 export { type BlockStoreInit, createBlockStore } from './blocks.ts'
 export { type Database, type Migration, openDatabase } from './database.ts'
+export { lockDirectory } from './lock.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { digestOf, errorCode } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import { afterAll, describe, expect, it } from 'vitest'
-import { createBlockStore, openDatabase } from '../src/index.ts'
+import { createBlockStore, lockDirectory, openDatabase } from '../src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'askee-store-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -77,6 +77,27 @@ describe('database', () => {
       database.close()
       for (const rest of ['-wal', '-shm']) rmSync(path + rest, { force: true })
     }
+  })
+})
+
+describe('lock of a directory', () => {
+  it('STO-2 lets one process at a time have a directory, and the next one after kill -9', async () => {
+    const path = join(folder, 'locked')
+    const script = `
+      import { lockDirectory } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)}
+      lockDirectory(${JSON.stringify(path)})
+      console.log('locked')
+      setInterval(() => {}, 1000)`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    expect(codeOf(() => lockDirectory(path))).toBe('store/in-use')
+    child.kill('SIGKILL')
+    await new Promise((resolve) => child.once('close', resolve))
+    const release = lockDirectory(path)
+    release()
+    lockDirectory(path)()
   })
 })
 

@@ -4,6 +4,7 @@ import type { Requester } from '@askee/compute'
 import { AskeeError, type Logger, type Startable } from '@askee/core'
 import fastify from 'fastify'
 import { campaignRoutes } from './campaigns.ts'
+import { type ConsentRouteParts, consentRoutes } from './consents.ts'
 import { eventRoutes } from './events.ts'
 import { type NodeRouteParts, nodeRoutes } from './node.ts'
 import { sendProblem } from './problem.ts'
@@ -11,7 +12,7 @@ import { sendProblem } from './problem.ts'
 /** Largest JSON body: a campaign of 100,000 inputs names 64 characters for each. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024
 
-export interface ControlServerParts extends NodeRouteParts {
+export interface ControlServerParts extends NodeRouteParts, ConsentRouteParts {
   readonly requester: Requester
   readonly logger: Logger
 }
@@ -33,6 +34,7 @@ export function createControlServer(parts: ControlServerParts, socket: string, s
     ),
   )
   campaignRoutes(server, parts)
+  consentRoutes(server, parts)
   eventRoutes(server, parts)
   nodeRoutes(server, parts, stop)
 

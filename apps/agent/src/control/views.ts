@@ -1,7 +1,8 @@
-import type { CampaignView, ConsentView } from '@askee/client'
+import type { CampaignView, ConsentView, StatusView } from '@askee/client'
 import type { CampaignReport } from '@askee/compute'
 import type { ConsentClaims } from '@askee/consent'
 import type { Timestamp } from '@askee/core'
+import type { EngineDescription } from '@askee/sandbox'
 
 /** A campaign as the control API shows it. */
 export function campaignView(report: CampaignReport): CampaignView {
@@ -46,5 +47,19 @@ export function consentView(claims: ConsentClaims, now: Timestamp): ConsentView 
     kinds: [...claims.permissions.tasks.kinds],
     expires: claims.expires,
     live: now < claims.expires,
+  }
+}
+
+/** What runs the tasks, and every layer that holds them or does not. */
+export function executorView(description: EngineDescription): StatusView['executor'] {
+  const { name, engine, engineVersion, tier, layers, report = [], reason } = description
+  return {
+    name,
+    engine,
+    engineVersion,
+    tier,
+    layers: [...layers],
+    report: [...report],
+    ...(reason === undefined ? {} : { reason }),
   }
 }

@@ -1,6 +1,7 @@
+import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command, Option } from 'commander'
 import { printJson, printNote } from '../terminal/output.ts'
-import { decimal, defaultDataDirectory, integer, repeated } from './options.ts'
+import { decimal, defaultDataDirectory, executorOption, integer, repeated } from './options.ts'
 
 interface AgentOptions {
   data: string
@@ -11,6 +12,7 @@ interface AgentOptions {
   mdns: boolean
   slots: number
   storageGb: number
+  executor: ExecutorPolicy
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   lifeline?: boolean
   json?: boolean
@@ -39,6 +41,7 @@ export function agentCommand(): Command {
     .option('--no-mdns', 'do not look for peers on the local network')
     .option('--slots <count>', 'tasks run at once', integer(1, 256), 1)
     .option('--storage-gb <size>', 'programs and data of tasks kept at most', decimal(0.01, 100_000), 1)
+    .addOption(executorOption())
     .addOption(
       new Option('--log-level <level>', 'lowest level logged')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
@@ -61,6 +64,7 @@ async function runAgent(options: AgentOptions): Promise<void> {
     localDiscovery: options.mdns ? 'mdns' : 'off',
     slots: options.slots,
     storageBytes: Math.round(options.storageGb * 1e9),
+    executor: options.executor,
     logLevel: options.logLevel,
   })
   if (options.json === true) {

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
-import { consentText, TASK_KINDS, type TaskKind, textDigest } from '@askee/consent'
-import { AskeeError, type NodeId } from '@askee/core'
+import { TASK_KINDS, type TaskKind, textDigest } from '@askee/consent'
+import { AskeeError } from '@askee/core'
 import { Command } from 'commander'
 import { printable, printData, printJson, printNote } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
@@ -78,28 +78,7 @@ export function consentCommand(): Command {
 
 async function grant(options: GrantOptions): Promise<void> {
   const client = controlClient(options)
-  const permissions = {
-    resources: {
-      cpuPercentMax: options.cpuPercent,
-      ramMbMax: options.ramMb,
-      storageGbMax: options.storageGb,
-      bandwidthMbpsMax: options.bandwidthMbps,
-    },
-    tasks: { kinds: options.kinds, minReputation: 0, maxDurationHours: options.taskHours },
-    monitoring: { userActivityYield: true, resourceMonitoring: true, auditLogging: true },
-  }
-  const status = await client.status()
-  const terms = consentText({
-    subject: status.node as NodeId,
-    audience: options.requester as NodeId,
-    lifetime: options.hours * 3_600_000,
-    permissions,
-    purpose: printable(options.purpose),
-  })
-  const hash = textDigest(terms)
-  printNote(`${terms}\n\nHash of these terms: ${hash}\n`)
-  await agree(hash, options.acceptTerms)
-  const consent = await client.grant({
+  const terms = {
     requester: options.requester,
     purpose: printable(options.purpose),
     kinds: options.kinds,
@@ -110,8 +89,12 @@ async function grant(options: GrantOptions): Promise<void> {
     bandwidthMbpsMax: options.bandwidthMbps,
     maxDurationHours: options.taskHours,
     minReputation: 0,
-    textDigest: hash,
-  })
+  }
+  const text = await client.consentText(terms)
+  const hash = textDigest(text)
+  printNote(`${text}\n\nHash of these terms: ${hash}\n`)
+  await agree(hash, options.acceptTerms)
+  const consent = await client.grant({ ...terms, textDigest: hash })
   if (options.json === true) printJson(consent)
   else printData(`granted until ${new Date(consent.expires).toISOString()} (consent ${consent.id})`)
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { type ControlClient, createControlClient } from '@askee/client'
-import { InvalidArgumentError } from 'commander'
+import type { ExecutorPolicy } from '@askee/sandbox'
+import { InvalidArgumentError, Option } from 'commander'
 import envPaths from 'env-paths'
 
 /** Where an agent keeps its things when nothing else is said. */
@@ -53,4 +54,16 @@ export function listOf<T extends string>(
 /** Collects a repeated option. */
 export function repeated(text: string, previous: readonly string[] = []): string[] {
   return [...previous, text]
+}
+
+const EXECUTORS: readonly ExecutorPolicy[] = ['best', 'native', 'portable']
+
+/** `--executor best|native|portable`, default `best`. */
+export function executorOption(): Option {
+  return new Option(
+    '--executor <kind>',
+    'what runs tasks: native containment, V8 in a process, or the best there is',
+  )
+    .choices([...EXECUTORS])
+    .default('best')
 }

@@ -1,8 +1,9 @@
+import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command } from 'commander'
 import { EXIT } from '../exit.ts'
 import { FAULT_KINDS, type FaultKind, simulationOptions } from '../simulate/options.ts'
 import { printData, printJson } from '../terminal/output.ts'
-import { integer, listOf, repeated } from './options.ts'
+import { executorOption, integer, listOf } from './options.ts'
 
 interface SimulateOptions {
   nodes: number
@@ -13,6 +14,7 @@ interface SimulateOptions {
   module?: string
   input?: string[]
   seed: number
+  executor: ExecutorPolicy
   json?: boolean
 }
 
@@ -32,10 +34,11 @@ export function simulateCommand(): Command {
       `how they misbehave: ${FAULT_KINDS.join(', ')} (default: all)`,
       listOf(FAULT_KINDS),
     )
-    .option('--workload <name>', 'only this workload, repeatable', repeated)
+    .option('--workload <name...>', 'only these workloads')
     .option('--module <file>', 'a module of your own instead of the workloads')
-    .option('--input <file>', 'with --module: one task an input, repeatable', repeated)
+    .option('--input <file...>', 'with --module: one task an input')
     .option('--seed <number>', 'draws the faults', integer(0, 4_294_967_295), 1)
+    .addOption(executorOption())
     .option('--json', 'print one object and nothing else on standard output')
     .action(run)
 }

@@ -23,6 +23,7 @@ export function statusCommand(): Command {
       printData(
         `executor  ${executor.name}: ${executor.engine} ${executor.engineVersion}, containment "${executor.tier}"`,
       )
+      if (executor.reason !== undefined) printData(`          ${executor.reason}`)
       printData(`tasks     ${worker.completed} completed, ${worker.failed} failed, ${worker.refused} refused`)
       printData(
         `storage   ${(status.storage.bytes / 1e6).toFixed(1)} of ${(status.storage.maxBytes / 1e6).toFixed(0)} MB`,

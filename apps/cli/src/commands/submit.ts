@@ -7,7 +7,7 @@ import { Command, Option } from 'commander'
 import { EXIT, usageError } from '../exit.ts'
 import { isFancy, printable, printData, printJson, printNote } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
-import { controlClient, integer, repeated } from './options.ts'
+import { controlClient, integer } from './options.ts'
 
 interface SubmitOptions {
   data?: string
@@ -34,11 +34,7 @@ export function submitCommand(): Command {
   return new Command('submit')
     .description('run a module on the machines of volunteers who consented, each input on 2f+1 of them')
     .argument('<module>', 'WebAssembly module (docs/determinism.md says what a task imports and exports)')
-    .option(
-      '--input <file>',
-      'one task an input, repeatable; without any, one task with an empty input',
-      repeated,
-    )
+    .option('--input <file...>', 'one task an input; without any, one task with an empty input')
     .option('--purpose <text>', 'what for, in plain words; volunteers read it', 'unspecified work')
     .addOption(new Option('--kind <kind>', 'kind of work').choices(TASK_KINDS).default('scientific-compute'))
     .option('--f <count>', 'wrong answers tolerated per task', integer(0, 10), 1)

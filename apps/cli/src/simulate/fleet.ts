@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type ControlClient, createControlClient } from '@askee/client'
 import { AskeeError } from '@askee/core'
+import type { ExecutorPolicy } from '@askee/sandbox'
 import { z } from 'zod'
 import type { FaultKind } from './options.ts'
 
@@ -14,6 +15,10 @@ import type { FaultKind } from './options.ts'
 const START_TIMEOUT_MS = 60_000
 /** Time given to stop by itself before it is killed. */
 const STOP_TIMEOUT_MS = 3_000
+
+/** A crashed agent comes back after this long, each time later. */
+const FIRST_RESTART_MS = 100
+const LONGEST_RESTART_MS = 5_000
 
 const AGENT = fileURLToPath(new URL('../../bin/askee.js', import.meta.url))
 const FAULTY_AGENT = fileURLToPath(new URL('./faults/main.ts', import.meta.url))
@@ -35,6 +40,7 @@ interface AgentPlan {
   readonly bootstrap: readonly string[]
   readonly faults: readonly FaultKind[]
   readonly seed: number
+  readonly executor: ExecutorPolicy
 }
 
 /** Real agents in processes of their own, in one temporary folder, gone when the fleet stops or this process dies. */
@@ -85,6 +91,8 @@ export class Fleet {
     const args = [
       '--data',
       join(this.#directory, plan.name),
+      '--executor',
+      plan.executor,
       ...(plan.faults.length === 0
         ? [
             '--listen',
@@ -113,7 +121,10 @@ export class Fleet {
       this.#children.delete(plan.name)
       if (this.#stopping) return
       agent.crashes++
-      this.#keepAlive(plan, agent, this.#spawn(plan))
+      const wait = Math.min(LONGEST_RESTART_MS, FIRST_RESTART_MS * 2 ** Math.min(agent.crashes, 8))
+      setTimeout(() => {
+        if (!this.#stopping) this.#keepAlive(plan, agent, this.#spawn(plan))
+      }, wait)
     })
   }
 }

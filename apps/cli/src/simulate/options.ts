@@ -1,8 +1,12 @@
+import type { ExecutorPolicy } from '@askee/sandbox'
 import { usageError } from '../exit.ts'
 
 /** How a node of the simulation misbehaves. */
 export const FAULT_KINDS = ['liar', 'copier', 'colluder', 'crasher', 'silent', 'slow'] as const
 export type FaultKind = (typeof FAULT_KINDS)[number]
+
+/** A campaign's largest f (packages/compute, manifest). */
+const MAX_F = 10
 
 export interface SimulationOptions {
   /** Workers; the requester is one agent more. */
@@ -14,6 +18,8 @@ export interface SimulationOptions {
   readonly workloads: readonly string[]
   readonly module?: { readonly file: string; readonly inputs: readonly string[] }
   readonly seed: number
+  /** Of every agent and of the reference. */
+  readonly executor: ExecutorPolicy
 }
 
 /**
@@ -30,12 +36,15 @@ export function simulationOptions(
     module?: string
     input?: readonly string[]
     seed: number
+    executor?: ExecutorPolicy
   },
   known: readonly string[],
 ): SimulationOptions {
   const { nodes, faulty, seed } = given
   if (faulty > nodes) throw usageError(`--faulty ${faulty} is more than --nodes ${nodes}`)
   const f = given.f ?? Math.max(1, faulty)
+  if (f > MAX_F)
+    throw usageError(`f = ${f}: at most ${MAX_F} wrong answers per task can be tolerated; give --f`)
   if (f + 1 > nodes) {
     throw usageError(
       `f = ${f} needs at least ${f + 1} nodes to agree, and ${2 * f + 1} to vote in full; --nodes is ${nodes}`,
@@ -56,6 +65,7 @@ export function simulationOptions(
     workloads: given.module === undefined ? (given.workload ?? known) : [],
     ...(given.module === undefined ? {} : { module: { file: given.module, inputs: given.input ?? [] } }),
     seed,
+    executor: given.executor ?? 'best',
   }
 }
 

@@ -1,5 +1,5 @@
 import { AskeeError, silentLogger, systemClock, systemTimers } from '@askee/core'
-import { createPortableExecutor, type ExecutionLimits, type TaskResult } from '@askee/sandbox'
+import { chooseExecutor, type ExecutionLimits, type ExecutorPolicy, type TaskResult } from '@askee/sandbox'
 import { instrument } from '@askee/wasm'
 
 /** Runs tasks here, alone, through the same executor: what an undisturbed machine answers. */
@@ -9,11 +9,15 @@ export interface Reference {
 }
 
 /** @throws AskeeError `wasm/*` when the module is refused */
-export async function createReference(module: Uint8Array, limits: ExecutionLimits): Promise<Reference> {
+export async function createReference(
+  module: Uint8Array,
+  limits: ExecutionLimits,
+  policy: ExecutorPolicy,
+): Promise<Reference> {
   const { bytes } = instrument(module, { abi: 'askee', maxMemoryBytes: limits.memoryBytes })
-  const executor = createPortableExecutor(
+  const executor = chooseExecutor(
     { clock: systemClock, timers: systemTimers, logger: silentLogger },
-    {},
+    { policy },
   )
   await executor.start()
   return {

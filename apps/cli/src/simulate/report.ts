@@ -15,6 +15,13 @@ const COLUMNS: readonly Column[] = [
 /** Longest answer shown whole. */
 const MAX_ANSWER = 34
 
+/** What ran the tasks, in words. */
+const EXECUTORS: Readonly<Record<string, string>> = {
+  native: 'executor: native (wasmtime under the warden)',
+  portable: 'executor: portable (V8 in a Node process; askee doctor says what native containment lacks here)',
+  mixed: 'executor: mixed (native on some nodes, portable on others)',
+}
+
 /** The simulation's end as people read it. */
 export function formatReport(report: SimulationReport): string {
   const rows = report.workloads.map((w) => [
@@ -35,7 +42,8 @@ export function formatReport(report: SimulationReport): string {
   const lines = [
     formatTable(COLUMNS, rows),
     '',
-    `${report.nodes} nodes, ${report.faulty} faulty, f = ${report.f}, executor "${report.executor}", seed ${report.seed}`,
+    `${report.nodes} nodes, ${report.faulty} faulty, f = ${report.f}, seed ${report.seed}`,
+    EXECUTORS[report.executor] ?? `executor: ${report.executor}`,
     `${tasks} tasks, ${report.replicasPerTask} replicas each, ${report.tasksPerSecond} verified tasks/s, ${report.wallSeconds} s in all`,
     `accused: ${report.accused.length === 0 ? 'nobody' : report.accused.map((id) => `…${id.slice(-8)}`).join(', ')}${report.honestAccused > 0 ? ` — ${report.honestAccused} of them honest!` : ''}`,
     '',

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { CampaignView } from '@askee/client'
-import { consentText, TASK_KINDS, textDigest } from '@askee/consent'
-import { AskeeError, type Fuel, type NodeId } from '@askee/core'
-import type { ExecutionLimits } from '@askee/sandbox'
+import { TASK_KINDS, textDigest } from '@askee/consent'
+import { AskeeError, type Fuel } from '@askee/core'
+import type { ExecutionLimits, ExecutorPolicy } from '@askee/sandbox'
 import { carryOut, loadModule, WORKLOADS } from '@askee/workloads'
 import { runRound } from './campaigns.ts'
 import { Fleet, type FleetAgent } from './fleet.ts'
@@ -49,7 +49,7 @@ export async function simulate(options: SimulationOptions, signal: AbortSignal):
   try {
     signal.throwIfAborted()
     const { requester, workers } = await startMesh(fleet, options, progress, signal)
-    const executor = (await requester.client.status()).executor.name
+    const executor = await executorOf(workers)
     progress.phase(`computing on ${options.nodes} nodes, ${options.faulty} of them faulty`)
     const events = followEvents(requester, progress, signal)
     const runs = await Promise.all(jobs.map((job) => runJob(job, requester, options.f, progress, signal)))
@@ -64,7 +64,7 @@ export async function simulate(options: SimulationOptions, signal: AbortSignal):
 }
 
 async function prepareJobs(options: SimulationOptions): Promise<Job[]> {
-  if (options.module !== undefined) return [await moduleJob(options.module)]
+  if (options.module !== undefined) return [await moduleJob(options.module, options.executor)]
   const jobs: Job[] = []
   for (const name of options.workloads) {
     const workload = WORKLOADS.get(name)
@@ -78,7 +78,7 @@ async function prepareJobs(options: SimulationOptions): Promise<Job[]> {
     jobs.push({
       name,
       expected: workload.expected('default'),
-      reference: await createReference(module, limits),
+      reference: await createReference(module, limits, options.executor),
       run: (round) => carryOut(workload.plan('default'), round),
       module,
       limits,
@@ -89,13 +89,16 @@ async function prepareJobs(options: SimulationOptions): Promise<Job[]> {
   return jobs
 }
 
-async function moduleJob(given: { file: string; inputs: readonly string[] }): Promise<Job> {
+async function moduleJob(
+  given: { file: string; inputs: readonly string[] },
+  executor: ExecutorPolicy,
+): Promise<Job> {
   const module = new Uint8Array(await readFile(given.file))
   const inputs = await Promise.all(given.inputs.map(async (file) => new Uint8Array(await readFile(file))))
   return {
     name: given.file,
     expected: null,
-    reference: await createReference(module, MODULE_LIMITS),
+    reference: await createReference(module, MODULE_LIMITS, executor),
     run: async (round) => {
       await round(inputs.length === 0 ? [new Uint8Array()] : inputs)
       return null
@@ -115,14 +118,16 @@ async function startMesh(
 ): Promise<{ requester: FleetAgent; workers: FleetAgent[] }> {
   progress.phase(`starting ${options.nodes + 1} agents`)
   const faults = faultsByNode(options)
-  const requester = await fleet.launch({ name: 'requester', bootstrap: [], faults: [], seed: options.seed })
+  const { seed, executor } = options
+  const requester = await fleet.launch({ name: 'requester', bootstrap: [], faults: [], seed, executor })
   const workers = await Promise.all(
     Array.from({ length: options.nodes }, (_, i) =>
       fleet.launch({
         name: `worker-${i + 1}`,
         bootstrap: requester.addresses,
         faults: faults[i] ?? [],
-        seed: options.seed,
+        seed,
+        executor,
       }),
     ),
   )
@@ -132,35 +137,30 @@ async function startMesh(
   return { requester, workers }
 }
 
+/** What the workers run tasks on: an executor's name, or `mixed`. */
+async function executorOf(workers: readonly FleetAgent[]): Promise<string> {
+  const names = new Set<string>()
+  for (const worker of workers) names.add((await worker.client.status()).executor.name)
+  const [name = 'mixed'] = names
+  return names.size === 1 ? name : 'mixed'
+}
+
 /** The volunteer of a simulated node agrees, within limits, as a person would with `askee consent grant`. */
 async function grantTo(worker: FleetAgent, requester: string): Promise<void> {
-  const purpose = 'local simulation of Askee'
-  const permissions = {
-    resources: { cpuPercentMax: 100, ramMbMax: 512, storageGbMax: 1, bandwidthMbpsMax: 1000 },
-    tasks: { kinds: TASK_KINDS, minReputation: 0, maxDurationHours: 1 },
-    monitoring: { userActivityYield: false, resourceMonitoring: true, auditLogging: true },
-  }
-  const lifetime = 3_600_000
-  const text = consentText({
-    subject: worker.node as NodeId,
-    audience: requester as NodeId,
-    lifetime,
-    permissions,
-    purpose,
-  })
-  await worker.client.grant({
+  const terms = {
     requester,
-    purpose,
+    purpose: 'local simulation of Askee',
     kinds: [...TASK_KINDS],
-    lifetimeMs: lifetime,
-    cpuPercentMax: permissions.resources.cpuPercentMax,
-    ramMbMax: permissions.resources.ramMbMax,
-    storageGbMax: permissions.resources.storageGbMax,
-    bandwidthMbpsMax: permissions.resources.bandwidthMbpsMax,
-    maxDurationHours: permissions.tasks.maxDurationHours,
+    lifetimeMs: 3_600_000,
+    cpuPercentMax: 100,
+    ramMbMax: 512,
+    storageGbMax: 1,
+    bandwidthMbpsMax: 1000,
+    maxDurationHours: 1,
     minReputation: 0,
-    textDigest: textDigest(text),
-  })
+  }
+  const text = await worker.client.consentText(terms)
+  await worker.client.grant({ ...terms, textDigest: textDigest(text) })
 }
 
 async function untilMet(requester: FleetAgent, nodes: number, signal: AbortSignal): Promise<void> {

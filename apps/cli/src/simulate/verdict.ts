@@ -39,6 +39,7 @@ export interface SimulationReport {
   readonly faulty: number
   readonly f: number
   readonly seed: number
+  /** `native`, `portable`, or `mixed` when the workers differ. */
   readonly executor: string
   readonly workloads: readonly WorkloadVerdict[]
   readonly replicasPerTask: number

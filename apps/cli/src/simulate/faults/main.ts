@@ -4,9 +4,10 @@
  */
 import { DEFAULT_INIT, startAgent } from '@askee/agent'
 import type { NodeId } from '@askee/core'
+import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command } from 'commander'
 import { untilTold } from '../../commands/agent.ts'
-import { integer, listOf, repeated } from '../../commands/options.ts'
+import { executorOption, integer, listOf, repeated } from '../../commands/options.ts'
 import { printJson } from '../../terminal/output.ts'
 import { FAULT_KINDS, type FaultKind } from '../options.ts'
 import type { Mischief } from './draw.ts'
@@ -18,8 +19,9 @@ const options = new Command()
   .option('--bootstrap <multiaddr>', '', repeated, [])
   .requiredOption('--faults <list>', '', listOf(FAULT_KINDS))
   .requiredOption('--seed <number>', '', integer(0, 4_294_967_295))
+  .addOption(executorOption())
   .parse()
-  .opts<{ data: string; bootstrap: string[]; faults: FaultKind[]; seed: number }>()
+  .opts<{ data: string; bootstrap: string[]; faults: FaultKind[]; seed: number; executor: ExecutorPolicy }>()
 
 const mischief: Mischief = { kinds: options.faults, seed: options.seed }
 let self = '' as NodeId
@@ -33,6 +35,7 @@ const agent = await startAgent(
     bootstrap: options.bootstrap,
     network: 'local',
     localDiscovery: 'off',
+    executor: options.executor,
     logLevel: 'silent',
   },
   {

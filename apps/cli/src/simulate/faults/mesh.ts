@@ -27,7 +27,9 @@ interface Seen {
 
 /**
  * The worker's view of the mesh on a faulty node: leases of "silent" tasks are left out of every heartbeat, and leases of
- * all tasks are noted for the copier, who shows them to other workers as if it were their requester.
+ * all tasks are noted for the copier, who asks other workers to reveal as if it were their requester. The ids of other
+ * nodes' leases are random and known to nobody else, so it can only offer its own; that a worker refuses a stranger who does
+ * know the right id is proven in packages/compute/test/doors.test.ts.
  */
 export function faultyMesh(mesh: Mesh, mischief: Mischief): { mesh: Mesh; stolen: StolenAnswers } {
   const seen = new Map<LeaseId, Seen>()

@@ -1,0 +1,28 @@
+/** What would bring a missing layer, by the beginning of its name. The words are those of docs/containment.md. */
+const REMEDIES: readonly (readonly [string, string])[] = [
+  [
+    'kernel isolation',
+    'build the native containment (node scripts/build-native.ts) and start with --executor best or native',
+  ],
+  ['processor share', 'the native executor enforces it: build it with node scripts/build-native.ts'],
+  [
+    'cgroup-',
+    'start the agent in a systemd user scope with Delegate=yes (systemd-run --user --scope -p Delegate=yes askee agent); without it the duty cycle and the memory watch stand in',
+  ],
+  [
+    'user-namespace',
+    'allow unprivileged user namespaces (on Ubuntu 24.04 and later by an AppArmor profile for the warden)',
+  ],
+  ['landlock', 'a kernel with Landlock (5.13 and later) that has it among its active security modules'],
+  ['seccomp', 'a kernel with seccomp filters (CONFIG_SECCOMP_FILTER)'],
+  ['autogroup', 'nothing to do: the kernel allows one change in 100 ms, the next task tries again'],
+]
+const NAMESPACES = /-namespace$|^empty-root$|^no-capabilities$|^host-name$/
+
+/** @param layer name of a layer in an executor's report */
+export function remedyFor(layer: string): string {
+  const known = REMEDIES.find(([start]) => layer.startsWith(start))
+  if (known !== undefined) return known[1]
+  if (NAMESPACES.test(layer)) return 'it comes with user namespaces: allow unprivileged ones'
+  return 'see docs/containment.md'
+}
