@@ -120,7 +120,8 @@ class NativeExecutor implements Executor {
     let hello = ''
     const { process, ready } = startWarden(this.#components.timers, {
       warden: this.#init.binaries.warden,
-      policy: basicPolicy(this.#policyInit('process')),
+      // Less than a whole processor, so that what limits it is seen too.
+      policy: `${basicPolicy(this.#policyInit('process'))}\ncpu-percent 50`,
       tier: 'process',
       startTimeout: this.#startTimeout(),
       acceptHello: (configuration) => {

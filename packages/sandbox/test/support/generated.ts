@@ -1,0 +1,52 @@
+import type { Fuel } from '@askee/core'
+import { instrument } from '@askee/wasm'
+import { generateModule } from '@askee/wasm/testing'
+import type { ExecutionRequest, Executor } from '../../src/index.ts'
+import { told } from '../../src/testing/index.ts'
+
+const INPUT = Uint8Array.from({ length: 40 }, (_, index) => index * 7)
+const OUTPUT_BYTES = 65_536
+/** Generated modules declare at most three pages. */
+const MEMORY_BYTES = 4 * 65_536
+
+/** The task of a seed: `run` and `step` by turns; every fifth has so little fuel that most run out of it. */
+export function generatedRequest(seed: number): ExecutionRequest {
+  const entry = seed % 2 === 0 ? 'run' : 'step'
+  const { bytes } = instrument(generateModule(seed, { entry, nan: 'seen' }), { abi: 'askee' })
+  const fuel = (seed % 5 === 0 ? 1_000n : 10_000_000n) as Fuel
+  const limits = { fuel, memoryBytes: MEMORY_BYTES, outputBytes: OUTPUT_BYTES, wallTime: 120_000 }
+  return { module: bytes, input: INPUT, limits }
+}
+
+/** What `executor` says of each seed, `width` at a time. */
+export async function answersOf(
+  executor: Executor,
+  seeds: readonly number[],
+  width: number,
+): Promise<Map<number, string>> {
+  const answers = new Map<number, string>()
+  const waiting = [...seeds]
+  const work = async (): Promise<void> => {
+    for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
+      const execution = await executor.execute(generatedRequest(seed))
+      const outcome = await execution.outcome
+      answers.set(seed, outcome.kind === 'fault' ? `${outcome.code}: ${outcome.message}` : told(outcome))
+    }
+  }
+  await Promise.all(Array.from({ length: width }, work))
+  return answers
+}
+
+/** Seeds on which the answers differ, with what each said. */
+export function disagreements(named: Readonly<Record<string, ReadonlyMap<number, string>>>): string[] {
+  const [first, ...others] = Object.entries(named)
+  if (first === undefined) return []
+  const differing = [...first[1].keys()].filter((seed) =>
+    others.some(([, answers]) => answers.get(seed) !== first[1].get(seed)),
+  )
+  return differing.map((seed) =>
+    [`seed ${seed}`, ...Object.entries(named).map(([name, answers]) => `${name}: ${answers.get(seed)}`)].join(
+      '\n  ',
+    ),
+  )
+}
