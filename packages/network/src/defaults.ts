@@ -90,6 +90,16 @@ export const BULK_BYTES = 64 * KIB
 export const WRITE_BACKLOG_BYTES = 2 * MIB
 /** Requests of one stream answered at once, all protocols together. */
 export const MAX_SERVED_AT_ONCE = 1024
+/** Bytes of one peer's requests that are arriving or being answered; a single larger one is let in too. */
+export const MAX_PEER_INFLOW_BYTES = 16 * MIB
+/** The same of all peers: what a laptop can spare. */
+export const MAX_INFLOW_BYTES = 256 * MIB
+/** What every peer may hold even when others fill all that: else a few could shut everybody out. */
+export const FAIR_INFLOW_BYTES = 2 * MIB
+/** A frame that was begun must be whole within this time and what its bytes take on the slowest link. */
+export const FRAME_TIMEOUT_MS = 20 * SECOND_MS
+/** 128 kbit/s: below that nothing here works. */
+export const SLOWEST_BYTES_PER_SECOND = 16 * KIB
 /** Request streams that one connection may open: two kinds, and as many again while they are replaced. */
 export const MAX_REQUEST_STREAMS = 4
 

@@ -68,7 +68,8 @@ export async function nodeOptions(
     addresses: {
       listen: [
         ...(init.listen ?? ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']),
-        ...(relayClient && open ? ['/p2p-circuit'] : []),
+        // Named relays only: looking for them walks the DHT without end, at full speed while nobody is there.
+        ...(relayClient && open ? (init.bootstrap ?? []).map((relay) => `${relay}/p2p-circuit`) : []),
       ],
       appendAnnounce: [...(init.announce ?? [])],
     },

@@ -84,6 +84,13 @@ describe('frames of request streams', () => {
     }
   })
 
+  it('NET-5 that only promise many bytes take none of memory', () => {
+    const { reader } = collector()
+    const before = process.memoryUsage().arrayBuffers
+    reader.push(frameHead(FRAME_KINDS.answer, 1, new Uint8Array(300), MAX_FRAME_BYTES - 400))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000)
+  })
+
   it('NET-5 of random bytes never throw anything but a coded error', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 10 }), (chunks) => {

@@ -3,6 +3,7 @@ import type { Stream } from '@libp2p/interface'
 import { OFFENCE_LIE, OFFENCE_MALFORMED, REQUEST_TIMEOUT_MS, RESPONSE_BYTES } from '../defaults.ts'
 import { refusedError } from '../errors.ts'
 import type { Offences } from '../offences.ts'
+import { FrameWatch } from './frame-watch.ts'
 import { FrameWriter } from './frame-writer.ts'
 import {
   decodeRefusal,
@@ -40,19 +41,28 @@ export class RequestChannel implements FrameSink {
     this.#offences = offences
     this.#writer = new FrameWriter(stream)
     const reader = new FrameReader(this)
+    const offend = (error: unknown): void => {
+      watch.stop()
+      const failure = error instanceof AskeeError ? error : malformed(errorText(error))
+      if (failure.code === 'mesh/malformed') offences.note(to, OFFENCE_MALFORMED, failure.message)
+      this.#fail(new AskeeError('mesh/unreachable', `${to} broke the protocol`, {}, { cause: failure }))
+      stream.abort(failure)
+    }
+    // A half-sent answer would hold up every later one of this stream.
+    const watch = new FrameWatch(reader, timers, (what) => offend(malformed(what)))
     stream.addEventListener('message', (event) => {
       try {
         const { data } = event
         reader.push(data instanceof Uint8Array ? data : data.subarray())
+        watch.look()
       } catch (error) {
-        const failure = error instanceof AskeeError ? error : malformed(errorText(error))
-        if (failure.code === 'mesh/malformed') offences.note(to, OFFENCE_MALFORMED, failure.message)
-        this.#fail(new AskeeError('mesh/unreachable', `${to} broke the protocol`, {}, { cause: failure }))
-        stream.abort(failure)
+        offend(error)
       }
     })
-    const lost = (): void =>
+    const lost = (): void => {
+      watch.stop()
       this.close(new AskeeError('mesh/unreachable', `the connection to ${to} was lost`))
+    }
     stream.addEventListener('remoteCloseWrite', lost)
     stream.addEventListener('close', lost)
   }

@@ -16,6 +16,8 @@ export const FRAME_HEADER_BYTES = 9
 const REQUEST_HEADER_BYTES = 9
 /** A frame is judged when this many bytes of it are there: more than any header. */
 const PEEK_BYTES = FRAME_HEADER_BYTES + REQUEST_HEADER_BYTES + 255
+/** A payload's buffer begins with this and grows with what arrived, not with what the header promised. */
+const FIRST_BUFFER_BYTES = 64 * 1024
 const MAX_TEXT_BYTES = 512
 const MAX_CODE_BYTES = 64
 
@@ -113,16 +115,25 @@ export interface FrameSink {
   frame(head: FrameHead, payload: Uint8Array): void
 }
 
-/** Cuts a byte stream into frames, holding no more than one kept frame. */
+/** Cuts a byte stream into frames, holding no more than twice what arrived of one kept frame. */
 export class FrameReader {
   readonly #sink: FrameSink
   readonly #peek = new Uint8Array(PEEK_BYTES)
   #peeked = 0
   #skip = 0
+  /** Frames that have ended. */
+  #ended = 0
+  #size = 0
   #open: { head: FrameHead; payload: Uint8Array; filled: number } | undefined
 
   constructor(sink: FrameSink) {
     this.#sink = sink
+  }
+
+  /** The frame that has begun and not ended: its number in the stream, and its size as far as it is known. */
+  get unfinished(): { frame: number; bytes: number } | undefined {
+    if (this.#open !== undefined || this.#skip > 0) return { frame: this.#ended, bytes: this.#size }
+    return this.#peeked > 0 ? { frame: this.#ended, bytes: PEEK_BYTES } : undefined
   }
 
   /** @throws AskeeError `mesh/malformed`, and what the sink throws; the stream is of no use afterwards */
@@ -139,16 +150,26 @@ export class FrameReader {
   #skipSome(available: number): number {
     const taken = Math.min(this.#skip, available)
     this.#skip -= taken
+    if (this.#skip === 0) this.#ended++
     return taken
   }
 
   #fill(rest: Uint8Array): number {
     const open = this.#open as { head: FrameHead; payload: Uint8Array; filled: number }
-    const taken = Math.min(open.payload.byteLength - open.filled, rest.byteLength)
+    const taken = Math.min(open.head.payloadBytes - open.filled, rest.byteLength)
+    const needed = open.filled + taken
+    if (needed > open.payload.byteLength) {
+      const grown = new Uint8Array(
+        Math.min(open.head.payloadBytes, Math.max(needed, 2 * open.payload.byteLength)),
+      )
+      grown.set(open.payload.subarray(0, open.filled))
+      open.payload = grown
+    }
     open.payload.set(rest.subarray(0, taken), open.filled)
-    open.filled += taken
-    if (open.filled === open.payload.byteLength) {
+    open.filled = needed
+    if (needed === open.head.payloadBytes) {
       this.#open = undefined
+      this.#ended++
       this.#sink.frame(open.head, open.payload)
     }
     return taken
@@ -160,6 +181,7 @@ export class FrameReader {
     if (total === undefined || total > rest.byteLength) return this.#gather(rest)
     const frame = rest.subarray(0, total)
     const head = headOf(frame, total)
+    this.#ended++
     // Copied, so that a small body does not keep a whole network buffer alive.
     if (this.#sink.open(head) === 'keep') {
       this.#sink.frame(head, new Uint8Array(frame.subarray(FRAME_HEADER_BYTES)))
@@ -183,12 +205,15 @@ export class FrameReader {
     this.#peeked = 0
     const head = headOf(frame, total)
     const first = frame.subarray(FRAME_HEADER_BYTES)
-    if (this.#sink.open(head) === 'skip') {
+    const wanted = this.#sink.open(head) === 'keep'
+    this.#size = total
+    if (frame.byteLength === total) {
+      this.#ended++
+      if (wanted) this.#sink.frame(head, first)
+    } else if (!wanted) {
       this.#skip = total - frame.byteLength
-    } else if (frame.byteLength === total) {
-      this.#sink.frame(head, first)
     } else {
-      const payload = new Uint8Array(head.payloadBytes)
+      const payload = new Uint8Array(Math.min(head.payloadBytes, FIRST_BUFFER_BYTES))
       payload.set(first)
       this.#open = { head, payload, filled: first.byteLength }
     }

@@ -4,9 +4,11 @@ import {
   MAX_REQUEST_TIMEOUT_MS,
   MAX_SERVED_AT_ONCE,
   OFFENCE_MALFORMED,
+  OFFENCE_OVER_RATE,
   OFFENCE_REFUSED,
 } from '../defaults.ts'
 import type { Offences } from '../offences.ts'
+import { FrameWatch } from './frame-watch.ts'
 import { FrameWriter } from './frame-writer.ts'
 import {
   decodeRequestHead,
@@ -18,6 +20,7 @@ import {
   frameHead,
   malformed,
 } from './frames.ts'
+import { Inflow } from './inflow.ts'
 import { type Answer, meshRefusal, type Serving } from './serving.ts'
 
 const NOTHING = new Uint8Array(0)
@@ -30,28 +33,50 @@ export class InboundRequests implements FrameSink {
   readonly #offences: Offences
   readonly #timers: Timers
   readonly #writer: FrameWriter
+  readonly #inflow: Inflow
+  readonly #watch: FrameWatch
   readonly #running = new Map<number, AbortController>()
+  /** Gives back the room of the request that is arriving. */
+  #release: () => void = () => {}
 
-  constructor(from: NodeId, stream: Stream, serving: Serving, offences: Offences, timers: Timers) {
+  /** @param inflow what all streams share; default: this stream alone */
+  constructor(
+    from: NodeId,
+    stream: Stream,
+    serving: Serving,
+    offences: Offences,
+    timers: Timers,
+    inflow: Inflow = new Inflow(),
+  ) {
     this.#from = from
     this.#stream = stream
     this.#serving = serving
     this.#offences = offences
     this.#timers = timers
+    this.#inflow = inflow
     this.#writer = new FrameWriter(stream)
     const reader = new FrameReader(this)
+    const offend = (error: unknown): void => {
+      this.#watch.stop()
+      this.#release()
+      offences.note(from, OFFENCE_MALFORMED, errorText(error))
+      stream.abort(error instanceof Error ? error : new Error(String(error)))
+    }
+    this.#watch = new FrameWatch(reader, timers, (what) => offend(malformed(what)))
     stream.addEventListener('message', (event) => {
       try {
         const { data } = event
         reader.push(data instanceof Uint8Array ? data : data.subarray())
+        this.#watch.look()
         this.#yieldToWriter()
       } catch (error) {
-        offences.note(from, OFFENCE_MALFORMED, errorText(error))
-        stream.abort(error instanceof Error ? error : new Error(String(error)))
+        offend(error)
       }
     })
     stream.addEventListener('remoteCloseWrite', () => void stream.close().catch(() => undefined))
     stream.addEventListener('close', () => {
+      this.#watch.stop()
+      this.#release()
       this.abortAll(new AskeeError('mesh/unreachable', `${from} closed the stream`))
     })
   }
@@ -61,7 +86,10 @@ export class InboundRequests implements FrameSink {
   }
 
   open(head: FrameHead): 'keep' | 'skip' {
-    if (head.kind === FRAME_KINDS.cancel) return 'keep'
+    if (head.kind === FRAME_KINDS.cancel) {
+      if (head.payloadBytes > 0) throw malformed(`a cancel with ${head.payloadBytes} bytes`)
+      return 'keep'
+    }
     if (head.kind !== FRAME_KINDS.request) throw malformed(`kind ${head.kind} from a requester`)
     if (this.#running.has(head.id)) throw malformed(`a second request ${head.id}`)
     const request = decodeRequestHead(head.peek)
@@ -69,7 +97,7 @@ export class InboundRequests implements FrameSink {
       this.#running.size >= MAX_SERVED_AT_ONCE
         ? meshRefusal('mesh/rate-limited', 'too many requests at once')
         : this.#serving.refusal(request.protocol, head.payloadBytes - request.bodyOffset)
-    if (refusal === undefined) return 'keep'
+    if (refusal === undefined) return this.#takeRoom(head)
     // The body still crosses the wire, so asking wrongly again and again is a flood.
     this.#offences.note(this.#from, OFFENCE_REFUSED, `requests for ${request.protocol} refused at the door`)
     this.#reply(head.id, refusal)
@@ -82,6 +110,8 @@ export class InboundRequests implements FrameSink {
       return
     }
     const request = decodeRequestHead(head.peek)
+    const release = this.#release
+    this.#release = () => {}
     const controller = new AbortController()
     const timeout = Math.min(request.timeout, MAX_REQUEST_TIMEOUT_MS)
     const cancelTimer = this.#timers.after(timeout, () =>
@@ -93,9 +123,21 @@ export class InboundRequests implements FrameSink {
       .answer(this.#from, request.protocol, body, request.maxResponseBytes, controller.signal)
       .then((answer) => {
         cancelTimer()
+        release()
         this.#running.delete(head.id)
         if (!controller.signal.aborted) this.#reply(head.id, answer)
       })
+  }
+
+  #takeRoom(head: FrameHead): 'keep' | 'skip' {
+    const release = this.#inflow.take(this.#from, head.payloadBytes)
+    if (release !== undefined) {
+      this.#release = release
+      return 'keep'
+    }
+    this.#offences.note(this.#from, OFFENCE_OVER_RATE, 'more bytes at once than allowed')
+    this.#reply(head.id, meshRefusal('mesh/rate-limited', 'too many bytes at once'))
+    return 'skip'
   }
 
   #reply(id: number, answer: Answer): void {
@@ -111,8 +153,12 @@ export class InboundRequests implements FrameSink {
   #yieldToWriter(): void {
     if (!this.#writer.full || this.#stream.readStatus !== 'readable') return
     this.#stream.pause()
+    // What is not read cannot end.
+    this.#watch.stop()
     const resume = (): void => {
-      if (this.#stream.readStatus === 'paused') this.#stream.resume()
+      if (this.#stream.readStatus !== 'paused') return
+      this.#stream.resume()
+      this.#watch.look()
     }
     // Resuming throws when the connection has gone meanwhile; then there is nothing left to read.
     this.#writer

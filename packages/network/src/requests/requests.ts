@@ -15,6 +15,7 @@ import { dialError, refusedError } from '../errors.ts'
 import type { Offences } from '../offences.ts'
 import { RequestChannel } from './channel.ts'
 import { InboundRequests } from './inbound.ts'
+import { Inflow } from './inflow.ts'
 import type { Serving } from './serving.ts'
 
 type Kind = typeof REQUEST_PROTOCOL | typeof BULK_PROTOCOL
@@ -34,6 +35,7 @@ export class Requests {
   /** Those of `#channels` that are open: the usual request waits for nothing. */
   readonly #open = new Map<string, RequestChannel>()
   readonly #inbound = new Set<InboundRequests>()
+  readonly #inflow = new Inflow()
 
   constructor(self: NodeId, libp2p: Libp2p, serving: Serving, offences: Offences, timers: Timers) {
     this.#self = self
@@ -49,7 +51,14 @@ export class Requests {
         kind,
         (stream, connection) => {
           const from = connection.remotePeer.toString() as NodeId
-          const inbound = new InboundRequests(from, stream, this.#serving, this.#offences, this.#timers)
+          const inbound = new InboundRequests(
+            from,
+            stream,
+            this.#serving,
+            this.#offences,
+            this.#timers,
+            this.#inflow,
+          )
           this.#inbound.add(inbound)
           stream.addEventListener('close', () => this.#inbound.delete(inbound))
         },
