@@ -17,7 +17,7 @@ pub struct Control {
 
 impl Control {
     /// The warden's page, at descriptor 3.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
     pub fn of_warden() -> Result<Self, String> {
         use std::ffi::{c_int, c_void};
         use std::fs::File;
@@ -46,9 +46,29 @@ impl Control {
         Ok(Self { ticks, suspend, last_tick: 0, is_asked: false })
     }
 
-    #[cfg(not(target_os = "linux"))]
+    /// The warden's page, behind the handle whose number is the second argument.
+    #[cfg(target_os = "windows")]
     pub fn of_warden() -> Result<Self, String> {
-        Ok(Self::of_threads())
+        use std::ffi::c_void;
+        use std::os::windows::io::{FromRawHandle, OwnedHandle};
+        const FILE_MAP_READ: u32 = 4;
+        #[link(name = "kernel32")]
+        unsafe extern "system" {
+            fn MapViewOfFile(mapping: *mut c_void, access: u32, high: u32, low: u32, size: usize) -> *mut c_void;
+        }
+        let number = std::env::args().nth(2).and_then(|text| text.parse::<usize>().ok());
+        let mapping = number.ok_or("expected the number of the control page's handle")? as *mut c_void;
+        // SAFETY: a new mapping for reading; fails when the number is not that of such a handle.
+        let page = unsafe { MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 4096) };
+        if page.is_null() {
+            return Err(format!("the control page: {}", std::io::Error::last_os_error()));
+        }
+        // SAFETY: the warden gave it to us; nobody else uses it.
+        drop(unsafe { OwnedHandle::from_raw_handle(mapping) });
+        let page = page.cast::<u32>();
+        // SAFETY: mapped until the process ends, aligned, and only ever loaded from.
+        let (ticks, suspend) = unsafe { (AtomicU32::from_ptr(page), AtomicU32::from_ptr(page.add(1))) };
+        Ok(Self { ticks, suspend, last_tick: 0, is_asked: false })
     }
 
     /// From here on standard input belongs to a thread: anything on it is SUSPEND, its end is ours.

@@ -31,6 +31,8 @@ pub fn create() -> Result<Engine, String> {
         .max_wasm_stack(STACK_BYTES)
         // A trap is a hardware fault whose handler ends in rt_sigreturn, which the last filter allows.
         .signals_based_traps(true)
+        // On macOS by signals as well: no Mach port and no second thread for them.
+        .macos_use_mach_ports(false)
         // The whole of 32-bit addressing is reserved, not committed: no bounds checks, no moving when memory grows.
         .memory_reservation(4 * GIB)
         .memory_may_move(false)

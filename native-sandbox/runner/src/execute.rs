@@ -52,6 +52,10 @@ fn serve_one(mode: Mode) -> Result<(), Fault> {
         Mode::Confined => Some(Control::of_warden().map_err(failed)?),
         Mode::Direct => None,
     };
+    #[cfg(target_os = "macos")]
+    if mode == Mode::Confined {
+        seal::into_sandbox().map_err(failed)?;
+    }
     frames::write(HELLO, &[&engine::hello(&engine)]);
     let module = match mode {
         Mode::Confined => {

@@ -34,6 +34,12 @@ fn main() {
         [] => exit(execute::serve(Mode::Direct)),
         ["confined"] => exit(execute::serve(Mode::Confined)),
         ["compile"] => exit(compile::serve()),
+        // The number of the control page's handle.
+        #[cfg(target_os = "windows")]
+        ["confined", _] => exit(execute::serve(Mode::Confined)),
+        // Seconds of processor time.
+        #[cfg(target_os = "macos")]
+        ["compile", _] => exit(compile::serve()),
         _ => exit(2),
     }
 }
