@@ -1,0 +1,69 @@
+/** 50: a system that forbids user namespaces, played by a namespace inside which no further one is allowed. */
+import { spawnSync } from 'node:child_process'
+import { runTask } from '@askee/sandbox/testing'
+import { type Attempt, type Part, seen } from '../attempt.ts'
+import { lastFrame, taskStream, tellFrame } from '../native-task.ts'
+import { PROGRAMS, Warden } from '../warden.ts'
+
+const NO_MORE = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"'
+/** Stands before a command: changes nothing outside its own namespace. */
+export const WITHOUT_NAMESPACES = ['/usr/bin/unshare', '--user', '--map-root-user', '/bin/sh', '-c', NO_MORE]
+
+interface Report {
+  readonly tier: string
+  readonly layers: readonly { name: string; state: 'enforced' | 'missing'; detail: string }[]
+}
+
+function probe(command: readonly string[]): Report {
+  const [file, ...args] = [...command, PROGRAMS.warden, '--probe']
+  const { stdout, stderr } = spawnSync(file!, args, { encoding: 'utf8', env: {}, timeout: 20_000 })
+  try {
+    return JSON.parse(stdout) as Report
+  } catch {
+    throw new Error(`expected a report, received ${stdout}${stderr}`)
+  }
+}
+
+async function outcome(policy: string): Promise<string> {
+  const warden = new Warden(policy, WITHOUT_NAMESPACES)
+  warden.sendTask(taskStream(await runTask('')))
+  const last = tellFrame(await lastFrame(warden), 2n ** 62n)
+  await warden.close()
+  return last
+}
+
+async function blocked(): Promise<readonly Part[]> {
+  const report = probe(WITHOUT_NAMESPACES)
+  const missing = report.layers.filter(({ state }) => state === 'missing').map(({ name }) => name)
+  const names = missing.includes('user-namespace') && missing.includes('empty-root')
+  const refused = await outcome('')
+  const allowed = await outcome('tier process')
+  const open = probe([])
+  const contained = seen(
+    report.tier === 'process' && names,
+    `tier ${report.tier}; missing: ${missing.filter((name) => !/cgroup-|duty/.test(name)).join(', ')}`,
+  )
+  return [
+    {
+      name: 'declared',
+      contained,
+      withoutSeccomp: seen(/^ null/.test(allowed), `a consent that allows tier process: ${allowed.trim()}`),
+      control: seen(open.tier === 'contained', `not blocked: tier ${open.tier}`),
+    },
+    {
+      name: 'a consent that demands contained',
+      contained: seen(refused.startsWith('refused: tier'), refused.slice(0, 60)),
+      withoutSeccomp: seen(refused.startsWith('refused: tier'), 'refused before any byte of a task'),
+      control: seen(/^ null/.test(allowed), 'one that does not: runs'),
+    },
+  ]
+}
+
+export const namespaceAttempts: readonly Attempt[] = [
+  {
+    number: 50,
+    name: 'user namespaces blocked',
+    expected: 'lower tier declared, never silent',
+    run: blocked,
+  },
+]

@@ -1,0 +1,92 @@
+/** N19 to N37: native code in the runner's place, by the programs of native-sandbox/escape. */
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { type Attempt, type Part, type Seen, seen } from '../attempt.ts'
+import { PROGRAMS } from '../warden.ts'
+
+const run = promisify(execFile)
+const LIST = new URL('../../../native-sandbox/escape/src/attempts.rs', import.meta.url)
+
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [19, 'open files'],
+  [20, 'inet, unix, netlink, vsock sockets'],
+  [21, 'exec, exec from memory'],
+  [22, 'fork bomb'],
+  [23, 'ptrace, process_vm, pidfd_getfd'],
+  [24, 'kill parent or all'],
+  [25, 'mount, unshare, setns, chroot'],
+  [26, 'io_uring'],
+  [27, 'bpf, userfaultfd, perf, keyctl'],
+  [28, 'int 0x80, x32'],
+  [29, 'executable memory'],
+  [30, "the processor's clock"],
+  [31, 'scan descriptors'],
+  [32, '/proc/1'],
+  [33, 'abstract socket, socket file, System V'],
+  [34, 'raise limit or priority'],
+  [35, 'exceed memory'],
+  [36, 'fill the disk'],
+  [37, 'daemonise'],
+])
+
+interface Line {
+  readonly attempt: string
+  readonly escaped: boolean
+  readonly by: string
+  readonly outcome: string
+}
+
+type Flag = '--no-seccomp' | '--no-seal' | '--no-containment'
+
+/** Names of all attempts, such as `19-read`. */
+export function nativeNames(): string[] {
+  return [...readFileSync(LIST, 'utf8').matchAll(/^\s*\("(\d+-[\w-]+)"/gm)].map((match) => match[1]!)
+}
+
+/** Carries the named attempts out, one process each. */
+export async function runNatives(names: readonly string[], flag?: Flag): Promise<ReadonlyMap<string, Line>> {
+  const args = ['--escape-test', ...names, ...(flag === undefined ? [] : [flag])]
+  const { stdout } = await run(PROGRAMS.escapeWarden, args, { env: {}, cwd: '/', timeout: 120_000 })
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+  return new Map(lines.map((line) => [line.attempt, line]))
+}
+
+export const nativeAttempts: readonly Attempt[] = [...NAMES].map(([number, name]) => ({
+  number,
+  name: `native: ${name}`,
+  expected: 'killed by the filter; without it, stopped by another layer',
+  run: async (): Promise<readonly Part[]> => {
+    const names = nativeNames().filter((each) => each.startsWith(`${number}-`))
+    const contained = await runNatives(names)
+    const bare = await runNatives(names, '--no-seccomp')
+    const control = await runNatives(names, '--no-containment')
+    return names.map((each) => ({
+      name: each,
+      contained: stopped(contained.get(each)),
+      withoutSeccomp: stopped(bare.get(each)),
+      control: succeeded(control.get(each)),
+    }))
+  },
+}))
+
+/** An attempt whose line is missing is none that was stopped. */
+function stopped(line: Line | undefined): Seen {
+  if (line === undefined) return seen(false, 'not carried out')
+  return seen(!line.escaped, line.escaped ? line.outcome : brief(line.by))
+}
+
+function succeeded(line: Line | undefined): Seen {
+  if (line === undefined) return seen(false, 'not carried out')
+  return seen(
+    line.escaped,
+    line.escaped ? line.outcome.replace('SUCCEEDED ', '') : `blocked: ${brief(line.by)}`,
+  )
+}
+
+function brief(by: string): string {
+  return by.replace(/ \(os error (\d+)\)/, ' ($1)')
+}
