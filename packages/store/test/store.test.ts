@@ -128,6 +128,43 @@ describe('block store', () => {
     expect(store.size()).toBe(0)
   })
 
+  it('CMP-9 gives ranges of a block, verified once after a start, and its size without reading', async () => {
+    const directory = join(folder, 'ranges')
+    const bytes = Uint8Array.from({ length: 300 }, (_, i) => i)
+    const digest = await (await open(directory)).put(bytes)
+    const damaged = await (await open(directory)).put(block(8))
+    const path = (name: string) => join(directory, name.slice(0, 2), name)
+    writeFileSync(path(damaged), block(9))
+    const store = await open(directory)
+    expect(await store.sizeOf(digest)).toBe(300)
+    expect(await store.readRange(digest, 10, 20)).toEqual(bytes.slice(10, 30))
+    expect(await store.readRange(digest, 290, 20)).toEqual(bytes.slice(290))
+    expect(await store.readRange(digest, 300, 20)).toEqual(new Uint8Array(0))
+    expect(await store.readRange(damaged, 0, 10)).toBeUndefined()
+    expect(await store.has(damaged)).toBe(false)
+    expect(await store.sizeOf(damaged)).toBeUndefined()
+    // Changed after its check: the reader of all ranges notices, this store no longer does.
+    writeFileSync(path(digest), block(1))
+    expect(await store.readRange(digest, 0, 3)).toEqual(Uint8Array.of(1, 1, 1))
+    writeFileSync(path(digest), block(1, 5))
+    expect(await store.readRange(digest, 0, 30)).toBeUndefined()
+    rmSync(path(digest))
+    expect(await store.readRange(digest, 0, 30)).toBeUndefined()
+  })
+
+  it('CMP-9 verifies a large block without holding up the event loop', async () => {
+    const directory = join(folder, 'large')
+    const size = 48 * 1024 * 1024
+    const digest = await (await open(directory, 2 ** 30)).put(block(1, size))
+    const store = await open(directory, 2 ** 30)
+    let turns = 0
+    const counter = setInterval(() => turns++, 1)
+    const ranges = await Promise.all([store.readRange(digest, 0, 2), store.readRange(digest, size - 2, 9)])
+    clearInterval(counter)
+    expect(ranges).toEqual([block(1, 2), block(1, 2)])
+    expect(turns).toBeGreaterThan(5)
+  })
+
   it('CMP-9 stays within its limit, least recently used first, pinned blocks kept', async () => {
     const store = await open()
     const a = await store.put(block(1))

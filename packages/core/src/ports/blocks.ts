@@ -5,6 +5,14 @@ export interface BlockStore {
   has(digest: Digest): Promise<boolean>
   /** The bytes, verified against `digest`, or undefined when not held. A damaged block is dropped, not returned. */
   get(digest: Digest): Promise<Uint8Array | undefined>
+  /** Bytes of a held block, or undefined when not held. Reads nothing of it. */
+  sizeOf(digest: Digest): Promise<number | undefined>
+  /**
+   * At most `length` bytes from `offset` on, fewer at the block's end, or undefined when not held. The whole block is
+   * verified when the first range of it is read after start, and damaged ones are dropped; later ranges are not
+   * verified again, so whoever puts them together must.
+   */
+  readRange(digest: Digest, offset: number, length: number): Promise<Uint8Array | undefined>
   /**
    * Keeps `bytes`; older unpinned blocks make room.
    * @throws AskeeError `blocks/full` when it cannot fit

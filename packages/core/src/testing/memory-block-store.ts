@@ -28,17 +28,19 @@ export function createMemoryBlockStore(maxBytes = 256 * 1024 * 1024): BlockStore
     }
   }
 
+  const verified = (digest: Digest): Uint8Array | undefined => {
+    const bytes = blocks.get(digest)
+    if (bytes === undefined || digestOf(bytes) === digest) return bytes
+    drop(digest)
+    return undefined
+  }
+
   return {
     has: async (digest) => blocks.has(digest),
-    get: async (digest) => {
-      const bytes = blocks.get(digest)
-      if (bytes === undefined) return undefined
-      if (digestOf(bytes) !== digest) {
-        drop(digest)
-        return undefined
-      }
-      return bytes
-    },
+    get: async (digest) => verified(digest),
+    sizeOf: async (digest) => blocks.get(digest)?.byteLength,
+    // What is in memory was verified when it was put.
+    readRange: async (digest, offset, length) => blocks.get(digest)?.slice(offset, offset + length),
     put: async (bytes) => {
       const digest = digestOf(bytes)
       if (!blocks.has(digest)) {
