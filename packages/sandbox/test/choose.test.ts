@@ -1,0 +1,62 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { encodeFrame } from '../src/frames.ts'
+import { chooseExecutor, type Executor, locateNative } from '../src/index.ts'
+import { outcomeOf, requestOf, runTask, told } from '../src/testing/index.ts'
+import { components } from './quiet-logger.ts'
+import { fakeWarden, forgetFakeWardens, said } from './support/fake-warden.ts'
+
+const MISSING = { missing: 'nothing was built' }
+let executor: Executor | undefined
+afterEach(async () => {
+  await executor?.stop()
+  await forgetFakeWardens()
+})
+
+describe('the choice of an executor', () => {
+  it('SBX-3 takes the portable one, and says why, where native containment is missing', async () => {
+    executor = chooseExecutor(components, { policy: 'best', native: MISSING })
+    await expect(executor.execute(requestOf(await runTask('')))).rejects.toMatchObject({
+      code: 'sandbox/stopped',
+    })
+    await executor.start()
+    expect(executor.describe()).toMatchObject({
+      name: 'portable',
+      tier: 'process',
+      reason: expect.stringContaining('nothing was built'),
+    })
+    expect(told(await outcomeOf(executor, await runTask('')))).toMatch(/^ null \d+$/)
+  })
+
+  it.skipIf(process.platform === 'win32')(
+    'SBX-3 takes the portable one, and names the missing layer, where containment does not hold',
+    async () => {
+      const layers = [{ name: 'user-namespace', state: 'missing', detail: 'forbidden here' }]
+      const report = said('report', JSON.stringify({ tier: 'process', layers }))
+      const hello = said('runner', encodeFrame('hello', Buffer.from('\u0001\u0000wasmtime 1.2.3')))
+      const warden = await fakeWarden(`say('${report}${hello}')`)
+      executor = chooseExecutor(components, { policy: 'best', native: { warden, runner: '/nowhere' } })
+      await executor.start()
+      expect(executor.describe().reason).toContain('user-namespace (forbidden here)')
+      expect(executor.describe().name).toBe('portable')
+    },
+  )
+
+  it('SBX-3 fails loudly when native containment was demanded and is missing', async () => {
+    const own = chooseExecutor(components, { policy: 'native', native: MISSING })
+    await expect(own.start()).rejects.toMatchObject({ code: 'sandbox/native-missing' })
+  })
+
+  it('SBX-3 says that the portable one was asked for', async () => {
+    executor = chooseExecutor(components, { policy: 'portable' })
+    await executor.start()
+    expect(executor.describe()).toMatchObject({ name: 'portable', reason: 'portable was asked for' })
+    const missing = executor.describe().report?.filter((layer) => layer.state === 'missing')
+    expect(missing?.map(({ name }) => name)).toEqual(['kernel isolation', 'processor share'])
+  })
+
+  it('SBX-3 looks for the programs only where the environment says, if it does', () => {
+    expect(locateNative({ ASKEE_NATIVE_DIR: '/no/such/folder' })).toMatchObject({
+      missing: expect.stringContaining('/no/such/folder'),
+    })
+  })
+})

@@ -1,0 +1,121 @@
+import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { createNativeExecutor, type Executor, locateNative, type NativeExecutorInit } from '../src/index.ts'
+import { CompiledCache } from '../src/native/compiled-cache.ts'
+import { countedTask, outcomeOf, requestOf, runTask, told } from '../src/testing/index.ts'
+import { components } from './quiet-logger.ts'
+
+const binaries = locateNative()
+const KEY = new Uint8Array(32).fill(7)
+let folder = ''
+let executor: Executor | undefined
+
+async function started(init: Partial<NativeExecutorInit> = {}): Promise<Executor> {
+  if ('missing' in binaries) throw new Error(binaries.missing)
+  executor = createNativeExecutor(components, { binaries, spares: 0, ...init })
+  await executor.start()
+  return executor
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'askee-cache-'))
+})
+afterEach(() => executor?.stop())
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe.skipIf('missing' in binaries)('the native executor with a real warden', () => {
+  it('GOV-7 holds a task to its share of a processor', async () => {
+    const own = await started()
+    const module = await countedTask('(loop $again (br $again))')
+    const limits = { wallTime: 60_000, cpuPercent: 20 }
+    const execution = await own.execute(requestOf(module, { limits }))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const before = await execution.usage()
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    const after = await execution.usage()
+    await execution.kill('test over')
+    const share = (after.cpuTime - before.cpuTime) / (after.wallTime - before.wallTime)
+    expect(share).toBeLessThan(0.3)
+    for (const cpuPercent of [0, 101, 2.5]) {
+      await expect(own.execute(requestOf(module, { limits: { cpuPercent } }))).rejects.toMatchObject({
+        code: 'sandbox/limits',
+      })
+    }
+  })
+
+  it('SBX-3 says what is enforced and what is missing', async () => {
+    const { tier, layers, report, engineVersion } = (await started()).describe()
+    const enforced = report?.filter((layer) => layer.state === 'enforced').map(({ name }) => name)
+    expect(enforced).toContain('no-new-privileges')
+    expect(layers.length).toBeGreaterThanOrEqual(enforced?.length ?? 0)
+    expect(engineVersion).toMatch(/^36\./)
+    if (tier === 'contained')
+      expect(enforced).toEqual(expect.arrayContaining(['seccomp', 'network-namespace']))
+  })
+
+  it('SBX-5 an input larger than the window arrives whole, also when the task was frozen meanwhile', async () => {
+    const own = await started()
+    const input = new Uint8Array(5 * 1024 * 1024).map((_, index) => index * 31)
+    const module = await runTask(`
+      (drop (call $input_read (i32.const 0) (i32.const 5242876) (i32.const 4)))
+      (i32.store (i32.const 4) (call $input_size))
+      (call $output_write (i32.const 0) (i32.const 8))`)
+    const execution = await own.execute(requestOf(module, { input }))
+    await execution.freeze()
+    await execution.thaw()
+    const tail = Buffer.from(input.subarray(-4)).toString('hex')
+    expect(told(await execution.outcome)).toMatch(new RegExp(`^${tail}00005000 null \\d+$`))
+  })
+
+  it('SBX-4 keeps compiled modules under its key, and compiles again what was changed', async () => {
+    const directory = join(folder, 'compiled')
+    const own = await started({ cache: { directory, key: KEY } })
+    const module = await runTask('(call $output_write (i32.const 0) (i32.const 1))')
+    const first = told(await outcomeOf(own, module))
+    const [name] = await readdir(directory)
+    expect(name).toMatch(/^[0-9a-f]{64}\.compiled$/)
+    expect((await stat(directory)).mode & 0o777).toBe(0o700)
+    const path = join(directory, name!)
+    const good = await readFile(path)
+    expect(told(await outcomeOf(own, module))).toBe(first)
+    await truncate(path, good.byteLength - 1)
+    expect(told(await outcomeOf(own, module))).toBe(first)
+    expect((await readFile(path)).byteLength).toBe(good.byteLength)
+  })
+
+  it('SBX-5 notes the use of a compiled module under the name the warden gives it', async () => {
+    const directory = join(folder, 'noted')
+    const own = await started({ cache: { directory, key: KEY } })
+    const module = await runTask('(call $output_write (i32.const 0) (i32.const 2))')
+    await outcomeOf(own, module)
+    const path = join(directory, (await readdir(directory))[0]!)
+    await utimes(path, 1000, 1000)
+    await outcomeOf(own, module)
+    await own.stop()
+    expect((await stat(path)).mtimeMs).toBeGreaterThan(1e12)
+  })
+})
+
+describe('the folder of compiled modules', () => {
+  it('SBX-5 loses what was used longest ago when it is over its size, and drafts of killed wardens', async () => {
+    const directory = join(folder, 'pruned')
+    const cache = new CompiledCache(components.clock, { directory, key: KEY, maxBytes: 250 })
+    await cache.open()
+    const now = components.clock.now() / 1000
+    for (const [index, name] of [
+      'a.compiled',
+      'b.compiled',
+      'c.compiled',
+      'd.1.draft',
+      'e.2.draft',
+    ].entries()) {
+      await writeFile(join(directory, name), new Uint8Array(100))
+      const at = now - (name === 'e.2.draft' ? 10 : 10_000 - index)
+      await utimes(join(directory, name), at, at)
+    }
+    await cache.prune()
+    expect((await readdir(directory)).sort()).toEqual(['b.compiled', 'c.compiled', 'e.2.draft'])
+  })
+})
