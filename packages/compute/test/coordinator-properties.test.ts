@@ -9,7 +9,7 @@ const withinBound: fc.Arbitrary<ChaosInit> = fc.integer({ min: 1, max: 2 }).chai
     tasks: fc.integer({ min: 1, max: 8 }),
     nodes: fc
       .tuple(
-        fc.array(fc.constantFrom<Behavior>('honest', 'honest', 'honest', 'slow'), {
+        fc.array(fc.constantFrom<Behavior>('honest', 'honest', 'flaky', 'slow'), {
           minLength: 2 * f + 1,
           maxLength: 2 * f + 4,
         }),
@@ -25,14 +25,14 @@ const withinBound: fc.Arbitrary<ChaosInit> = fc.integer({ min: 1, max: 2 }).chai
 const anyPool: fc.Arbitrary<ChaosInit> = fc.record({
   f: fc.integer({ min: 0, max: 2 }),
   tasks: fc.integer({ min: 1, max: 5 }),
-  nodes: fc.array(fc.constantFrom<Behavior>('honest', 'slow', ...FAULTS), { maxLength: 7 }),
+  nodes: fc.array(fc.constantFrom<Behavior>('honest', 'slow', 'flaky', ...FAULTS), { maxLength: 7 }),
   choices: fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 60 }),
   crashEvery: fc.constantFrom(0, 13),
 })
 
 function isHonest(init: ChaosInit, node: number): boolean {
   const behavior = init.nodes[node]
-  return behavior === 'honest' || behavior === 'slow'
+  return behavior === 'honest' || behavior === 'slow' || behavior === 'flaky'
 }
 
 describe('the coordinator under chaos', () => {

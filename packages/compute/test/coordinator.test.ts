@@ -147,6 +147,99 @@ describe('assignment', () => {
   })
 })
 
+describe('lost leases', () => {
+  /** Two minutes of sweeps, nodes offering themselves as they do at every announcement. */
+  function pass(names: readonly string[], seconds = 120): Lease[] {
+    const given: Lease[] = []
+    for (let i = 0; i < seconds; i++) {
+      now += 1000
+      for (const name of names) join(name)
+      feed({ type: 'sweep' })
+      given.push(...assign())
+    }
+    return given
+  }
+
+  it('CMP-4 decides after any number of short disconnects, restarts and silences of honest nodes', () => {
+    const names = ['a', 'b', 'c']
+    const reasons = [
+      'silent',
+      'undelivered',
+      'mesh/unreachable',
+      'mesh/timeout',
+      'compute/busy',
+      'consent/expired',
+    ]
+    for (const name of names) join(name)
+    for (let blip = 0; blip < 12; blip++) {
+      now += 70_000
+      for (const name of names) join(name)
+      for (const { lease, node } of assign()) {
+        const reason = reasons[blip % reasons.length] as string
+        if (blip % 2 === 0) feed({ type: 'departed', node, reason: 'disconnected' })
+        else feed({ type: 'lost', losses: [{ lease, node, reason }] })
+      }
+      for (let i = 0; i < 5; i++) {
+        now += 5000
+        feed({ type: 'sweep' })
+      }
+      expect(state.tasks[0]!.outcome).toBeNull()
+    }
+    const leases = pass(names)
+    expect(leases).toHaveLength(3)
+    for (const lease of leases) commit(lease, 'x')
+    for (const lease of leases) reveal(lease, 'x')
+    expect(state.tasks[0]!.outcome?.kind).toBe('accepted')
+  })
+
+  it('CMP-4 gives up on nodes that fail at a task by their own doing, one after the other', () => {
+    const names = ['a', 'b', 'c']
+    for (const name of names) join(name)
+    let failures = 0
+    for (let i = 0; i < 600 && state.phase === 'running'; i++) {
+      now += 1000
+      for (const name of names) join(name)
+      feed({ type: 'sweep' })
+      for (const { lease, node } of assign()) {
+        failures++
+        feed({ type: 'lost', losses: [{ lease, node, reason: 'fault/wall-time' }] })
+      }
+    }
+    expect(failures).toBe(12)
+    expect(state.tasks[0]!.outcome).toMatchObject({ kind: 'undecidable' })
+  })
+
+  it('CMP-4 decides with f+1 honest nodes however many others fail', () => {
+    const bad = Array.from({ length: 20 }, (_, i) => `bad ${i}`)
+    for (const name of bad) join(name)
+    const decide = (leases: readonly Lease[]): void => {
+      for (const { lease, node } of leases) {
+        if (node.startsWith('bad')) feed({ type: 'lost', losses: [{ lease, node, reason: 'fault/engine' }] })
+      }
+      const good = leases.filter(({ node }) => !node.startsWith('bad'))
+      for (const lease of good) commit(lease, 'x')
+    }
+    for (let i = 0; i < 60; i++) decide(pass(bad, 1))
+    expect(state.tasks[0]!.losses).toBeGreaterThan(24)
+    expect(state.tasks[0]!.outcome).toBeNull()
+    for (let i = 0; i < 1200 && state.tasks[0]!.outcome === null; i++) {
+      decide(pass([...bad, 'good', 'better'], 1))
+      for (const held of Object.values(state.leases)) {
+        if (held.stage === 'asked') reveal({ ...held, lease: held.id }, 'x')
+      }
+    }
+    expect(state.tasks[0]!.outcome?.kind).toBe('accepted')
+  })
+
+  it('CMP-4 lets a node try again after its failure only after a while', () => {
+    for (const name of ['a', 'b', 'c']) join(name)
+    const [{ lease, node }] = assign() as [Lease]
+    feed({ type: 'lost', losses: [{ lease, node, reason: 'fault/child-died' }] })
+    expect(assign()).toEqual([])
+    expect(pass(['a', 'b', 'c'], 3).map((again) => again.node)).toEqual([node])
+  })
+})
+
 describe('commit and reveal', () => {
   it('CMP-3 asks nobody to reveal before all have committed', () => {
     for (const name of ['a', 'b', 'c']) join(name)

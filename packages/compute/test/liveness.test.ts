@@ -34,6 +34,17 @@ describe('liveness', () => {
     expect(check(state, 250)).toEqual([{ lease: ONE, node: A, reason: 'expired' }])
   })
 
+  it('CMP-4 does not call a node silent about a lease that it may never have got', () => {
+    const state = initialLiveness(100)
+    watch(state, ONE, A, 0, 1000, 'unknown')
+    watch(state, TWO, A, 0, 1000, 'unknown')
+    heard(state, A, [TWO], 50)
+    expect(check(state, 200)).toEqual([
+      { lease: ONE, node: A, reason: 'undelivered' },
+      { lease: TWO, node: A, reason: 'silent' },
+    ])
+  })
+
   it('CMP-4 takes no word of a node about the lease of another, and none for what has ended', () => {
     const state = initialLiveness(100)
     watch(state, ONE, A, 0, 1000)

@@ -68,7 +68,8 @@ function assignRetries(ctx: Context, pool: Pool): void {
     const task = state.tasks[index]
     if (task === undefined || task.outcome !== null) continue
     const missing = missingReplicas(task)
-    if (missing > 0 && pool.roomy.length > 0) place(ctx, pool, index, task, missing)
+    if (missing > 0 && pool.roomy.length > 0 && ctx.now >= task.pausedUntil)
+      place(ctx, pool, index, task, missing)
     if (missingReplicas(task) > 0) left.push(index)
   }
   if (left.length !== state.retry.length) ctx.changed = true
@@ -86,7 +87,7 @@ function place(ctx: Context, pool: Pool, index: number, task: TaskRecord, count:
   const candidates: NodeRecord[] = []
   for (const node of pool.roomy) {
     if (candidates.length >= Math.max(SAMPLE, 2 * count)) break
-    if (mayTake(ctx.state, task, node.id)) candidates.push(node)
+    if (mayTake(ctx.state, task, node.id, ctx.now)) candidates.push(node)
   }
   for (let given = 0; given < count && candidates.length > 0; given++) {
     const chosen = takeBest(candidates, operators)

@@ -71,10 +71,6 @@ export function evaluate(ctx: Context, index: number): void {
       undecidable(ctx, index, `no ${f + 1} equal results among ${now.revealed.length} replicas`)
       return
     }
-    if (task.losses > policy.lossFactor * (2 * f + 1)) {
-      undecidable(ctx, index, `${task.losses} leases were lost`)
-      return
-    }
   }
   if (missingReplicas(task) > 0 && !ctx.state.retry.includes(index)) {
     ctx.state.retry.push(index)
@@ -99,7 +95,10 @@ function considerReveal(ctx: Context, task: TaskRecord, now: Standing): void {
 }
 
 function someoneAvailable(ctx: Context, task: TaskRecord): boolean {
-  return anyNode(ctx, (node) => isAvailable(ctx.state, node, ctx.now) && mayTake(ctx.state, task, node.id))
+  return anyNode(
+    ctx,
+    (node) => isAvailable(ctx.state, node, ctx.now) && mayTake(ctx.state, task, node.id, ctx.now),
+  )
 }
 
 /** Whether some node of the pool fits. */

@@ -1,6 +1,7 @@
 import type { LeaseId, NodeId } from '@askee/core'
+import { type Blame, blameOf } from './blame.ts'
 import type { Context } from './context.ts'
-import { rest, strike } from './pool.ts'
+import { noteFailure, rest, strike } from './pool.ts'
 import type { LeaseRecord, SettlementRecord } from './state.ts'
 
 /** A lease that this node holds; anything else, however well signed, is nobody's. */
@@ -26,20 +27,25 @@ function removeLease(ctx: Context, lease: LeaseRecord): void {
   ctx.changed = true
 }
 
-export type Blame = 'strike' | 'rest' | 'none'
-
-/** A lease that will give no result. The task wants another replica instead; the caller evaluates it. */
-export function loseLease(ctx: Context, lease: LeaseRecord, reason: string, blame: Blame): void {
+/**
+ * A lease that will give no result. The task wants another replica instead; the caller evaluates it.
+ * @param blame what it says about the node, where the reason alone does not tell
+ */
+export function loseLease(
+  ctx: Context,
+  lease: LeaseRecord,
+  reason: string,
+  blame: Blame = blameOf(reason),
+): void {
   const task = ctx.state.tasks[lease.task]
   const node = ctx.state.nodes[lease.node]
   removeLease(ctx, lease)
-  if (task !== undefined && blame !== 'rest') {
-    task.tried[lease.node] = (task.tried[lease.node] ?? 0) + 1
-    task.losses++
-  }
+  if (task !== undefined && blame === 'failure') noteFailure(ctx, task, lease.node)
   if (node !== undefined) {
-    if (blame === 'strike') strike(ctx, node)
+    if (blame === 'failure' || blame === 'strike') strike(ctx, node)
     else if (blame === 'rest') rest(ctx, node)
+    // Without consent nothing more is asked of it; when there is one again, it offers itself again.
+    if (reason.startsWith('consent/')) node.present = false
   }
   ctx.effects.push({ type: 'lease-lost', task: lease.task, node: lease.node, lease: lease.id, reason })
 }

@@ -71,15 +71,7 @@ function refused(ctx: Context, event: CoordinatorEvent & { type: 'refused' }): v
   for (const { lease: id, code } of event.refusals) {
     const lease = leaseOf(ctx, id, event.node)
     if (lease?.stage !== 'live') continue
-    const node = ctx.state.nodes[event.node]
-    // Without consent nothing more is asked of it; when there is one again, it offers itself again.
-    if (code.startsWith('consent/') && node !== undefined) node.present = false
-    loseLease(
-      ctx,
-      lease,
-      code,
-      code === 'compute/busy' ? 'rest' : code.startsWith('consent/') ? 'none' : 'strike',
-    )
+    loseLease(ctx, lease, code)
     evaluate(ctx, lease.task)
   }
 }
@@ -121,7 +113,7 @@ function lost(ctx: Context, event: CoordinatorEvent & { type: 'lost' }): void {
   for (const { lease: id, node, reason } of event.losses) {
     const lease = leaseOf(ctx, id, node)
     if (lease === undefined || lease.stage === 'revealed') continue
-    loseLease(ctx, lease, reason, 'strike')
+    loseLease(ctx, lease, reason)
     evaluate(ctx, lease.task)
   }
 }

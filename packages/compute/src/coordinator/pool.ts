@@ -1,10 +1,10 @@
-import type { NodeId, Timestamp } from '@askee/core'
+import type { Milliseconds, NodeId, Timestamp } from '@askee/core'
 import type { Context } from './context.ts'
 import type { CoordinatorEvent } from './events.ts'
-import type { CoordinatorState, NodeRecord, TaskRecord } from './state.ts'
+import type { CoordinatorPolicy, CoordinatorState, NodeRecord, TaskRecord } from './state.ts'
 
-/** Tries that one node has at one task. */
-const TRIES = 2
+/** Failures of its own that one node may have at one task. */
+const TRIES = 4
 
 /** Registers a node with its capabilities, or renews what is known of it (CMP-10). */
 export function offered(ctx: Context, event: CoordinatorEvent & { type: 'offered' }): void {
@@ -51,10 +51,32 @@ export function isAvailable(state: CoordinatorState, node: NodeRecord, now: Time
   return isPotential(state, node, now) && now >= node.backoffUntil
 }
 
-/** Whether the node may have a replica of this task: one vote a node, and not again what it lost repeatedly. */
-export function mayTake(state: CoordinatorState, task: TaskRecord, node: NodeId): boolean {
-  if ((task.tried[node] ?? 0) >= TRIES) return false
+/** Whether the node may ever have a replica of this task: one vote a node, and not again what it failed repeatedly. */
+export function couldTake(state: CoordinatorState, task: TaskRecord, node: NodeId): boolean {
+  if ((task.tried[node]?.failures ?? 0) >= TRIES) return false
   return !task.leases.some((lease) => state.leases[lease]?.node === node)
+}
+
+/** Whether it may have one now: others come first while a node waits after its own failure. */
+export function mayTake(state: CoordinatorState, task: TaskRecord, node: NodeId, now: Timestamp): boolean {
+  return now >= (task.tried[node]?.until ?? 0) && couldTake(state, task, node)
+}
+
+/**
+ * The node failed at this task by its own doing. It may try again after a while, and when many failed, the task itself
+ * waits: work that fails everywhere must not keep a large pool busy.
+ */
+export function noteFailure({ state, now }: Context, task: TaskRecord, node: NodeId): void {
+  const { policy, f } = state.config
+  const failures = (task.tried[node]?.failures ?? 0) + 1
+  task.tried[node] = { failures, until: now + backoff(policy, failures) }
+  task.losses++
+  const beyond = task.losses - policy.lossFactor * (2 * f + 1)
+  if (beyond > 0) task.pausedUntil = now + backoff(policy, beyond)
+}
+
+function backoff({ backoffBase, backoffCap }: CoordinatorPolicy, times: number): Milliseconds {
+  return Math.min(backoffCap, backoffBase * 2 ** Math.min(times - 1, 30))
 }
 
 /** A commitment came: the node is alive, and its speed says how much it may hold. */
@@ -74,7 +96,7 @@ export function strike(ctx: Context, node: NodeRecord): void {
   if (node.backoffUntil > ctx.now) return
   node.strikes++
   node.window = 1
-  node.backoffUntil = ctx.now + Math.min(policy.backoffCap, policy.backoffBase * 2 ** (node.strikes - 1))
+  node.backoffUntil = ctx.now + backoff(policy, node.strikes)
 }
 
 /** The node said it is busy: no blame, a little rest. */

@@ -56,7 +56,7 @@ export interface CoordinatorPolicy {
   readonly poolSettle: Milliseconds
   /** How long a task without any eligible node waits for one before it is undecidable. */
   readonly poolGrace: Milliseconds
-  /** A task that lost more leases than this times 2f+1 is undecidable. */
+  /** A task at which nodes failed more often than this times 2f+1 waits longer and longer between replicas. */
   readonly lossFactor: number
   /** A task that has this many times 2f+1 votes without a decision is undecidable. */
   readonly voteFactor: number
@@ -95,11 +95,14 @@ export interface TaskRecord {
   leases: LeaseId[]
   /** Leases handed out so far. */
   replicas: number
+  /** Leases that failed by their nodes' own doing. */
   losses: number
+  /** No more replicas before this: too many nodes failed. */
+  pausedUntil: Timestamp
   /** Distinct nodes that are to vote. */
   wanted: number
-  /** Leases lost by node: it may try once more. */
-  tried: Record<NodeId, number>
+  /** Own failures by node, and until when it waits before it tries again. */
+  tried: Record<NodeId, { readonly failures: number; readonly until: Timestamp }>
   /** When stragglers are no longer waited for. */
   stragglersUntil: Timestamp | null
   /** Since when nobody can take it. */
@@ -190,6 +193,7 @@ export function initialState(config: CoordinatorConfig): CoordinatorState {
       leases: [],
       replicas: 0,
       losses: 0,
+      pausedUntil: 0,
       wanted: 2 * config.f + 1,
       tried: {},
       stragglersUntil: null,

@@ -1,7 +1,7 @@
 import type { Context } from './context.ts'
 import { anyNode, evaluate, undecidable } from './decision.ts'
 import { loseLease } from './leases.ts'
-import { isPotential, mayTake } from './pool.ts'
+import { couldTake, isPotential } from './pool.ts'
 import type { TaskRecord } from './state.ts'
 
 /** What time alone changes: the deadline, withheld reveals, stragglers, tasks that nobody can take. */
@@ -34,7 +34,7 @@ function loseWithheld(ctx: Context): void {
   const { state, now } = ctx
   for (const lease of Object.values(state.leases)) {
     if (lease.stage !== 'asked' || now - lease.askedAt < state.config.policy.revealTimeout) continue
-    loseLease(ctx, lease, 'withheld', 'strike')
+    loseLease(ctx, lease, 'withheld')
     evaluate(ctx, lease.task)
   }
 }
@@ -47,7 +47,7 @@ function watchForHelp(ctx: Context, index: number, task: TaskRecord): void {
     return stage === 'committed' || stage === 'revealed'
   })
   const helpless =
-    waiting && !anyNode(ctx, (node) => isPotential(state, node, now) && mayTake(state, task, node.id))
+    waiting && !anyNode(ctx, (node) => isPotential(state, node, now) && couldTake(state, task, node.id))
   if (!helpless) {
     if (task.stuckSince !== null) ctx.changed = true
     task.stuckSince = null

@@ -202,7 +202,7 @@ class JournalingRequester implements Requester {
         if (lease.stage !== 'live') continue
         const left = lease.issued + state.config.wallTime + state.config.policy.leaseSlack
         const span = Math.max(this.#init.silence, left - this.#components.clock.now())
-        watch(campaign.liveness, lease.id, lease.node, now, now + span)
+        watch(campaign.liveness, lease.id, lease.node, now, now + span, 'unknown')
       }
     }
     loop.post(campaign, { type: 'resumed', now: this.#components.clock.now() })

@@ -13,6 +13,7 @@ import { claimDigest, commitmentOf } from '../../src/protocol/result.ts'
 export type Behavior =
   | 'honest'
   | 'slow'
+  | 'flaky'
   | 'liar'
   | 'colluder'
   | 'silent'
@@ -75,6 +76,8 @@ export class Chaos {
   readonly accepted = new Map<number, number>()
   readonly accused = new Set<number>()
   #last: CoordinatorEvent | null = null
+  /** How often each node was cut off. */
+  readonly #blips = new Map<number, number>()
 
   constructor(init: ChaosInit) {
     this.#init = init
@@ -203,7 +206,12 @@ export class Chaos {
     const behavior = this.#init.nodes[i] as Behavior
     const delay = 50 + this.#pick(200)
     const gone = { type: 'lost', now: 0, losses: [{ lease, node, reason: 'silent' }] } as const
-    if (behavior === 'silent') {
+    const blips = this.#blips.get(i) ?? 0
+    if (behavior === 'flaky' && blips < 6) {
+      this.#blips.set(i, blips + 1)
+      this.#post(blips % 2 === 0 ? { type: 'departed', now: 0, node, reason: 'disconnected' } : gone, delay)
+      this.#post(this.#offer(node, i), delay + SECOND)
+    } else if (behavior === 'silent') {
       this.#post(gone, 20 * SECOND)
     } else if (behavior === 'crasher') {
       this.#post({ type: 'departed', now: 0, node, reason: 'disconnected' }, delay)
