@@ -129,10 +129,16 @@ export const BLOCK_CHUNK_BYTES = MIB
 export const MAX_BLOCK_BYTES = 64 * MIB
 /** Chunks of one block asked for at once. */
 export const BLOCK_PIPELINE = 4
-/** One chunk: 1 MiB at 300 kbit/s. */
+/** Chunks asked of one peer at once, all blocks together. */
+export const BLOCKS_AT_ONCE = 8
+/** One chunk: 1 MiB at 300 kbit/s, or the wait until the peer gives more. */
 export const BLOCK_CHUNK_TIMEOUT_MS = 30 * SECOND_MS
-/** A whole block that is being served stays verified in memory this long. */
-export const SERVED_BLOCK_MS = 10 * SECOND_MS
+/** Bytes of blocks a second that one peer is given, averaged: more than a volunteer's line carries. */
+export const BLOCK_BYTES_PER_SECOND = 16 * MIB
+/** Bytes of blocks that one peer is given at once above the average: four of the largest. */
+export const BLOCK_BURST_BYTES = 256 * MIB
+/** What a request costs besides the bytes it asks for: opening a file, sending a frame. */
+export const BLOCK_REQUEST_COST_BYTES = 4 * KIB
 /** Nodes asked for a block when no provider was named. */
 export const MAX_BLOCK_PROVIDERS = 8
 

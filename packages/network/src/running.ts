@@ -2,7 +2,9 @@ import { AskeeError, errorText, type NodeId } from '@askee/core'
 import type { PeerInfo } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import { BLOCK_LIMITS, BLOCK_PROTOCOL, Blocks } from './blocks.ts'
+import { Blocks } from './blocks/fetching.ts'
+import { BLOCK_LIMITS, BLOCK_PROTOCOL } from './blocks/protocol.ts'
+import { BlockServing } from './blocks/serving.ts'
 import { closestPeers } from './closest.ts'
 import { withDeadline } from './deadline.ts'
 import { DIAL_TIMEOUT_MS, KEEPING_PERIOD_MS, MINIMUM_PEERS, PEER_MEMORY_WRITE_DELAY_MS } from './defaults.ts'
@@ -99,6 +101,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
       logger,
       request: (to, body, options) => requests.request(to, BLOCK_PROTOCOL, body, options),
     })
+    const blockServing = new BlockServing({ blocks: blockStore, offences, clock })
     const keeping = new PeerKeeping(
       {
         libp2p: node,
@@ -139,8 +142,9 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     await node.start()
     stops.push(() => gossip.stop())
     gossip.start(node.services.pubsub)
-    stops.push(serving.handle(BLOCK_PROTOCOL, BLOCK_LIMITS, ({ body }) => blocks.serve(body)))
-    stops.push(() => blocks.stop())
+    stops.push(
+      serving.handle(BLOCK_PROTOCOL, BLOCK_LIMITS, ({ from, body }) => blockServing.serve(from, body)),
+    )
     stops.push(() => requests.stop())
     await requests.start()
     stops.push(() => save.now())

@@ -19,7 +19,12 @@ async function started(blocks: BlockStore = createMemoryBlockStore()) {
 /** A store that answers for one digest with other bytes. */
 function lyingStore(digest: Digest, bytes: Uint8Array): BlockStore {
   const store = createMemoryBlockStore()
-  return { ...store, get: async (asked) => (asked === digest ? bytes : store.get(asked)) }
+  return {
+    ...store,
+    sizeOf: async (asked) => (asked === digest ? bytes.byteLength : store.sizeOf(asked)),
+    readRange: async (asked, offset, length) =>
+      asked === digest ? bytes.slice(offset, offset + length) : store.readRange(asked, offset, length),
+  }
 }
 
 describe('blocks from others', () => {

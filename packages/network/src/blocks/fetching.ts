@@ -7,17 +7,14 @@ import {
   errorText,
   type Logger,
   type NodeId,
-  type ProtocolLimits,
-  type ProtocolName,
   type RequestOptions,
   type Timers,
-  toHex,
 } from '@askee/core'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { create as createMultihash } from 'multiformats/hashes/digest'
-import { withDeadline } from './deadline.ts'
+import { withDeadline } from '../deadline.ts'
 import {
   BLOCK_CHUNK_BYTES,
   BLOCK_CHUNK_TIMEOUT_MS,
@@ -26,23 +23,10 @@ import {
   MAX_BLOCK_BYTES,
   MAX_BLOCK_PROVIDERS,
   OFFENCE_LIE,
-  SERVED_BLOCK_MS,
-} from './defaults.ts'
-import type { Offences } from './offences.ts'
+} from '../defaults.ts'
+import type { Offences } from '../offences.ts'
+import { BLOCK_LIMITS, decodeBlockAnswer, encodeBlockRequest } from './protocol.ts'
 
-/**
- * Request: 32 bytes digest, u32 offset. Answer: u32 bytes of the whole block, then at most 1 MiB from the
- * offset on. Refused with `blocks/not-held` when it is not here.
- */
-export const BLOCK_PROTOCOL: ProtocolName = '/askee/block/1'
-/** Eight whole blocks of the largest size a minute. */
-export const BLOCK_LIMITS: ProtocolLimits = {
-  maxRequestBytes: 36,
-  maxResponseBytes: BLOCK_CHUNK_BYTES + 4,
-  ratePerSecond: 16,
-  burst: 256,
-  concurrency: 8,
-}
 const SHA2_256 = 0x12
 
 export interface BlocksComponents {
@@ -57,31 +41,9 @@ export interface BlocksComponents {
 /** Blocks between this node and others. */
 export class Blocks {
   readonly #components: BlocksComponents
-  /** The block served last, so that its chunks are not each read and verified anew. */
-  #served: { digest: Digest; bytes: Uint8Array; forget: () => void } | undefined
 
   constructor(components: BlocksComponents) {
     this.#components = components
-  }
-
-  stop(): void {
-    this.#served?.forget()
-    this.#served = undefined
-  }
-
-  /** Answers a request for a chunk. */
-  async serve(body: Uint8Array): Promise<Uint8Array> {
-    if (body.byteLength !== 36) {
-      throw new AskeeError('blocks/malformed', `expected 36 bytes, received ${body.byteLength}`)
-    }
-    const bytes = await this.#held(toHex(body.subarray(0, 32)) as Digest)
-    if (bytes === undefined) throw new AskeeError('blocks/not-held', 'the block is not here')
-    const offset = new DataView(body.buffer, body.byteOffset + 32, 4).getUint32(0)
-    const chunk = bytes.subarray(offset, offset + BLOCK_CHUNK_BYTES)
-    const answer = new Uint8Array(4 + chunk.byteLength)
-    new DataView(answer.buffer).setUint32(0, bytes.byteLength)
-    answer.set(chunk, 4)
-    return answer
   }
 
   /** Keeps a block and tells the DHT, in the background, that it is here. */
@@ -132,19 +94,6 @@ export class Blocks {
     throw refused ?? new AskeeError('mesh/not-found', `none of ${asked.size} nodes asked gave ${digest}`)
   }
 
-  async #held(digest: Digest): Promise<Uint8Array | undefined> {
-    if (this.#served?.digest === digest) return this.#served.bytes
-    const bytes = await this.#components.blocks.get(digest)
-    if (bytes !== undefined && bytes.byteLength > BLOCK_CHUNK_BYTES) {
-      this.#served?.forget()
-      const forget = this.#components.timers.after(SERVED_BLOCK_MS, () => {
-        if (this.#served?.bytes === bytes) this.#served = undefined
-      })
-      this.#served = { digest, bytes, forget }
-    }
-    return bytes
-  }
-
   async #keep(bytes: Uint8Array): Promise<Uint8Array> {
     await this.#components.blocks.put(bytes).catch((error: unknown) => {
       this.#components.logger.warn({ error: errorText(error) }, 'a fetched block could not be kept')
@@ -187,17 +136,14 @@ export class Blocks {
     offset: number,
     signal: AbortSignal | undefined,
   ): Promise<{ total: number; chunk: Uint8Array }> {
-    const body = new Uint8Array(36)
-    body.set(digestBytes(digest))
-    new DataView(body.buffer).setUint32(32, offset)
-    const answer = await this.#components.request(from, body, {
+    const answer = await this.#components.request(from, encodeBlockRequest(digest, offset), {
       timeout: BLOCK_CHUNK_TIMEOUT_MS,
       maxResponseBytes: BLOCK_LIMITS.maxResponseBytes,
       ...(signal === undefined ? {} : { signal }),
     })
-    if (answer.byteLength < 4) throw this.#lie(from, digest)
-    const total = new DataView(answer.buffer, answer.byteOffset, 4).getUint32(0)
-    return { total, chunk: answer.subarray(4) }
+    const decoded = decodeBlockAnswer(answer)
+    if (decoded === undefined) throw this.#lie(from, digest)
+    return decoded
   }
 
   #lie(from: NodeId, digest: Digest): AskeeError {

@@ -1,0 +1,59 @@
+import { AskeeError, type BlockStore, type Clock, type NodeId } from '@askee/core'
+import {
+  BLOCK_BURST_BYTES,
+  BLOCK_BYTES_PER_SECOND,
+  BLOCK_CHUNK_BYTES,
+  BLOCK_REQUEST_COST_BYTES,
+  OFFENCE_OVER_RATE,
+  OFFENCE_REFUSED,
+} from '../defaults.ts'
+import { TokenBuckets } from '../limits.ts'
+import type { Offences } from '../offences.ts'
+import { decodeBlockRequest, encodeBlockAnswer } from './protocol.ts'
+
+export interface BlockServingComponents {
+  readonly blocks: BlockStore
+  readonly offences: Offences
+  readonly clock: Clock
+}
+
+/** Gives chunks of the blocks held here to peers, so many bytes to each. */
+export class BlockServing {
+  readonly #components: BlockServingComponents
+  readonly #served: TokenBuckets
+
+  constructor(components: BlockServingComponents) {
+    this.#components = components
+    this.#served = new TokenBuckets(
+      { perSecond: BLOCK_BYTES_PER_SECOND, burst: BLOCK_BURST_BYTES },
+      components.clock,
+    )
+  }
+
+  /**
+   * Answers a request for a chunk. Nothing is read before it is known that the chunk exists and is paid for.
+   * @throws AskeeError `blocks/malformed` | `mesh/not-found` | `mesh/rate-limited`
+   */
+  async serve(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    const { blocks, offences } = this.#components
+    const { digest, offset } = decodeBlockRequest(body)
+    const total = await blocks.sizeOf(digest)
+    if (total === undefined) throw notHere()
+    if (offset > 0 && offset >= total) {
+      offences.note(from, OFFENCE_REFUSED, 'a chunk past the end of its block')
+      throw new AskeeError('blocks/malformed', `expected an offset below ${total}, received ${offset}`)
+    }
+    const length = Math.min(BLOCK_CHUNK_BYTES, total - offset)
+    if (!this.#served.take(from, length + BLOCK_REQUEST_COST_BYTES)) {
+      offences.note(from, OFFENCE_OVER_RATE, 'more bytes of blocks than allowed')
+      throw new AskeeError('mesh/rate-limited', 'slow down')
+    }
+    const chunk = await blocks.readRange(digest, offset, length)
+    if (chunk === undefined) throw notHere()
+    return encodeBlockAnswer(total, chunk)
+  }
+}
+
+function notHere(): AskeeError {
+  return new AskeeError('mesh/not-found', 'the block is not here')
+}
