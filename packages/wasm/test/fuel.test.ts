@@ -31,7 +31,7 @@ const store: Code = [i32(8), i32(1), 0x36, 2, 0]
 
 describe('fuel', () => {
   it('WSM-3 follows the cost table, instruction by instruction', () => {
-    const base = BigInt(COSTS_V1.functionEntry)
+    const base = BigInt(COSTS_V1.taskEntry + COSTS_V1.functionEntry)
     expect(fuelOf([])).toBe(base)
     expect(fuelOf([0x01, 0x01, 0x02, 0x40, 0x0b])).toBe(base)
     expect(fuelOf([i32(1), drop])).toBe(base + 2n)
@@ -67,7 +67,8 @@ describe('fuel', () => {
     const stored = 2 + COSTS_V1.store
     const called = COSTS_V1.call + COSTS_V1.functionEntry
     const one = 2 + 4 * (turn + stored) + 2 + 5 * (turn + called)
-    expect(fuel).toBe(BigInt(COSTS_V1.functionEntry + 2 + 3 * (turn + one) + 2 + 6 * (turn + stored)))
+    const entry = COSTS_V1.taskEntry + COSTS_V1.functionEntry
+    expect(fuel).toBe(BigInt(entry + 2 + 3 * (turn + one) + 2 + 6 * (turn + stored)))
   })
 
   it('WSM-4 is settled however a loop is left', () => {
@@ -93,7 +94,7 @@ describe('fuel', () => {
 
   it('WSM-4 charges at most 16 units in advance for what is then not reached', () => {
     const arm = (size: number): Code => [i32(0), 0x04, 0x40, new Array<Code>(size).fill(store), 0x0b]
-    const unit = BigInt(COSTS_V1.functionEntry + 2)
+    const unit = BigInt(COSTS_V1.taskEntry + COSTS_V1.functionEntry + 2)
     expect(fuelOf(arm(1))).toBe(unit + 4n)
     expect(fuelOf(arm(4))).toBe(unit + 16n)
     expect(fuelOf(arm(5))).toBe(unit)

@@ -27,24 +27,32 @@ export function addedBody(added: AddedFunction, plan: Plan, module: Module): Uin
       growStandIn(out, plan, module.memory?.max ?? 0)
       break
     case 'entry':
-      out.u8(0)
-      out
-        .u8(OP.globalGet)
-        .u32(plan.startedGlobal as number)
-        .u8(OP.i32Eqz)
-        .u8(OP.if)
-        .u8(EMPTY)
-      out
-        .u8(OP.i32Const)
-        .u8(1)
-        .u8(OP.globalSet)
-        .u32(plan.startedGlobal as number)
-      out.u8(OP.call).u32(added.start).u8(OP.end).u8(OP.call).u32(added.target)
+      entryStandIn(out, added, plan)
       break
     default:
       stateAccess(out, added.kind, plan, module)
   }
   return out.u8(OP.end).view().slice()
+}
+
+/**
+ * run or step as the executor calls it: charged and checked before, and checked after. A step that calls nothing and
+ * does not loop has no check of its own, and a task may ask for as many steps as it likes.
+ */
+function entryStandIn(out: ByteWriter, added: AddedFunction & { kind: 'entry' }, plan: Plan): void {
+  const globals = { fuel: plan.fuelGlobal, stack: plan.stackGlobal }
+  const place = { local: 0, kept: 'global' } as const
+  out.u8(1).u8(1).u8(I64_TYPE)
+  charge(out, globals, COSTS_V1.taskEntry, place)
+  checkFuel(out, globals, place)
+  if (added.start !== null && plan.startedGlobal !== null) {
+    out.u8(OP.globalGet).u32(plan.startedGlobal).u8(OP.i32Eqz).u8(OP.if).u8(EMPTY)
+    out.u8(OP.i32Const).u8(1).u8(OP.globalSet).u32(plan.startedGlobal)
+    out.u8(OP.call).u32(added.start).u8(OP.end)
+  }
+  out.u8(OP.call).u32(added.target)
+  out.u8(OP.globalGet).u32(globals.fuel).u8(OP.localSet).u32(place.local)
+  checkFuel(out, globals, place)
 }
 
 /** Charges a call of the host, by length where it has one, and passes it on. */

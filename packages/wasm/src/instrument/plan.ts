@@ -6,7 +6,7 @@ import { I32, I64, V128 } from '../opcodes/types.ts'
 export type AddedFunction =
   | { readonly kind: 'import'; readonly type: number; readonly name: string; readonly target: number }
   | { readonly kind: 'grow'; readonly type: number }
-  | { readonly kind: 'entry'; readonly type: number; readonly target: number; readonly start: number }
+  | { readonly kind: 'entry'; readonly type: number; readonly target: number; readonly start: number | null }
   | { readonly kind: 'state-get'; readonly type: number }
   | { readonly kind: 'state-set'; readonly type: number }
 
@@ -26,7 +26,7 @@ export interface Plan {
   readonly stateWordsGlobal: number | null
   /** Mutable globals in the order of their words of state. */
   readonly state: readonly number[]
-  /** Function that is exported as run or step instead of the module's own; null: its own. */
+  /** Function that is exported as run or step instead of the module's own; null without the interface of tasks. */
   readonly entryStandIn: number | null
 }
 
@@ -51,14 +51,17 @@ export function planModule(module: Module, admission: Admission): Plan {
   }
   const deferred = task ? module.start : null
   const entry = module.exports.find(({ name }) => name === admission.entry)
-  if (deferred !== null && entry !== undefined) {
+  if (entry !== undefined) {
     entryStandIn = firstFunction + functions.length
     const type = module.functions[entry.index] as number
-    functions.push({ kind: 'entry', type, target: entry.index, start: deferred.index })
+    // An entry may be an imported function: what is called is what charges.
+    const charging = (index: number): number => standIns.get(index) ?? index
+    const start = deferred === null ? null : charging(deferred.index)
+    functions.push({ kind: 'entry', type, target: charging(entry.index), start })
   }
   const fuelGlobal = module.globals.length
   let next = fuelGlobal + 2
-  const startedGlobal = entryStandIn === null ? null : next++
+  const startedGlobal = deferred === null ? null : next++
   const stepwise = admission.entry === 'step'
   const stateWordsGlobal = stepwise ? next++ : null
   const state: number[] = []

@@ -4,6 +4,8 @@
  */
 export const COSTS_V1 = {
   version: 1,
+  /** A call of run or step by the executor, besides what it does. */
+  taskEntry: 64,
   /** Charged at the entry of every function besides its first instructions. */
   functionEntry: 2,
   /** Most that one region charges in advance for small regions that it always comes before. */
