@@ -1,8 +1,9 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { askee } from './askee.ts'
+import { askee, startAskee } from './askee.ts'
 import { grant, TestMesh } from './mesh.ts'
 import { compileModules, type Modules } from './modules.ts'
 
@@ -78,7 +79,10 @@ describe('the askee command', () => {
     expect(JSON.parse(refused.stdout).error.code).toBe('wasm/memory-limit')
 
     const status = JSON.parse((await askee(['status', '--control', control, '--json'])).stdout)
-    expect(status).toMatchObject({ node: requester.node, executor: { name: 'portable', tier: 'process' } })
+    expect(status.node).toBe(requester.node)
+    expect(['portable process', 'native contained']).toContain(
+      `${status.executor.name} ${status.executor.tier}`,
+    )
     const worker = JSON.parse((await askee(['status', '--data', join(mesh.directory, 'a'), '--json'])).stdout)
     expect(Object.keys(worker.worker.credit)).toEqual([requester.node])
   }, 120_000)
@@ -120,6 +124,30 @@ describe('the askee command', () => {
   }, 120_000)
 })
 
+describe('the agent', () => {
+  it('NET-1 is ready with its default options, without a peer, and then rests', async () => {
+    const child = startAskee(['agent', '--data', join(mesh.directory, 'default'), '--lifeline', '--json'])
+    try {
+      const ready = await new Promise<string>((resolve) =>
+        child.stdout?.once('data', (data) => resolve(String(data))),
+      )
+      expect(JSON.parse(ready).node).toMatch(/^12D3KooW/)
+      const cpu = async (): Promise<number> => {
+        const fields = (await readFile(`/proc/${child.pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? []
+        return Number(fields[11]) + Number(fields[12])
+      }
+      if (process.platform !== 'linux') return
+      await new Promise((resolve) => setTimeout(resolve, 3_000))
+      const before = await cpu()
+      await new Promise((resolve) => setTimeout(resolve, 4_000))
+      // Ticks of 10 ms: an agent that spins would use some 400 of them.
+      expect((await cpu()) - before).toBeLessThan(100)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  }, 60_000)
+})
+
 describe('the agent on disk', () => {
   it('KEY-1 keeps keys, socket and data from other users', async () => {
     await mesh.start('private')
@@ -142,7 +170,7 @@ describe('the agent on disk', () => {
       '--json',
     ])
     expect(second.code).toBe(1)
-    expect(JSON.parse(second.stdout).error.code).toBe('agent/already-running')
+    expect(JSON.parse(second.stdout).error.code).toBe('store/in-use')
     await first.kill()
     expect(existsSync(join(mesh.directory, 'twice', 'control.sock'))).toBe(true)
     expect((await mesh.start('twice')).node).toBe(first.node)

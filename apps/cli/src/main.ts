@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { agentCommand } from './commands/agent.ts'
 import { consentCommand } from './commands/consent.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { campaignsCommand, resultsCommand } from './commands/results.ts'
 import { simulateCommand } from './commands/simulate.ts'
 import { statusCommand } from './commands/status.ts'
 import { submitCommand } from './commands/submit.ts'
@@ -19,6 +20,8 @@ function askee(): Command {
   for (const command of [
     agentCommand(),
     submitCommand(),
+    campaignsCommand(),
+    resultsCommand(),
     simulateCommand(),
     statusCommand(),
     doctorCommand(),

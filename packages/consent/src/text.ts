@@ -8,11 +8,21 @@ const KIND_WORDS: Readonly<Record<TaskKind, string>> = {
   'scientific-compute': 'scientific computation',
 }
 
+const CONTAINMENT_WORDS = {
+  contained: 'in a sandbox that the operating system closes: no files of yours, no network.',
+  process:
+    'in a process of its own. On this machine only the JavaScript engine keeps it from your files and the network: allow this only to people you trust.',
+} as const
+
 /**
  * The exact text that a person reads before granting. Its SHA-256 goes into the token, so that what was shown can be
- * proven later. The same grant always gives the same text.
+ * proven later. The same grant always gives the same text on the same machine.
+ * @param containment what holds tasks on this machine now
  */
-export function consentText(grant: Omit<ConsentGrant, 'textDigest'>): string {
+export function consentText(
+  grant: Omit<ConsentGrant, 'textDigest'>,
+  containment: 'contained' | 'process',
+): string {
   const { resources, tasks } = grant.permissions
   return [
     `Who asks:       node ${grant.audience} (its name is not verified: compare this id with one you trust)`,
@@ -25,7 +35,7 @@ export function consentText(grant: Omit<ConsentGrant, 'textDigest'>): string {
     `Network:        up to ${resources.bandwidthMbpsMax} Mbit/s (written down, not yet enforced by this version)`,
     'What leaves:    results of the tasks, how much work they took, and this consent. No files of yours.',
     'Others learn:   the IP address of this machine, and that it takes part.',
-    'Where it runs:  in a sandbox without access to your files or the network.',
+    `Where it runs:  ${CONTAINMENT_WORDS[containment]}`,
   ].join('\n')
 }
 

@@ -8,6 +8,7 @@ import {
 } from '@askee/consent'
 import { AskeeError, type Clock, type NodeId, parse, type Random } from '@askee/core'
 import type { Identity } from '@askee/keys'
+import type { Executor } from '@askee/sandbox'
 import type { FastifyInstance } from 'fastify'
 import { consentView } from './views.ts'
 
@@ -15,6 +16,7 @@ export interface ConsentRouteParts {
   /** This node. */
   readonly node: NodeId
   readonly consents: ConsentRegistry
+  readonly executor: Executor
   readonly volunteer: Identity
   readonly clock: Clock
   readonly random: Random
@@ -25,13 +27,13 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
   const { consents, clock } = parts
 
   server.post('/v1/consents/text', async (request) => ({
-    text: consentText(grantOf(parts.node, parse(request.body, termsSchema))),
+    text: consentText(grantOf(parts.node, parse(request.body, termsSchema)), parts.executor.describe().tier),
   }))
 
   server.post('/v1/consents', async (request) => {
     const { textDigest: shown, ...terms } = parse(request.body, grantSchema)
     const grant = grantOf(parts.node, terms)
-    const written = textDigest(consentText(grant))
+    const written = textDigest(consentText(grant, parts.executor.describe().tier))
     if (shown !== written) {
       throw new AskeeError(
         'consent/text',

@@ -1,12 +1,12 @@
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command, Option } from 'commander'
-import { printJson, printNote } from '../terminal/output.ts'
+import { printData, printJson } from '../terminal/output.ts'
 import { decimal, defaultDataDirectory, executorOption, integer, repeated } from './options.ts'
 
 interface AgentOptions {
   data: string
   listen?: string[]
-  bootstrap: string[]
+  bootstrap?: string[]
   control?: string
   network: 'local' | 'public'
   mdns: boolean
@@ -28,7 +28,7 @@ export function agentCommand(): Command {
       'address to listen at, repeatable (default: any port on all interfaces)',
       repeated,
     )
-    .option('--bootstrap <multiaddr>', 'peer to meet first, ending in /p2p/<id>; repeatable', repeated, [])
+    .option('--bootstrap <multiaddr>', 'peer to meet first, ending in /p2p/<id>; repeatable', repeated)
     .option(
       '--control <socket>',
       'unix socket of the control API (default: control.sock in the data directory)',
@@ -58,7 +58,7 @@ async function runAgent(options: AgentOptions): Promise<void> {
     ...DEFAULT_INIT,
     dataDirectory: options.data,
     listen: options.listen ?? DEFAULT_INIT.listen,
-    bootstrap: options.bootstrap,
+    bootstrap: options.bootstrap ?? [],
     ...(options.control === undefined ? {} : { controlSocket: options.control }),
     network: options.network,
     localDiscovery: options.mdns ? 'mdns' : 'off',
@@ -70,7 +70,7 @@ async function runAgent(options: AgentOptions): Promise<void> {
   if (options.json === true) {
     printJson({ node: agent.node, addresses: agent.mesh.addresses(), socket: agent.socket })
   } else {
-    printNote(`node ${agent.node}\n${agent.mesh.addresses().join('\n')}\ncontrol socket ${agent.socket}`)
+    printData(`node ${agent.node}\n${agent.mesh.addresses().join('\n')}\ncontrol socket ${agent.socket}`)
   }
   await untilTold(agent.stopRequested, options.lifeline === true ? process.stdin : undefined)
   await agent.stop()

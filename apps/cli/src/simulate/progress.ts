@@ -9,7 +9,7 @@ interface Row {
   planned: number
   accepted: number
   undecided: number
-  done: boolean
+  mark: ' ' | '✓' | '✗'
 }
 
 /** Live progress on standard error: bars where a terminal can redraw, a line now and then where it cannot. */
@@ -27,7 +27,7 @@ export class Progress {
   readonly #timer: NodeJS.Timeout
 
   constructor(workloads: readonly string[]) {
-    for (const name of workloads) this.#rows.set(name, { planned: 0, accepted: 0, undecided: 0, done: false })
+    for (const name of workloads) this.#rows.set(name, { planned: 0, accepted: 0, undecided: 0, mark: ' ' })
     this.#timer = setInterval(() => this.#draw(), this.#fancy ? REDRAW_MS : LINE_EVERY_MS)
     this.#timer.unref()
   }
@@ -59,9 +59,9 @@ export class Progress {
     if (event.type === 'lease-lost') this.#lost++
   }
 
-  workloadDone(name: string): void {
+  workloadDone(name: string, answer: 'right' | 'wrong'): void {
     const row = this.#rows.get(name)
-    if (row !== undefined) row.done = true
+    if (row !== undefined) row.mark = answer === 'right' ? '✓' : '✗'
   }
 
   stop(): void {
@@ -89,8 +89,7 @@ export class Progress {
         const share = row.planned === 0 ? 0 : Math.min(1, (row.accepted + row.undecided) / row.planned)
         const filled = Math.round(share * BAR)
         const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)}`
-        const mark = row.done ? '✓' : ' '
-        return `${mark} ${name.padEnd(width)} ${bar} ${row.accepted}/${row.planned}${row.undecided > 0 ? ` (${row.undecided} undecided)` : ''}`
+        return `${row.mark} ${name.padEnd(width)} ${bar} ${row.accepted}/${row.planned}${row.undecided > 0 ? ` (${row.undecided} undecided)` : ''}`
       }),
     ]
     this.#clear()

@@ -1,3 +1,4 @@
+import { outputCell } from '../terminal/output-cell.ts'
 import { type Column, formatTable } from '../terminal/table.ts'
 import { isSound, type SimulationReport } from './verdict.ts'
 
@@ -42,10 +43,11 @@ export function formatReport(report: SimulationReport): string {
   const lines = [
     formatTable(COLUMNS, rows),
     '',
+    ...report.workloads.flatMap(resultLines),
     `${report.nodes} nodes, ${report.faulty} faulty, f = ${report.f}, seed ${report.seed}`,
     EXECUTORS[report.executor] ?? `executor: ${report.executor}`,
-    `${tasks} tasks, ${report.replicasPerTask} replicas each, ${report.tasksPerSecond} verified tasks/s, ${report.wallSeconds} s in all`,
-    `accused: ${report.accused.length === 0 ? 'nobody' : report.accused.map((id) => `…${id.slice(-8)}`).join(', ')}${report.honestAccused > 0 ? ` — ${report.honestAccused} of them honest!` : ''}`,
+    `${tasks} tasks, ${report.replicasPerTask} replicas a task, ${report.tasksPerSecond} verified tasks/s, ${report.wallSeconds} s in all`,
+    `accused: ${report.accused.length === 0 ? 'nobody' : report.accused.map((id) => `…${id.slice(-8)}`).join(', ')}${report.honestAccused > 0 ? ` — ${report.honestAccused} of them honest: outvoted by more cheats than f allows` : ''}`,
     '',
     formatTable(
       [
@@ -64,4 +66,21 @@ export function formatReport(report: SimulationReport): string {
 
 function shorten(text: string): string {
   return text.length > MAX_ANSWER ? `${text.slice(0, MAX_ANSWER - 1)}…` : text
+}
+
+/** What each input of a module of one's own gave: outputs and traps are the point there. */
+function resultLines({ results }: SimulationReport['workloads'][number]): string[] {
+  if (results === undefined) return []
+  const columns: readonly Column[] = [
+    { title: 'input', align: 'right' },
+    { title: 'trap', align: 'left' },
+    { title: 'fuel', align: 'right' },
+    { title: 'output', align: 'left' },
+  ]
+  const rows = results.map((result, i) =>
+    result === null
+      ? [String(i), 'undecided', '', '']
+      : [String(i), result.trap ?? '', result.fuel, outputCell(Buffer.from(result.output, 'hex'))],
+  )
+  return [formatTable(columns, rows), '']
 }

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import type { CampaignView } from '@askee/client'
 import { TASK_KINDS, textDigest } from '@askee/consent'
 import { AskeeError, type Fuel } from '@askee/core'
 import type { ExecutionLimits, ExecutorPolicy } from '@askee/sandbox'
 import { carryOut, loadModule, WORKLOADS } from '@askee/workloads'
+import { readNamedFile } from '../commands/files.ts'
 import { runRound } from './campaigns.ts'
 import { Fleet, type FleetAgent } from './fleet.ts'
 import { faultsByNode, type SimulationOptions } from './options.ts'
@@ -93,8 +93,8 @@ async function moduleJob(
   given: { file: string; inputs: readonly string[] },
   executor: ExecutorPolicy,
 ): Promise<Job> {
-  const module = new Uint8Array(await readFile(given.file))
-  const inputs = await Promise.all(given.inputs.map(async (file) => new Uint8Array(await readFile(file))))
+  const module = await readNamedFile(given.file)
+  const inputs = await Promise.all(given.inputs.map(readNamedFile))
   return {
     name: given.file,
     expected: null,
@@ -211,7 +211,7 @@ async function runJob(
       return null
     throw error
   })
-  progress.workloadDone(job.name)
+  progress.workloadDone(job.name, job.expected === null || actual === job.expected ? 'right' : 'wrong')
   return {
     name: job.name,
     tasks,
