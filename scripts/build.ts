@@ -1,19 +1,39 @@
 /**
- * Builds what is made from source and is not in the tree (the workloads' modules). Called before every command that
- * needs it; turbo skips what has not changed. With `--quiet` nothing is printed unless the build fails.
+ * Builds what is made from source and is not in the tree: the workloads' modules, and where Rust is at hand the native
+ * containment. Called before every command that needs it; what has not changed is not built again. With `--quiet` nothing
+ * is printed but what takes long, what is left out, and failures. `ASKEE_NATIVE=skip` leaves the native part as it is.
  */
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 
 const quiet = process.argv.includes('--quiet')
-const turbo = createRequire(import.meta.url).resolve('turbo/bin/turbo')
-const build = spawnSync(process.execPath, [turbo, 'run', 'build', '--output-logs=errors-only'], {
-  env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
-  stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2],
-})
-if (build.status !== 0) {
+buildWorkloads()
+if (process.env.ASKEE_NATIVE !== 'skip') buildNative()
+
+function buildWorkloads(): void {
+  const turbo = createRequire(import.meta.url).resolve('turbo/bin/turbo')
+  const build = spawnSync(process.execPath, [turbo, 'run', 'build', '--output-logs=errors-only'], {
+    env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
+    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 2, 2],
+  })
+  if (build.status === 0) return
   process.stderr.write(build.stdout ?? '')
   process.stderr.write(build.stderr ?? '')
   process.stderr.write('the build failed; its messages stand above\n')
   process.exit(1)
+}
+
+function buildNative(): void {
+  const built = fileURLToPath(new URL('../native-sandbox/target/release/askee-runner', import.meta.url))
+  const hasCargo = spawnSync('cargo', ['--version'], { stdio: 'ignore' }).status === 0
+  if (hasCargo && !existsSync(built)) {
+    process.stderr.write(
+      'building native containment with cargo: once, some minutes (ASKEE_NATIVE=skip leaves it out)\n',
+    )
+  }
+  const script = fileURLToPath(new URL('build-native.ts', import.meta.url))
+  // Its messages go to standard error: standard output belongs to the command that comes after.
+  spawnSync(process.execPath, [script, '--optional', '--quiet'], { stdio: ['ignore', 2, 2] })
 }
