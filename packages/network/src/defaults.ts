@@ -133,6 +133,9 @@ export const BLOCK_PIPELINE = 4
 export const BLOCKS_AT_ONCE = 8
 /** One chunk: 1 MiB at 300 kbit/s, or the wait until the peer gives more. */
 export const BLOCK_CHUNK_TIMEOUT_MS = 30 * SECOND_MS
+/** First wait after a provider said that it was too much; doubles. */
+export const BLOCK_RETRY_MS = 200
+export const BLOCK_RETRY_MAX_MS = 4 * SECOND_MS
 /** Bytes of blocks a second that one peer is given, averaged: more than a volunteer's line carries. */
 export const BLOCK_BYTES_PER_SECOND = 16 * MIB
 /** Bytes of blocks that one peer is given at once above the average: four of the largest. */

@@ -97,6 +97,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
       blocks: blockStore,
       dht: node.services.dht,
       offences,
+      clock,
       timers,
       logger,
       request: (to, body, options) => requests.request(to, BLOCK_PROTOCOL, body, options),

@@ -1,7 +1,19 @@
-import { type BlockStore, type Digest, digestOf, systemRandom } from '@askee/core'
-import { createMemoryBlockStore, eventually } from '@askee/core/testing'
+import {
+  AskeeError,
+  type BlockStore,
+  type Digest,
+  digestOf,
+  silentLogger,
+  systemRandom,
+  utf8,
+} from '@askee/core'
+import { createMemoryBlockStore, eventually, VirtualTime } from '@askee/core/testing'
+import type { KadDHT } from '@libp2p/kad-dht'
 import { afterEach, describe, expect, it } from 'vitest'
-import { BLOCK_CHUNK_BYTES } from '../src/defaults.ts'
+import { Blocks } from '../src/blocks/fetching.ts'
+import { encodeBlockAnswer } from '../src/blocks/protocol.ts'
+import { BLOCK_CHUNK_BYTES, BLOCK_CHUNK_TIMEOUT_MS } from '../src/defaults.ts'
+import { Offences } from '../src/offences.ts'
 import { connect, loopbackNode, strangerId } from './nodes.ts'
 
 const stops: (() => unknown)[] = []
@@ -58,6 +70,39 @@ describe('blocks from others', () => {
     }
     expect(asker.isBlocked(liar.self)).toBe(true)
     await eventually(() => !asker.peers().includes(liar.self))
+  })
+
+  it('NET-5 waits and asks again when a provider limits it, and says so when that does not end', async () => {
+    const time = new VirtualTime()
+    let refusals = 5
+    const asked: number[] = []
+    const store = createMemoryBlockStore()
+    const fetching = new Blocks({
+      blocks: store,
+      dht: { async *findProviders() {} } as unknown as KadDHT,
+      offences: new Offences(time, silentLogger),
+      clock: time,
+      timers: time,
+      logger: silentLogger,
+      request: async () => {
+        asked.push(time.monotonic())
+        if (refusals-- > 0) throw new AskeeError('mesh/refused', 'no', { code: 'mesh/rate-limited' })
+        return encodeBlockAnswer(3, utf8('abc'))
+      },
+    })
+    const options = { providers: [strangerId()] }
+    const first = fetching.get(digestOf(utf8('abc')), options)
+    await time.advance(BLOCK_CHUNK_TIMEOUT_MS)
+    expect(await first).toEqual(utf8('abc'))
+    expect(asked).toHaveLength(6)
+    refusals = Infinity
+    asked.length = 0
+    const second = fetching.get(digestOf(utf8('other')), options)
+    const failed = expect(second).rejects.toMatchObject({ code: 'mesh/rate-limited' })
+    await time.advance(BLOCK_CHUNK_TIMEOUT_MS)
+    await failed
+    // Seldom enough that asking is no offence of its own.
+    expect(asked.length).toBeLessThan(20)
   })
 
   it('NET-2 finds a large block by its announcement alone', async () => {

@@ -135,7 +135,8 @@ export interface Mesh extends Startable {
   putBlock(bytes: Uint8Array): Promise<Digest>
   /**
    * A block from here, else from `providers`, else from nodes that announced it. Verified on arrival.
-   * @throws AskeeError `mesh/not-found` | `mesh/too-large`
+   * @throws AskeeError `mesh/not-found` when all who were asked do not have it, `mesh/too-large`, else why a provider
+   * could not be asked: `mesh/rate-limited`, `mesh/unreachable`, `mesh/timeout`, `mesh/refused`
    */
   getBlock(
     digest: Digest,

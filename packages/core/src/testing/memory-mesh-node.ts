@@ -225,10 +225,13 @@ export class MemoryMeshNode implements Mesh {
     const maxBytes = options.maxBytes ?? DEFAULT_BLOCK_BYTES
     const sources = new Set([...(options.providers ?? []), ...(this.#fabric.providers.get(digest) ?? [])])
     let found = await this.#blocks.get(digest)
+    let unreachable: NodeId | undefined
     for (const id of sources) {
       if (found !== undefined) break
       options.signal?.throwIfAborted()
-      const bytes = await this.#fabric.find(this.self, id)?.serveBlock(digest)
+      const provider = this.#fabric.find(this.self, id)
+      if (provider === undefined) unreachable = id
+      const bytes = await provider?.serveBlock(digest)
       if (bytes === undefined) continue
       if (bytes.byteLength > maxBytes) throw tooLarge(digest, bytes, maxBytes)
       if (digestOf(bytes) === digest) {
@@ -236,7 +239,10 @@ export class MemoryMeshNode implements Mesh {
         await this.#blocks.put(found)
       }
     }
-    if (found === undefined) throw new AskeeError('mesh/not-found', `no reachable node holds ${digest}`)
+    if (found === undefined && unreachable !== undefined) {
+      throw new AskeeError('mesh/unreachable', `${unreachable} cannot be reached`)
+    }
+    if (found === undefined) throw new AskeeError('mesh/not-found', `no node asked holds ${digest}`)
     if (found.byteLength > maxBytes) throw tooLarge(digest, found, maxBytes)
     return found
   }

@@ -374,7 +374,7 @@ function recordTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): v
 
 function blockTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): void {
   const { it, expect } = test
-  const { nodes } = nodesFor(test, makeNetwork, 3)
+  const { nodes, network } = nodesFor(test, makeNetwork, 3)
   const block = (size: number, fill: number): Uint8Array =>
     Uint8Array.from({ length: size }, (_, i) => i * fill)
 
@@ -393,6 +393,22 @@ function blockTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): vo
     const digest = await a.putBlock(block(5000, 5))
     await eventually(() => c.getBlock(digest))
     expect(digestOf(await b.getBlock(digest, { providers: [c.self] }))).toBe(digest)
+  })
+
+  it('NET-5 fetches many blocks at once, none of them lost', async () => {
+    const [a, b] = nodes as [Mesh, Mesh]
+    const blocks = Array.from({ length: 330 }, (_, i) => utf8(`${i} `.repeat(4000)))
+    const digests = await Promise.all(blocks.map((bytes) => a.putBlock(bytes)))
+    const fetched = await Promise.all(digests.map((digest) => b.getBlock(digest, { providers: [a.self] })))
+    expect(fetched.map((bytes) => digestOf(bytes))).toEqual(digests)
+  })
+
+  it('NET-5 says that a provider of a block could not be asked', async () => {
+    const [a, b] = nodes as [Mesh, Mesh]
+    const nowhere = 'cd'.repeat(32) as Digest
+    for (const providers of [[network.strangerId()], [network.strangerId(), a.self]]) {
+      expect((await refusal(b.getBlock(nowhere, { providers }))).code).toBe('mesh/unreachable')
+    }
   })
 
   it('NET-2 says when nobody has a block, or it is larger than wanted', async () => {

@@ -1,6 +1,7 @@
 import {
   AskeeError,
   type BlockStore,
+  type Clock,
   type Digest,
   digestBytes,
   digestOf,
@@ -19,6 +20,9 @@ import {
   BLOCK_CHUNK_BYTES,
   BLOCK_CHUNK_TIMEOUT_MS,
   BLOCK_PIPELINE,
+  BLOCK_RETRY_MAX_MS,
+  BLOCK_RETRY_MS,
+  BLOCKS_AT_ONCE,
   DHT_TIMEOUT_MS,
   MAX_BLOCK_BYTES,
   MAX_BLOCK_PROVIDERS,
@@ -26,6 +30,7 @@ import {
 } from '../defaults.ts'
 import type { Offences } from '../offences.ts'
 import { BLOCK_LIMITS, decodeBlockAnswer, encodeBlockRequest } from './protocol.ts'
+import { Turns } from './turns.ts'
 
 const SHA2_256 = 0x12
 
@@ -33,6 +38,7 @@ export interface BlocksComponents {
   readonly blocks: BlockStore
   readonly dht: KadDHT
   readonly offences: Offences
+  readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
   readonly request: (to: NodeId, body: Uint8Array, options: RequestOptions) => Promise<Uint8Array>
@@ -41,6 +47,7 @@ export interface BlocksComponents {
 /** Blocks between this node and others. */
 export class Blocks {
   readonly #components: BlocksComponents
+  readonly #turns = new Turns(BLOCKS_AT_ONCE)
 
   constructor(components: BlocksComponents) {
     this.#components = components
@@ -71,7 +78,7 @@ export class Blocks {
       return held
     }
     const asked = new Set<NodeId>()
-    let refused: unknown
+    let failure: unknown
     const ask = async (provider: NodeId): Promise<Uint8Array | undefined> => {
       if (asked.has(provider)) return undefined
       asked.add(provider)
@@ -79,7 +86,8 @@ export class Blocks {
         return await this.#fetch(provider, digest, maxBytes, options.signal)
       } catch (error) {
         options.signal?.throwIfAborted()
-        if (error instanceof AskeeError && error.code === 'mesh/too-large') refused = error
+        // That one did not have it says less than that another could not be asked, or has too much.
+        if (failure === undefined || !isCoded(error, 'mesh/not-found')) failure = error
         return undefined
       }
     }
@@ -91,7 +99,9 @@ export class Blocks {
       const bytes = await ask(provider)
       if (bytes !== undefined) return this.#keep(bytes)
     }
-    throw refused ?? new AskeeError('mesh/not-found', `none of ${asked.size} nodes asked gave ${digest}`)
+    throw (
+      failure ?? new AskeeError('mesh/not-found', `${digest} is not here, and nobody was named who has it`)
+    )
   }
 
   async #keep(bytes: Uint8Array): Promise<Uint8Array> {
@@ -121,8 +131,13 @@ export class Blocks {
       while (next < block.byteLength) {
         const offset = next
         next += BLOCK_CHUNK_BYTES
-        const { chunk, total } = await this.#chunk(from, digest, offset, signal)
-        place(offset, chunk, total)
+        try {
+          const { chunk, total } = await this.#chunk(from, digest, offset, signal)
+          place(offset, chunk, total)
+        } catch (error) {
+          next = block.byteLength
+          throw error
+        }
       }
     }
     await Promise.all(Array.from({ length: BLOCK_PIPELINE }, worker))
@@ -136,14 +151,35 @@ export class Blocks {
     offset: number,
     signal: AbortSignal | undefined,
   ): Promise<{ total: number; chunk: Uint8Array }> {
-    const answer = await this.#components.request(from, encodeBlockRequest(digest, offset), {
-      timeout: BLOCK_CHUNK_TIMEOUT_MS,
-      maxResponseBytes: BLOCK_LIMITS.maxResponseBytes,
-      ...(signal === undefined ? {} : { signal }),
-    })
+    const body = encodeBlockRequest(digest, offset)
+    const answer = await this.#turns.run(from, signal, () => this.#ask(from, digest, body, signal))
     const decoded = decodeBlockAnswer(answer)
     if (decoded === undefined) throw this.#lie(from, digest)
     return decoded
+  }
+
+  /** Asks again, ever later, while the provider says that it is too much at once. */
+  async #ask(
+    from: NodeId,
+    digest: Digest,
+    body: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    const { request, clock, timers } = this.#components
+    const deadline = clock.monotonic() + BLOCK_CHUNK_TIMEOUT_MS
+    for (let wait = BLOCK_RETRY_MS; ; wait = Math.min(2 * wait, BLOCK_RETRY_MAX_MS)) {
+      try {
+        return await request(from, body, {
+          timeout: deadline - clock.monotonic(),
+          maxResponseBytes: BLOCK_LIMITS.maxResponseBytes,
+          ...(signal === undefined ? {} : { signal }),
+        })
+      } catch (error) {
+        const failure = providerError(from, digest, error)
+        if (!isCoded(failure, 'mesh/rate-limited') || clock.monotonic() + wait >= deadline) throw failure
+      }
+      await timers.sleep(wait, signal)
+    }
   }
 
   #lie(from: NodeId, digest: Digest): AskeeError {
@@ -180,6 +216,19 @@ export class Blocks {
     }
     return [...found]
   }
+}
+
+/** A handler's refusal under the mesh code that the provider meant. */
+function providerError(from: NodeId, digest: Digest, error: unknown): unknown {
+  if (!isCoded(error, 'mesh/refused')) return error
+  const { code } = error.details as { code?: unknown }
+  return code === 'mesh/rate-limited' || code === 'mesh/not-found'
+    ? new AskeeError(code, `${from} does not give block ${digest}`, {}, { cause: error })
+    : error
+}
+
+function isCoded(error: unknown, code: string): error is AskeeError {
+  return error instanceof AskeeError && error.code === code
 }
 
 function cidOf(digest: Digest): CID {
