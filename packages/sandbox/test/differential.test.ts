@@ -29,11 +29,11 @@ describe.skipIf('missing' in binaries)('engines', () => {
         createPortableExecutor(components, { v8Flags: ['--no-liftoff'], niceness: 0 }),
       )
       expect(disagreements({ native, liftoff, turbofan })).toEqual([])
-      const traps = new Set([...native.values()].map((answer) => answer.split(' ')[1]))
+      const traps = new Set([...native.values()].map((answer) => answer.split(' ')[2]))
       expect(traps).toContain('null')
       expect(traps).toContain('out-of-fuel')
       expect(traps.size).toBeGreaterThan(3)
-      expect([...native.values()].filter((answer) => answer.startsWith('fault/'))).toEqual([])
+      expect([...native.values()].filter((answer) => answer.includes(' fault/'))).toEqual([])
     },
     PATIENCE,
   )

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Fuel } from '@askee/core'
 import { instrument } from '@askee/wasm'
 import { generateModule } from '@askee/wasm/testing'
@@ -18,6 +19,11 @@ export function generatedRequest(seed: number): ExecutionRequest {
   return { module: bytes, input: INPUT, limits }
 }
 
+/** The answer to a task with the digest of what ran: where sources changed during a run, the modules differ, not the engines. */
+export function answerOf(module: Uint8Array, answer: string): string {
+  return `${createHash('sha256').update(module).digest('hex').slice(0, 12)} ${answer}`
+}
+
 /** What `executor` says of each seed, `width` at a time. */
 export async function answersOf(
   executor: Executor,
@@ -28,9 +34,10 @@ export async function answersOf(
   const waiting = [...seeds]
   const work = async (): Promise<void> => {
     for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
-      const execution = await executor.execute(generatedRequest(seed))
-      const outcome = await execution.outcome
-      answers.set(seed, outcome.kind === 'fault' ? `${outcome.code}: ${outcome.message}` : told(outcome))
+      const request = generatedRequest(seed)
+      const outcome = await (await executor.execute(request)).outcome
+      const answer = outcome.kind === 'fault' ? `${outcome.code}: ${outcome.message}` : told(outcome)
+      answers.set(seed, answerOf(request.module, answer))
     }
   }
   await Promise.all(Array.from({ length: width }, work))

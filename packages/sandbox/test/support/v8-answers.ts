@@ -3,7 +3,7 @@
  * Many modules in one process, which the executors never do: for generated modules only. Arguments: first seed, count.
  */
 import { runInV8 } from '@askee/wasm/testing'
-import { generatedRequest } from './generated.ts'
+import { answerOf, generatedRequest } from './generated.ts'
 
 const first = Number(process.argv[2])
 const count = Number(process.argv[3])
@@ -16,5 +16,6 @@ for (let seed = first; seed < first + count; seed++) {
     fuel: limits.fuel,
     outputBytes: limits.outputBytes,
   })
-  console.log(`${seed} ${Buffer.from(output).toString('hex')} ${trap} ${fuel}`)
+  const answer = `${Buffer.from(output).toString('hex')} ${trap} ${fuel}`
+  console.log(`${seed} ${answerOf(module, answer)}`)
 }
