@@ -39,6 +39,8 @@ export type CoordinatorEvent =
       readonly document: Digest
       readonly reveals: readonly Reveal[]
     }
+  /** The node is delivering large outputs: what it was asked for has fresh time. */
+  | { readonly type: 'progressed'; readonly now: Timestamp; readonly node: NodeId }
   /** Leases that will give no result: silent, expired, failed, withheld, unreachable. */
   | {
       readonly type: 'lost'

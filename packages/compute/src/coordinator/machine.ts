@@ -43,6 +43,9 @@ function apply(ctx: Context, event: CoordinatorEvent): void {
     case 'revealed':
       revealed(ctx, event)
       return
+    case 'progressed':
+      progressed(ctx, event)
+      return
     case 'lost':
       lost(ctx, event)
       return
@@ -107,6 +110,14 @@ function revealed(ctx: Context, event: CoordinatorEvent & { type: 'revealed' }):
     } else breakCommitment(ctx, lease)
   }
   for (const index of touched) evaluate(ctx, index)
+}
+
+function progressed(ctx: Context, event: CoordinatorEvent & { type: 'progressed' }): void {
+  for (const lease of Object.values(ctx.state.leases)) {
+    if (lease.node !== event.node || lease.stage !== 'asked') continue
+    lease.askedAt = ctx.now
+    ctx.changed = true
+  }
 }
 
 function lost(ctx: Context, event: CoordinatorEvent & { type: 'lost' }): void {

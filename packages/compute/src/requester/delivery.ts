@@ -1,10 +1,7 @@
 import {
-  AskeeError,
   type Clock,
   decode,
-  digestOf,
   encode,
-  errorCode,
   type LeaseId,
   type Logger,
   type Mesh,
@@ -28,7 +25,8 @@ import type { Campaign } from './campaign.ts'
 import type { Journal } from './journal.ts'
 import { Lane } from './lane.ts'
 import type { Loop } from './loop.ts'
-import { collectReveals } from './reveals.ts'
+import { refusalCode } from './refusal.ts'
+import { Revealing } from './revealing.ts'
 
 export interface DeliveryComponents {
   readonly mesh: Mesh
@@ -65,12 +63,16 @@ export class Delivery {
   readonly #components: DeliveryComponents
   readonly #init: DeliveryInit
   readonly #loop: Loop
+  readonly #revealing: Revealing
   readonly #lanes = new Map<Campaign, Map<NodeId, Lanes>>()
 
   constructor(components: DeliveryComponents, init: DeliveryInit, loop: Loop) {
     this.#components = components
     this.#init = init
     this.#loop = loop
+    const ask = (campaign: Campaign, node: NodeId, leases: readonly LeaseId[]): Promise<Uint8Array> =>
+      this.#request(campaign, node, PROTOCOLS.reveal, { v: 1, campaign: campaign.signed.id, leases })
+    this.#revealing = new Revealing({ ...components, loop, ask }, init)
   }
 
   /** Takes the effects that are meant for workers; leaves the others. */
@@ -113,7 +115,7 @@ export class Delivery {
     if (lanes === undefined) {
       lanes = {
         assign: new Lane<QueuedAssign>(assignBatch, (batch) => this.#sendAssign(campaign, node, batch)),
-        reveal: new Lane<LeaseId>(revealBatch, (batch) => this.#sendReveal(campaign, node, batch)),
+        reveal: new Lane<LeaseId>(revealBatch, (batch) => this.#revealing.reveal(campaign, node, batch)),
         settle: new Lane<Settle>(fullBatch, (batch) => this.#sendSettle(campaign, node, batch)),
       }
       nodes.set(node, lanes)
@@ -161,45 +163,6 @@ export class Delivery {
     }
   }
 
-  async #sendReveal(campaign: Campaign, node: NodeId, batch: LeaseId[]): Promise<void> {
-    let left = batch
-    const until = this.#components.clock.monotonic() + this.#init.retryFor
-    while (left.length > 0 && !campaign.abort.signal.aborted) {
-      try {
-        const answer = await this.#request(campaign, node, PROTOCOLS.reveal, {
-          v: 1,
-          campaign: campaign.signed.id,
-          leases: left,
-        })
-        const collected = await collectReveals(this.#components.mesh, campaign, node, left, answer)
-        const now = this.#components.clock.now()
-        if (collected.reveals.length > 0) {
-          const { reveals, outputs, document: bytes } = collected
-          const document = digestOf(bytes)
-          const attachments = { outputs, documents: [{ kind: 'receipts', bytes }] } as const
-          this.#loop.post(campaign, { type: 'revealed', now, node, document, reveals }, attachments)
-        }
-        this.#lose(campaign, node, collected.lost)
-        // A worker that gives nothing of what it was asked would otherwise be asked for ever.
-        const stalled = collected.left.length === left.length
-        left = collected.left
-        if (stalled) throw new AskeeError('compute/withheld', 'the worker revealed nothing')
-      } catch (error) {
-        const code = refusalCode(error)
-        const over = this.#components.clock.monotonic() >= until || code === 'mesh/stopped'
-        if (over || code.startsWith('compute/') || code.startsWith('codec/')) {
-          this.#lose(
-            campaign,
-            node,
-            left.map((lease) => ({ lease, reason: 'withheld' })),
-          )
-          return
-        }
-        await this.#pause(campaign)
-      }
-    }
-  }
-
   async #sendSettle(campaign: Campaign, node: NodeId, batch: Settle[]): Promise<void> {
     const document = signSettlement(this.#components.identity, {
       v: 1,
@@ -224,12 +187,6 @@ export class Delivery {
     }
     const leases = batch.map(({ lease }) => lease)
     this.#loop.post(campaign, { type: 'settled', now: this.#components.clock.now(), leases })
-  }
-
-  #lose(campaign: Campaign, node: NodeId, lost: readonly { lease: LeaseId; reason: string }[]): void {
-    if (lost.length === 0 || campaign.abort.signal.aborted) return
-    const losses = lost.map(({ lease, reason }) => ({ lease, node, reason }))
-    this.#loop.post(campaign, { type: 'lost', now: this.#components.clock.now(), losses })
   }
 
   #request(
@@ -269,13 +226,4 @@ function fullBatch(queue: readonly unknown[]): number {
 
 function revealBatch(queue: readonly unknown[]): number {
   return Math.min(queue.length, MAX_RECEIPTS)
-}
-
-/** The worker's own code when it refused, the mesh's when it could not be asked. */
-function refusalCode(error: unknown): string {
-  const code = errorCode(error) ?? 'compute/internal'
-  if (code === 'mesh/rate-limited') return 'compute/busy'
-  if (code !== 'mesh/refused') return code
-  const inner = (error as AskeeError<string, { code?: unknown }>).details.code
-  return typeof inner === 'string' ? inner : code
 }

@@ -1,4 +1,4 @@
-import { decode, digestOf, type LeaseId, type Mesh, type NodeId, toHex } from '@askee/core'
+import { decode, digestOf, type LeaseId, type NodeId, toHex } from '@askee/core'
 import type { Reveal } from '../coordinator/events.ts'
 import { type Receipt, type Receipts, verifyReceipts } from '../protocol/documents.ts'
 import { revealAnswerSchema } from '../protocol/messages.ts'
@@ -6,11 +6,14 @@ import { MAX_MESSAGE_BYTES } from '../protocol/names.ts'
 import { claimDigest } from '../protocol/result.ts'
 import type { Campaign } from './campaign.ts'
 
-export interface CollectedReveals {
-  readonly reveals: Reveal[]
-  readonly outputs: Uint8Array[]
+/** One answer to a reveal, opened. */
+export interface RevealRound {
   /** The signed receipts. */
   readonly document: Uint8Array
+  /** Reveals whose outputs came along, and these outputs. */
+  readonly shown: { readonly reveals: Reveal[]; readonly outputs: Uint8Array[] }
+  /** Reveals whose outputs are to be fetched. */
+  readonly large: Reveal[]
   /** Reveals that are not what was asked. */
   readonly lost: { lease: LeaseId; reason: string }[]
   /** Asked and neither revealed nor denied: to be asked again. */
@@ -19,20 +22,24 @@ export interface CollectedReveals {
 
 /**
  * What a worker's answer is worth: receipts signed by it and about the leases, tasks, module and inputs that it was
- * given, each output the bytes that its receipt names, fetched where it is large.
+ * given, each output that came along the bytes that its receipt names.
  * @throws AskeeError `codec/*`, `signature/*` when the answer is no such thing
  */
-export async function collectReveals(
-  mesh: Mesh,
+export function openReveals(
   campaign: Campaign,
   node: NodeId,
   asked: readonly LeaseId[],
   body: Uint8Array,
-): Promise<CollectedReveals> {
+): RevealRound {
   const answer = decode(body, revealAnswerSchema, MAX_MESSAGE_BYTES)
   const left = new Set(asked)
-  const document = answer.document ?? new Uint8Array()
-  const out: CollectedReveals = { reveals: [], outputs: [], document, lost: [], left: [] }
+  const out: RevealRound = {
+    document: answer.document ?? new Uint8Array(),
+    shown: { reveals: [], outputs: [] },
+    large: [],
+    lost: [],
+    left: [],
+  }
   for (const lease of answer.unknown) {
     if (left.delete(lease)) out.lost.push({ lease, reason: 'unknown-to-worker' })
   }
@@ -41,16 +48,20 @@ export async function collectReveals(
     const inline = new Map(answer.reveals.map(({ lease, output }) => [lease, output]))
     for (const receipt of receipts.receipts) {
       if (!fits(campaign, node, receipts, receipt) || !left.delete(receipt.lease)) continue
-      const bytes = await outputOf(mesh, campaign, node, receipt, inline.get(receipt.lease) ?? null)
-      if (bytes === undefined) out.lost.push({ lease: receipt.lease, reason: 'output-missing' })
-      else {
-        out.outputs.push(bytes)
-        out.reveals.push(asReveal(receipts, receipt))
-      }
+      const bytes = inline.get(receipt.lease) ?? null
+      if (bytes === null) out.large.push(asReveal(receipts, receipt))
+      else if (isOutput(campaign, receipt, bytes)) {
+        out.shown.outputs.push(bytes)
+        out.shown.reveals.push(asReveal(receipts, receipt))
+      } else out.lost.push({ lease: receipt.lease, reason: 'output-missing' })
     }
   }
   out.left.push(...left)
   return out
+}
+
+function isOutput(campaign: Campaign, { output }: Receipt, bytes: Uint8Array): boolean {
+  return bytes.byteLength <= campaign.signed.manifest.resources.outputBytes && digestOf(bytes) === output
 }
 
 function fits(campaign: Campaign, node: NodeId, receipts: Receipts, receipt: Receipt): boolean {
@@ -66,23 +77,6 @@ function fits(campaign: Campaign, node: NodeId, receipts: Receipts, receipt: Rec
     receipt.input === campaign.inputs[lease.task] &&
     receipt.fuel <= manifest.resources.fuel
   )
-}
-
-async function outputOf(
-  mesh: Mesh,
-  campaign: Campaign,
-  node: NodeId,
-  receipt: Receipt,
-  inline: Uint8Array | null,
-): Promise<Uint8Array | undefined> {
-  const maxBytes = campaign.signed.manifest.resources.outputBytes
-  const bytes =
-    inline ??
-    (await mesh
-      .getBlock(receipt.output, { providers: [node], maxBytes, signal: campaign.abort.signal })
-      .catch(() => undefined))
-  if (bytes === undefined || bytes.byteLength > maxBytes) return undefined
-  return digestOf(bytes) === receipt.output ? bytes : undefined
 }
 
 function asReveal({ module }: Receipts, receipt: Receipt): Reveal {

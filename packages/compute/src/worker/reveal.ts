@@ -2,7 +2,7 @@ import type { CampaignId, LeaseId, Mesh } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import { MAX_RECEIPTS, type Receipt, signReceipts } from '../protocol/documents.ts'
 import type { RevealAnswer } from '../protocol/messages.ts'
-import { BATCH_PAYLOAD_BYTES, INLINE_OUTPUT_BYTES } from '../protocol/names.ts'
+import { BATCH_PAYLOAD_BYTES, INLINE_OUTPUT_BYTES, REVEAL_OUTPUT_BYTES } from '../protocol/names.ts'
 import type { CommittedResult, Materials } from './materials.ts'
 import type { WorkerLease } from './state.ts'
 
@@ -27,13 +27,16 @@ export async function revealOf(
   const reveals: RevealAnswer['reveals'] = []
   const receipts: Receipt[] = []
   let size = 0
+  let total = 0
   for (const { lease, materials, result } of held) {
     // A document cites one consent.
     if (lease.consent !== first.lease.consent) continue
     const { output, outputDigest, trap, fuel, nonce } = result
     const inline = output.byteLength <= INLINE_OUTPUT_BYTES
     size += inline ? output.byteLength : 0
-    if (receipts.length === MAX_RECEIPTS || (receipts.length > 0 && size > BATCH_PAYLOAD_BYTES)) break
+    total += output.byteLength
+    const full = size > BATCH_PAYLOAD_BYTES || total > REVEAL_OUTPUT_BYTES
+    if (receipts.length === MAX_RECEIPTS || (receipts.length > 0 && full)) break
     if (!inline) await mesh.putBlock(output)
     receipts.push({
       task: lease.task,

@@ -92,11 +92,12 @@ export class Cluster {
   async requester(
     journal = ':memory:',
     init: Partial<RequesterInit> = {},
+    wrapMesh: (mesh: Mesh) => Mesh = (mesh) => mesh,
   ): Promise<Requester & { mesh: Mesh }> {
     const mesh = await this.node(this.requesterIdentity, this.blocks)
     const requester = createRequester(
       {
-        mesh,
+        mesh: wrapMesh(mesh),
         identity: this.requesterIdentity,
         clock: systemClock,
         timers: systemTimers,
