@@ -5,6 +5,8 @@
 export const LIMITS = {
   /** Bytes of a module. */
   moduleBytes: 16 * 1024 * 1024,
+  /** Bytes that a module may grow to. Executors take 64 MiB, together with what they are told about the task. */
+  instrumentedBytes: 48 * 1024 * 1024,
   types: 10_000,
   imports: 10_000,
   /** Defined and imported together. */

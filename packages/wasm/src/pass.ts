@@ -27,32 +27,24 @@ export interface Instrumented {
 }
 
 /**
- * Whether a module may be run, without instrumenting it. Time is linear in its size; any bytes may be given.
+ * Whether a module may be run. Does all that {@link instrument} does and keeps nothing, since how large a module grows
+ * is known only when it was written. Time is linear in its size; any bytes may be given.
  * @throws AskeeError `wasm/*` ({@link WasmErrorCode}) naming the offence and its byte offset
  */
 export function check(bytes: Uint8Array, options: PassOptions = {}): Admission {
-  const { module, admission, plan } = prepare(bytes, options)
-  validateBodies(module, plan, admission, () => {})
-  return admission
+  return instrument(bytes, options).admission
 }
 
 /**
- * The module with fuel, stack limit and canonical NaN, as docs/determinism.md specifies them. The same bytes in
- * give the same bytes out.
- * @throws AskeeError `wasm/*` exactly when {@link check} does
+ * The module with fuel, stack limit and canonical NaN, as docs/determinism.md specifies them: at most
+ * `LIMITS.instrumentedBytes`. The same bytes in give the same bytes out.
+ * @throws AskeeError `wasm/*` ({@link WasmErrorCode}) naming the offence and its byte offset
  */
 export function instrument(bytes: Uint8Array, options: PassOptions = {}): Instrumented {
   const { module, admission, plan } = prepare(bytes, options)
-  const globals = { fuel: plan.fuelGlobal, stack: plan.stackGlobal }
-  const blockType = resultBlockType(plan)
-  const code = new ByteWriter(bytes.byteLength * 2 + 1024)
-  const one = new ByteWriter(4096)
-  validateBodies(module, plan, admission, (body, type) => {
-    one.clear()
-    emitFunction(one, body, globals, blockType(type))
-    code.u32(one.length).bytes(one.view())
-  })
+  const code = instrumentBodies(module, plan, admission)
   const out = writeModule(module, plan, code.view(), admission.abi === 'askee' ? 'task' : 'any')
+  if (out.byteLength > LIMITS.instrumentedBytes) refuseGrowth(bytes.byteLength)
   return { bytes: out, admission }
 }
 
@@ -79,12 +71,8 @@ function withinMemory(module: Module, bytes: number): Module {
   return { ...module, memory: { ...memory, max: Math.min(memory.max, pages) } }
 }
 
-/** Most bytes that one edit adds: the canonical NaN of a vector, with locals of five bytes. */
-const EDIT_BYTES = 48
-
-type FunctionSeen = (body: Body, type: { params: Uint8Array; results: Uint8Array }) => void
-
-function validateBodies(module: Module, plan: Plan, admission: Admission, seen: FunctionSeen): void {
+/** The bodies of the module's own functions as they stand in the code section, each with its length. */
+function instrumentBodies(module: Module, plan: Plan, admission: Admission): ByteWriter {
   const context: BodyContext = {
     bytes: module.bytes,
     types: module.types,
@@ -99,12 +87,25 @@ function validateBodies(module: Module, plan: Plan, admission: Admission, seen: 
     tables: admission.entry === 'step' ? 'constant' : 'mutable',
   }
   const body = new Body(context)
+  const globals = { fuel: plan.fuelGlobal, stack: plan.stackGlobal }
+  const blockType = resultBlockType(plan)
+  const code = new ByteWriter(module.bytes.byteLength * 2 + 1024)
+  const one = new ByteWriter(4096)
   module.bodies.forEach(({ start, end }, index) => {
     const type = module.types[module.functions[module.importedFunctions + index] as number]!
     validateBody(body, type, start, end)
-    if (end - start + body.tape.length * EDIT_BYTES > LIMITS.instrumentedBodyBytes) {
-      refuse('wasm/too-large', start, 'function body that grows too large')
+    one.clear()
+    emitFunction(one, body, globals, blockType(type))
+    if (one.length > LIMITS.instrumentedBodyBytes) {
+      refuse('wasm/too-large', start, `function body that grows to ${one.length} bytes`)
     }
-    seen(body, type)
+    code.u32(one.length).bytes(one.view())
+    // Looked at here too, so that a module made to grow is not written to its end.
+    if (code.length > LIMITS.instrumentedBytes) refuseGrowth(start)
   })
+  return code
+}
+
+function refuseGrowth(offset: number): never {
+  refuse('wasm/too-large', offset, `module that grows to more than ${LIMITS.instrumentedBytes} bytes`)
 }
