@@ -124,11 +124,18 @@ export interface Requester extends Startable {
   /** Resolves when the campaign is finished or expired. */
   wait(id: CampaignId, signal?: AbortSignal): Promise<CampaignReport>
   onEvent(listener: (event: CampaignEvent) => void): () => void
+  /**
+   * Whether `peer` may have this block from here: it is registered, with a consent that is live, in a running campaign
+   * of which this is the module, the list of inputs or an input. Constant time.
+   */
+  mayFetch(peer: NodeId, digest: Digest): boolean
 }
 
 /** The volunteer's side: offers itself for campaigns that a consent covers, and does the work. */
 export interface Worker extends Startable {
   status(): WorkerStatus
+  /** Whether `peer` may have this block from here: it asked for the work whose output this is. Constant time. */
+  mayFetch(peer: NodeId, digest: Digest): boolean
 }
 
 export interface WorkerStatus {

@@ -4,6 +4,7 @@ import {
   type BlockStore,
   type CampaignId,
   type Clock,
+  type Digest,
   errorText,
   type Logger,
   type Mesh,
@@ -21,6 +22,7 @@ import { initialState } from '../coordinator/state.ts'
 import { verifyManifest } from '../protocol/manifest.ts'
 import { INLINE_INPUT_BYTES } from '../protocol/names.ts'
 import { type Announcement, announce } from './announcer.ts'
+import { Artefacts } from './artefacts.ts'
 import { type Campaign, createCampaign, decodeInputList } from './campaign.ts'
 import { Delivery } from './delivery.ts'
 import { openRequesterDoors } from './doors.ts'
@@ -59,6 +61,7 @@ class JournalingRequester implements Requester {
   readonly #listeners = new Set<(event: CampaignEvent) => void>()
   readonly #campaigns = new Map<CampaignId, Campaign>()
   readonly #announcements = new Map<Campaign, Announcement>()
+  readonly #artefacts = new Artefacts()
   readonly #cleanup: (() => void)[] = []
   #live: Live | null = null
 
@@ -111,6 +114,7 @@ class JournalingRequester implements Requester {
       campaign.finished.reject(stopped)
     }
     this.#announcements.clear()
+    this.#artefacts.clear()
     this.#campaigns.clear()
     live.database.close()
   }
@@ -169,6 +173,10 @@ class JournalingRequester implements Requester {
     return () => this.#listeners.delete(listener)
   }
 
+  mayFetch(peer: NodeId, digest: Digest): boolean {
+    return this.#artefacts.isFor(peer, digest, this.#components.clock.now())
+  }
+
   #started(): Live {
     if (this.#live === null) throw new AskeeError('compute/stopped', 'the requester is not started')
     return this.#live
@@ -211,6 +219,7 @@ class JournalingRequester implements Requester {
   #open(campaign: Campaign): void {
     const { manifest, bytes, id } = campaign.signed
     this.#campaigns.set(id, campaign)
+    this.#artefacts.add(campaign)
     campaign.finished.promise.catch(() => undefined)
     const { blocks } = this.#components
     for (const digest of new Set([manifest.module, manifest.inputs, ...this.#largeInputs(campaign)])) {
@@ -270,6 +279,7 @@ class JournalingRequester implements Requester {
   #finish(campaign: Campaign): void {
     this.#announcements.get(campaign)?.end()
     this.#announcements.delete(campaign)
+    this.#artefacts.remove(campaign)
     for (const unpin of campaign.unpin.splice(0)) unpin()
     campaign.finished.resolve()
   }

@@ -3,6 +3,7 @@ import {
   AskeeError,
   type CampaignId,
   type Clock,
+  type Digest,
   decode,
   encode,
   errorCode,
@@ -34,6 +35,7 @@ import { step } from './machine.ts'
 import type { Materials } from './materials.ts'
 import { Outbox } from './outbox.ts'
 import { revealOf } from './reveal.ts'
+import { ShownOutputs } from './shown-outputs.ts'
 import { initialWorker, type WorkerState } from './state.ts'
 
 export interface WorkerComponents {
@@ -58,6 +60,7 @@ class VolunteerWorker implements Worker {
   readonly #init: Required<WorkerInit>
   readonly #execution: ExecutionComponents
   readonly #materials = new Map<LeaseId, Materials>()
+  readonly #outputs = new ShownOutputs()
   readonly #outboxes = new Map<CampaignId, Outbox>()
   readonly #cleanup: (() => void)[] = []
   #state: WorkerState
@@ -92,6 +95,7 @@ class VolunteerWorker implements Worker {
     this.#abort.abort(new AskeeError('compute/stopped', 'the worker has stopped'))
     for (const { abort } of this.#materials.values()) abort.abort(this.#abort.signal.reason)
     this.#materials.clear()
+    this.#outputs.clear()
     this.#outboxes.clear()
     const { config, credit, completed, failed, refused } = this.#state
     this.#state = { ...initialWorker(config), credit, completed, failed, refused }
@@ -116,6 +120,10 @@ class VolunteerWorker implements Worker {
       refused,
       credit: new Map(credit),
     }
+  }
+
+  mayFetch(peer: NodeId, digest: Digest): boolean {
+    return this.#outputs.has(peer, digest)
   }
 
   #step(event: WorkerEvent): readonly WorkerEffect[] {
@@ -157,6 +165,10 @@ class VolunteerWorker implements Worker {
     const materials = this.#materials.get(lease)
     // With a result there is nothing left to stop.
     if (materials?.result === null) materials.abort.abort(new AskeeError('compute/dropped', reason))
+    const output = materials?.result?.outputDigest
+    if (materials !== undefined && output !== undefined) {
+      this.#outputs.remove(materials.signed.manifest.requester, output)
+    }
     this.#materials.delete(lease)
   }
 
@@ -243,9 +255,13 @@ class VolunteerWorker implements Worker {
     if (materials === undefined || lease === undefined) return
     const { clock, logger } = this.#components
     try {
-      materials.result = await execute(this.#execution, lease, materials, () =>
+      const result = await execute(this.#execution, lease, materials, () =>
         this.#step({ type: 'started', now: clock.now(), lease: id }),
       )
+      // Meanwhile the lease may have ended.
+      if (this.#materials.get(id) !== materials) return
+      materials.result = result
+      this.#outputs.add(lease.requester, result.outputDigest)
       this.#step({ type: 'computed', now: clock.now(), lease: id })
     } catch (error) {
       if (materials.abort.signal.aborted) return
