@@ -33,7 +33,25 @@ export interface WasmErrorDetails {
 
 export type WasmError = AskeeError<WasmErrorCode, WasmErrorDetails>
 
-/** Ends admission. The text names the offence and its offset. */
+/** Characters that change how text around them is shown, or are not shown: controls, formats (bidi among them), separators. */
+const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
+/** UTF-16 units of a name from a module that are shown. */
+const NAME_SHOWN = 100
+
+/** A name from a module as it may stand in a text: in quotes, cut short. */
+export function quoted(name: string): string {
+  return JSON.stringify(name.length > NAME_SHOWN ? `${name.slice(0, NAME_SHOWN)}…` : name)
+}
+
+/**
+ * Ends admission. The text names the offence and its offset, and is one line that shows as it is written: parts of it come
+ * from the module.
+ */
 export function refuse(code: WasmErrorCode, offset: number, offence: string): never {
-  throw new AskeeError<WasmErrorCode, WasmErrorDetails>(code, `${offence} at byte ${offset}`, { offset })
+  const text = `${offence} at byte ${offset}`.replace(UNSEEN, escaped)
+  throw new AskeeError<WasmErrorCode, WasmErrorDetails>(code, text, { offset })
+}
+
+function escaped(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
 }

@@ -190,6 +190,39 @@ describe('admission', () => {
     )
   })
 
+  it('WSM-2 says an offence in one line that shows what is there, whatever names a module has', () => {
+    const hidden = [
+      '\u0000',
+      '\n',
+      '\u001b',
+      '\u007f',
+      '\u0085',
+      '\u009b',
+      '\u00ad',
+      '\u061c',
+      '\u200b',
+      '\u202e',
+      '\u2028',
+    ]
+    hidden.push('\u2066', '\u2069', '\ufeff', '\u{e0041}', '\u{e000}', '\u3164')
+    for (const character of hidden) {
+      for (const bytes of [
+        changed((b) => b.importFunction('env', `x${character}y`, [], [])),
+        changed((b) => b.importFunction(`x${character}`, 'y', [], [])),
+        changed((b) => b.exportMemory(`askee_${character}`)),
+      ]) {
+        const { message } = refusal(bytes)
+        expect(message).not.toContain(character)
+        expect(message).toMatch(/\\(u|n)/)
+      }
+    }
+    expect(refusal(changed((b) => b.importFunction('env', 'größe', [], []))).message).toContain('"env.größe"')
+    // A pair of surrogates is never cut into what is no character.
+    const long = refusal(changed((b) => b.exportMemory(`askee_a${'😀'.repeat(2000)}`))).message
+    expect(long.length).toBeLessThan(250)
+    expect(long.isWellFormed()).toBe(true)
+  })
+
   it('WSM-2 gives the offset of the very instruction', () => {
     const bytes = task([0x01, 0x01, 0xfe, 0x03, 0x00])
     expect(bytes[refusal(bytes).details.offset]).toBe(0xfe)

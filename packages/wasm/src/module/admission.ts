@@ -1,4 +1,4 @@
-import { refuse } from '../errors.ts'
+import { quoted, refuse } from '../errors.ts'
 import { I32, V128 } from '../opcodes/types.ts'
 import {
   EXTERNAL_FUNCTION,
@@ -44,7 +44,7 @@ export const ABI_IMPORTS: ReadonlyMap<string, { readonly params: number; readonl
 export function admit(module: Module, abi: Abi): Admission {
   for (const { name, offset } of module.exports) {
     if (name.startsWith(RESERVED_PREFIX)) {
-      refuse('wasm/reserved-export', offset, `export ${JSON.stringify(name)}, a name kept for the pass,`)
+      refuse('wasm/reserved-export', offset, `export ${quoted(name)}, a name kept for the pass,`)
     }
   }
   const { memory } = module
@@ -74,7 +74,7 @@ function admitImports(module: Module): string[] {
     const type = module.types[typeIndex]
     const known = expected !== undefined && kind === EXTERNAL_FUNCTION && type !== undefined
     if (!known || !isI32Only(type, expected.params, expected.results)) {
-      refuse('wasm/unknown-import', offset, `import ${JSON.stringify(`${from}.${name}`.slice(0, 100))}`)
+      refuse('wasm/unknown-import', offset, `import ${quoted(`${from}.${name}`)}`)
     }
     names.add(name)
   }
