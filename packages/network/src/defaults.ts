@@ -64,8 +64,6 @@ export const DHT_TIMEOUT_MS = 20 * SECOND_MS
 export const DHT_MESSAGE_TIMEOUT_MS = 3 * SECOND_MS
 /** Records held for others: 4,096 of at most 8 KiB are 32 MiB. */
 export const MAX_HELD_RECORDS = 4096
-/** Provider announcements held; about 200 bytes each. */
-export const MAX_HELD_PROVIDERS = 10_000
 /** A record that its owner did not renew within this time is dropped (kad-dht does so only on read). */
 export const RECORD_LIFE_MS = 48 * HOUR_MS
 /** Own records are put again at a random age between these: twice within their life, never all at once. */
@@ -142,8 +140,6 @@ export const BLOCK_BYTES_PER_SECOND = 16 * MIB
 export const BLOCK_BURST_BYTES = 256 * MIB
 /** What a request costs besides the bytes it asks for: opening a file, sending a frame. */
 export const BLOCK_REQUEST_COST_BYTES = 4 * KIB
-/** Nodes asked for a block when no provider was named. */
-export const MAX_BLOCK_PROVIDERS = 8
 
 /** Relay reservations for others; unlimited in data and time, because JavaScript nodes cannot punch holes. */
 export const MAX_RELAY_RESERVATIONS = 64

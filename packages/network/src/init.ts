@@ -1,6 +1,7 @@
 import type {
   BlockStore,
   Clock,
+  Digest,
   Logger,
   Mesh,
   Milliseconds,
@@ -32,6 +33,11 @@ export interface Libp2pMeshInit {
   readonly network: 'local' | 'public'
   /** Topics and their rules; no other topic is carried. */
   readonly topics: ReadonlyMap<TopicName, TopicRules>
+  /**
+   * Whether a peer is given a block; asked for every chunk before anything is read. Refused peers are told that the
+   * block is not here. Default: everybody may have everything, which is for tests alone.
+   */
+  readonly mayFetch?: (peer: NodeId, digest: Digest) => boolean
   /** Multiaddrs. Default: every interface, a free TCP port. */
   readonly listen?: readonly string[]
   /** Addresses told to others besides those found out. */

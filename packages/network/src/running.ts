@@ -95,14 +95,18 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     const requests = new Requests(identity.id, node, serving, offences, timers)
     const blocks = new Blocks({
       blocks: blockStore,
-      dht: node.services.dht,
       offences,
       clock,
       timers,
       logger,
       request: (to, body, options) => requests.request(to, BLOCK_PROTOCOL, body, options),
     })
-    const blockServing = new BlockServing({ blocks: blockStore, offences, clock })
+    const blockServing = new BlockServing({
+      blocks: blockStore,
+      offences,
+      clock,
+      mayFetch: init.mayFetch ?? (() => true),
+    })
     const keeping = new PeerKeeping(
       {
         libp2p: node,

@@ -29,7 +29,13 @@ function serving() {
     },
   }
   const offences = new Offences(time, silentLogger)
-  return { time, store, reads, offences, serving: new BlockServing({ blocks, offences, clock: time }) }
+  return {
+    time,
+    store,
+    reads,
+    offences,
+    serving: new BlockServing({ blocks, offences, clock: time, mayFetch: () => true }),
+  }
 }
 
 describe('blocks given to others', () => {

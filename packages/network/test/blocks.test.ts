@@ -8,21 +8,23 @@ import {
   utf8,
 } from '@askee/core'
 import { createMemoryBlockStore, eventually, VirtualTime } from '@askee/core/testing'
-import type { KadDHT } from '@libp2p/kad-dht'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Blocks } from '../src/blocks/fetching.ts'
 import { encodeBlockAnswer } from '../src/blocks/protocol.ts'
 import { BLOCK_CHUNK_BYTES, BLOCK_CHUNK_TIMEOUT_MS } from '../src/defaults.ts'
 import { Offences } from '../src/offences.ts'
-import { connect, loopbackNode, strangerId } from './nodes.ts'
+import { loopbackNode, strangerId } from './nodes.ts'
 
 const stops: (() => unknown)[] = []
 afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop()
 })
 
-async function started(blocks: BlockStore = createMemoryBlockStore()) {
-  const node = loopbackNode({}, { blocks })
+async function started(
+  blocks: BlockStore = createMemoryBlockStore(),
+  init: Parameters<typeof loopbackNode>[0] = {},
+) {
+  const node = loopbackNode(init, { blocks })
   await node.start()
   stops.push(() => node.stop())
   return node
@@ -79,7 +81,6 @@ describe('blocks from others', () => {
     const store = createMemoryBlockStore()
     const fetching = new Blocks({
       blocks: store,
-      dht: { async *findProviders() {} } as unknown as KadDHT,
       offences: new Offences(time, silentLogger),
       clock: time,
       timers: time,
@@ -105,10 +106,32 @@ describe('blocks from others', () => {
     expect(asked.length).toBeLessThan(20)
   })
 
-  it('NET-2 finds a large block by its announcement alone', async () => {
-    const [holder, asker, other] = [await started(), await started(), await started()]
-    await connect([holder, asker, other])
-    await holder.putBlock(block)
-    await eventually(async () => digestOf(await asker.getBlock(digest)) === digest)
+  it('CMP-9 a peer that may not have a block learns nothing of it, and its bytes are not read', async () => {
+    const store = createMemoryBlockStore()
+    const secret = await store.put(utf8('secret'))
+    const shared = await store.put(utf8('shared'))
+    const read: Digest[] = []
+    const watched: BlockStore = {
+      ...store,
+      sizeOf: async (asked) => {
+        read.push(asked)
+        return store.sizeOf(asked)
+      },
+    }
+    const friend = await started()
+    const stranger = await started()
+    const holder = await started(watched, {
+      mayFetch: (peer, digest) => peer === friend.self || digest === shared,
+    })
+    for (const node of [friend, stranger]) await node.dial(holder.addresses()[0] as string)
+    const options = { providers: [holder.self] }
+    const failure = async (digest: Digest) => stranger.getBlock(digest, options).catch((error) => error)
+    expect(await stranger.getBlock(shared, options)).toEqual(utf8('shared'))
+    const [refused, absent] = [await failure(secret), await failure(digestOf(utf8('absent')))]
+    expect(refused.code).toBe('mesh/not-found')
+    expect(refused.message.replace(secret, '')).toBe(absent.message.replace(/[0-9a-f]{64}/, ''))
+    expect(refused.cause.message).toBe(absent.cause.message)
+    expect(read).toEqual([shared])
+    expect(await friend.getBlock(secret, options)).toEqual(utf8('secret'))
   })
 })

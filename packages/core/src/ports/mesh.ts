@@ -131,10 +131,10 @@ export interface Mesh extends Startable {
   /** Up to `count` nodes closest to `key` by XOR distance of SHA-256, nearest first, without this node. */
   closestPeers(key: Uint8Array, count: number, options?: { signal?: AbortSignal }): Promise<NodeId[]>
 
-  /** Keeps a block here and serves it to peers. */
+  /** Keeps a block here and serves it to those peers who may have it. */
   putBlock(bytes: Uint8Array): Promise<Digest>
   /**
-   * A block from here, else from `providers`, else from nodes that announced it. Verified on arrival.
+   * A block from here, else from the first of `providers` that gives it. Verified on arrival.
    * @throws AskeeError `mesh/not-found` when all who were asked do not have it, `mesh/too-large`, else why a provider
    * could not be asked: `mesh/rate-limited`, `mesh/unreachable`, `mesh/timeout`, `mesh/refused`
    */

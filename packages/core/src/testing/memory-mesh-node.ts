@@ -16,8 +16,9 @@ import type {
   TopicRules,
 } from '../ports/mesh.ts'
 import { MAX_RECORD_BYTES } from '../ports/mesh.ts'
+import { createMemoryBlockStore } from './memory-block-store.ts'
 import { byDistance } from './memory-distance.ts'
-import type { MemoryFabric } from './memory-mesh.ts'
+import type { MemoryFabric, MemoryMeshNodeInit } from './memory-mesh.ts'
 import { admit, MemoryRequests } from './memory-mesh-requests.ts'
 
 /** Nodes that hold a record (the bucket size k of Kademlia). */
@@ -38,6 +39,7 @@ export class MemoryMeshNode implements Mesh {
   started = false
   readonly #topics: ReadonlyMap<TopicName, TopicRules>
   readonly #blocks: BlockStore
+  readonly #mayFetch: (peer: NodeId, digest: Digest) => boolean
   readonly #fabric: MemoryFabric
   readonly #requests: MemoryRequests
   readonly #records = new Map<string, SignedRecord>()
@@ -45,15 +47,11 @@ export class MemoryMeshNode implements Mesh {
   readonly #peerListeners = new Set<PeerListener>()
   #peers = new Set<NodeId>()
 
-  constructor(
-    self: NodeId,
-    topics: ReadonlyMap<TopicName, TopicRules>,
-    blocks: BlockStore,
-    fabric: MemoryFabric,
-  ) {
+  constructor(self: NodeId, init: MemoryMeshNodeInit, fabric: MemoryFabric) {
     this.self = self
-    this.#topics = topics
-    this.#blocks = blocks
+    this.#topics = init.topics
+    this.#blocks = init.blocks ?? createMemoryBlockStore()
+    this.#mayFetch = init.mayFetch ?? (() => true)
     this.#fabric = fabric
     this.#requests = new MemoryRequests(self, fabric)
   }
@@ -211,10 +209,7 @@ export class MemoryMeshNode implements Mesh {
   }
 
   async putBlock(bytes: Uint8Array): Promise<Digest> {
-    const digest = await this.#blocks.put(bytes)
-    const providers = this.#fabric.providers.get(digest) ?? new Set()
-    this.#fabric.providers.set(digest, providers.add(this.self))
-    return digest
+    return this.#blocks.put(bytes)
   }
 
   async getBlock(
@@ -223,15 +218,14 @@ export class MemoryMeshNode implements Mesh {
   ): Promise<Uint8Array> {
     this.#assertStarted()
     const maxBytes = options.maxBytes ?? DEFAULT_BLOCK_BYTES
-    const sources = new Set([...(options.providers ?? []), ...(this.#fabric.providers.get(digest) ?? [])])
     let found = await this.#blocks.get(digest)
     let unreachable: NodeId | undefined
-    for (const id of sources) {
+    for (const id of options.providers ?? []) {
       if (found !== undefined) break
       options.signal?.throwIfAborted()
       const provider = this.#fabric.find(this.self, id)
       if (provider === undefined) unreachable = id
-      const bytes = await provider?.serveBlock(digest)
+      const bytes = await provider?.serveBlock(this.self, digest)
       if (bytes === undefined) continue
       if (bytes.byteLength > maxBytes) throw tooLarge(digest, bytes, maxBytes)
       if (digestOf(bytes) === digest) {
@@ -247,9 +241,9 @@ export class MemoryMeshNode implements Mesh {
     return found
   }
 
-  /** The block when held here; what another node's getBlock asks for. */
-  serveBlock(digest: Digest): Promise<Uint8Array | undefined> {
-    return this.#blocks.get(digest)
+  /** The block when held here and for the asker; what another node's getBlock asks for. */
+  async serveBlock(from: NodeId, digest: Digest): Promise<Uint8Array | undefined> {
+    return this.#mayFetch(from, digest) ? this.#blocks.get(digest) : undefined
   }
 
   async #receive(topic: TopicName, message: GossipMessage): Promise<void> {

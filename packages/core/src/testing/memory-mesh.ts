@@ -5,7 +5,6 @@ import type { BlockStore } from '../ports/blocks.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Mesh, TopicName, TopicRules } from '../ports/mesh.ts'
 import type { Timers } from '../ports/timers.ts'
-import { createMemoryBlockStore } from './memory-block-store.ts'
 import { MemoryMeshNode } from './memory-mesh-node.ts'
 
 export interface MemoryMeshInit {
@@ -20,6 +19,8 @@ export interface MemoryMeshNodeInit {
   readonly topics: ReadonlyMap<TopicName, TopicRules>
   /** Default: a store of its own in memory. */
   readonly blocks?: BlockStore
+  /** Whether a peer is given a block; refused ones are told that it is not here. Default: everybody may. */
+  readonly mayFetch?: (peer: NodeId, digest: Digest) => boolean
 }
 
 /** What travels: a rule for losing messages can tell them apart. */
@@ -56,7 +57,6 @@ export interface MemoryFabric {
   send(from: NodeId, to: NodeId, kind: MemoryMessageKind, arrive: () => void): void
   /** Tells everyone that reachability has changed. */
   changed(): void
-  readonly providers: Map<Digest, Set<NodeId>>
 }
 
 /** See MemoryMeshNetwork. */
@@ -73,7 +73,6 @@ export function createMemoryMeshNetwork(init: MemoryMeshInit = {}): MemoryMeshNe
   const fabric: MemoryFabric = {
     timers: init.timers ?? systemTimers,
     clock: init.clock ?? systemClock,
-    providers: new Map(),
     find,
     reachable: (from) =>
       [...nodes.values()].filter((node) => node.self !== from && find(from, node.self) === node),
@@ -94,12 +93,7 @@ export function createMemoryMeshNetwork(init: MemoryMeshInit = {}): MemoryMeshNe
   return {
     node(id, nodeInit) {
       if (nodes.get(id)?.started) throw new AskeeError('mesh/refused', `the id ${id} is taken`)
-      const node = new MemoryMeshNode(
-        id,
-        nodeInit.topics,
-        nodeInit.blocks ?? createMemoryBlockStore(),
-        fabric,
-      )
+      const node = new MemoryMeshNode(id, nodeInit, fabric)
       nodes.set(id, node)
       return node
     },

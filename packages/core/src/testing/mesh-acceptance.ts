@@ -388,10 +388,12 @@ function blockTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): vo
     }
   })
 
-  it('NET-2 finds a block that somebody announced, and has it from then on', async () => {
+  it('CMP-9 asks nobody but the named providers, and has a block from then on', async () => {
     const [a, b, c] = nodes as [Mesh, Mesh, Mesh]
     const digest = await a.putBlock(block(5000, 5))
-    await eventually(() => c.getBlock(digest))
+    expect((await refusal(c.getBlock(digest))).code).toBe('mesh/not-found')
+    await c.getBlock(digest, { providers: [b.self, a.self] })
+    expect(digestOf(await c.getBlock(digest))).toBe(digest)
     expect(digestOf(await b.getBlock(digest, { providers: [c.self] }))).toBe(digest)
   })
 

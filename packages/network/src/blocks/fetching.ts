@@ -3,7 +3,6 @@ import {
   type BlockStore,
   type Clock,
   type Digest,
-  digestBytes,
   digestOf,
   errorText,
   type Logger,
@@ -11,11 +10,6 @@ import {
   type RequestOptions,
   type Timers,
 } from '@askee/core'
-import type { KadDHT } from '@libp2p/kad-dht'
-import { CID } from 'multiformats/cid'
-import * as raw from 'multiformats/codecs/raw'
-import { create as createMultihash } from 'multiformats/hashes/digest'
-import { withDeadline } from '../deadline.ts'
 import {
   BLOCK_CHUNK_BYTES,
   BLOCK_CHUNK_TIMEOUT_MS,
@@ -23,20 +17,15 @@ import {
   BLOCK_RETRY_MAX_MS,
   BLOCK_RETRY_MS,
   BLOCKS_AT_ONCE,
-  DHT_TIMEOUT_MS,
   MAX_BLOCK_BYTES,
-  MAX_BLOCK_PROVIDERS,
   OFFENCE_LIE,
 } from '../defaults.ts'
 import type { Offences } from '../offences.ts'
 import { BLOCK_LIMITS, decodeBlockAnswer, encodeBlockRequest } from './protocol.ts'
 import { Turns } from './turns.ts'
 
-const SHA2_256 = 0x12
-
 export interface BlocksComponents {
   readonly blocks: BlockStore
-  readonly dht: KadDHT
   readonly offences: Offences
   readonly clock: Clock
   readonly timers: Timers
@@ -53,7 +42,7 @@ export class Blocks {
     this.#components = components
   }
 
-  /** Keeps a block and tells the DHT, in the background, that it is here. */
+  /** Keeps a block. */
   async put(bytes: Uint8Array): Promise<Digest> {
     if (bytes.byteLength > MAX_BLOCK_BYTES) {
       throw new AskeeError(
@@ -61,9 +50,7 @@ export class Blocks {
         `expected at most ${MAX_BLOCK_BYTES} bytes, received ${bytes.byteLength}`,
       )
     }
-    const digest = await this.#components.blocks.put(bytes)
-    void this.#announce(digest)
-    return digest
+    return this.#components.blocks.put(bytes)
   }
 
   /** See Mesh.getBlock. */
@@ -77,27 +64,15 @@ export class Blocks {
       if (held.byteLength > maxBytes) throw tooLarge(digest, maxBytes, held.byteLength)
       return held
     }
-    const asked = new Set<NodeId>()
     let failure: unknown
-    const ask = async (provider: NodeId): Promise<Uint8Array | undefined> => {
-      if (asked.has(provider)) return undefined
-      asked.add(provider)
+    for (const provider of new Set(options.providers)) {
       try {
-        return await this.#fetch(provider, digest, maxBytes, options.signal)
+        return await this.#keep(await this.#fetch(provider, digest, maxBytes, options.signal))
       } catch (error) {
         options.signal?.throwIfAborted()
         // That one did not have it says less than that another could not be asked, or has too much.
         if (failure === undefined || !isCoded(error, 'mesh/not-found')) failure = error
-        return undefined
       }
-    }
-    for (const provider of options.providers ?? []) {
-      const bytes = await ask(provider)
-      if (bytes !== undefined) return this.#keep(bytes)
-    }
-    for (const provider of await this.#announced(digest, options.signal)) {
-      const bytes = await ask(provider)
-      if (bytes !== undefined) return this.#keep(bytes)
     }
     throw (
       failure ?? new AskeeError('mesh/not-found', `${digest} is not here, and nobody was named who has it`)
@@ -186,36 +161,6 @@ export class Blocks {
     this.#components.offences.note(from, OFFENCE_LIE, 'a block that is not what it claims to be')
     return new AskeeError('mesh/not-found', `${from} answered other bytes than block ${digest}`)
   }
-
-  async #announce(digest: Digest): Promise<void> {
-    const { dht, timers, logger } = this.#components
-    try {
-      await withDeadline(timers, DHT_TIMEOUT_MS, undefined, async (signal) => {
-        for await (const _ of dht.provide(cidOf(digest), { signal })) {
-          // The events tell nothing that matters here.
-        }
-      })
-    } catch (error) {
-      logger.debug({ digest, error: errorText(error) }, 'a block could not be announced')
-    }
-  }
-
-  async #announced(digest: Digest, signal: AbortSignal | undefined): Promise<NodeId[]> {
-    const { dht, timers } = this.#components
-    const found = new Set<NodeId>()
-    try {
-      await withDeadline(timers, DHT_TIMEOUT_MS, signal, async (limit) => {
-        for await (const event of dht.findProviders(cidOf(digest), { signal: limit })) {
-          if (event.name !== 'PROVIDER') continue
-          for (const provider of event.providers) found.add(provider.id.toString() as NodeId)
-          if (found.size >= MAX_BLOCK_PROVIDERS) break
-        }
-      })
-    } catch {
-      signal?.throwIfAborted()
-    }
-    return [...found]
-  }
 }
 
 /** A handler's refusal under the mesh code that the provider meant. */
@@ -229,10 +174,6 @@ function providerError(from: NodeId, digest: Digest, error: unknown): unknown {
 
 function isCoded(error: unknown, code: string): error is AskeeError {
   return error instanceof AskeeError && error.code === code
-}
-
-function cidOf(digest: Digest): CID {
-  return CID.createV1(raw.code, createMultihash(SHA2_256, digestBytes(digest)))
 }
 
 function tooLarge(digest: Digest, expected: number, received: number): AskeeError {

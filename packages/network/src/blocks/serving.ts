@@ -1,4 +1,4 @@
-import { AskeeError, type BlockStore, type Clock, type NodeId } from '@askee/core'
+import { AskeeError, type BlockStore, type Clock, type Digest, type NodeId } from '@askee/core'
 import {
   BLOCK_BURST_BYTES,
   BLOCK_BYTES_PER_SECOND,
@@ -15,6 +15,7 @@ export interface BlockServingComponents {
   readonly blocks: BlockStore
   readonly offences: Offences
   readonly clock: Clock
+  readonly mayFetch: (peer: NodeId, digest: Digest) => boolean
 }
 
 /** Gives chunks of the blocks held here to peers, so many bytes to each. */
@@ -31,12 +32,14 @@ export class BlockServing {
   }
 
   /**
-   * Answers a request for a chunk. Nothing is read before it is known that the chunk exists and is paid for.
+   * Answers a request for a chunk. Nothing is read before it is known that the chunk is for the peer, exists and is
+   * paid for. A peer that may not have a block is told the same as when it is not here.
    * @throws AskeeError `blocks/malformed` | `mesh/not-found` | `mesh/rate-limited`
    */
   async serve(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { blocks, offences } = this.#components
+    const { blocks, offences, mayFetch } = this.#components
     const { digest, offset } = decodeBlockRequest(body)
+    if (!mayFetch(from, digest)) throw notHere()
     const total = await blocks.sizeOf(digest)
     if (total === undefined) throw notHere()
     if (offset > 0 && offset >= total) {

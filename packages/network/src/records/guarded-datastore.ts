@@ -5,7 +5,7 @@ import { Record as DhtRecord } from '@libp2p/kad-dht'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type Pair } from 'interface-datastore'
 import { base32 } from 'multiformats/bases/base32'
-import { MAX_HELD_PROVIDERS, MAX_HELD_RECORDS } from '../defaults.ts'
+import { MAX_HELD_RECORDS } from '../defaults.ts'
 import { decodeRecord, supersedes } from './codec.ts'
 import { validRecord } from './validator.ts'
 
@@ -20,35 +20,32 @@ const PROVIDER_PREFIX = '/dht/provider/'
 /**
  * Where kad-dht keeps what it holds for others, in memory. It applies what kad-dht leaves out: a put is
  * checked against the record that is there (js-libp2p#3377: PUT_VALUE never runs the selector), only our
- * namespace is kept, and records and provider entries are capped.
+ * namespace is kept, records are capped, and nobody's provider entries are taken: who has which block concerns
+ * those who compute together, and nobody else.
  */
 export class GuardedDatastore extends BaseDatastore {
   readonly #clock: Clock
   readonly #entries = new Map<string, Uint8Array>()
   readonly #self: Uint8Array
   readonly #distances = new Map<string, Uint8Array>()
-  readonly #providers = new Set<string>()
-  readonly #selfText: string
 
   constructor(clock: Clock, self: string) {
     super()
     this.#clock = clock
-    this.#selfText = self
     this.#self = createHash('sha256').update(self).digest()
   }
 
-  /** @throws AskeeError `mesh/stale-record` | `mesh/invalid-record` | `mesh/full` */
+  /** @throws AskeeError `mesh/stale-record` | `mesh/invalid-record` | `mesh/full` | `mesh/refused` */
   override put(key: Key, value: Uint8Array): Key {
     const name = key.toString()
     if (name.startsWith(RECORD_PREFIX)) this.#admitRecord(key, name, value)
-    if (name.startsWith(PROVIDER_PREFIX)) this.#admitProvider(name)
+    if (name.startsWith(PROVIDER_PREFIX)) throw new AskeeError('mesh/refused', 'blocks are not announced')
     this.#entries.set(name, value)
     return key
   }
 
   override delete(key: Key): void {
     this.#distances.delete(key.toString())
-    this.#providers.delete(key.toString())
     this.#entries.delete(key.toString())
   }
 
@@ -100,15 +97,6 @@ export class GuardedDatastore extends BaseDatastore {
       this.delete(keyOf(farthest[0]))
     }
     this.#distances.set(name, distance)
-  }
-
-  #admitProvider(name: string): void {
-    if (name.endsWith(this.#selfText)) return
-    this.#providers.delete(name)
-    this.#providers.add(name)
-    if (this.#providers.size > MAX_HELD_PROVIDERS) {
-      this.delete(keyOf(this.#providers.values().next().value as string))
-    }
   }
 }
 
