@@ -1,11 +1,12 @@
 import { AskeeError, digestOf, type Fuel, type LeaseId, type Mesh, type NodeId } from '@askee/core'
-import { decorate } from '@askee/core/testing'
+import { createMemoryBlockStore, decorate } from '@askee/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { verifyReceipts } from '../src/protocol/documents.ts'
 import { PROTOCOLS } from '../src/protocol/names.ts'
 import { ByteBudget } from '../src/requester/byte-budget.ts'
 import { revealOf } from '../src/worker/reveal.ts'
 import { Cluster, FAST } from './support/cluster.ts'
+import { honest, silent } from './support/function-executor.ts'
 import { largeTasks, MAX_OUTPUT_BYTES_OF_TESTS } from './support/large-tasks.ts'
 
 let cluster: Cluster
@@ -16,8 +17,8 @@ afterEach(() => cluster.stop())
 
 /** Runs a campaign of large outputs; what was lost on the way. */
 async function run(count: number, wrap: (mesh: Mesh) => Mesh): Promise<string[]> {
-  const policy = { ...FAST.policy, revealTimeout: 400, poolGrace: 5000 }
-  const requester = await cluster.requester(':memory:', { policy }, wrap)
+  const policy = { ...FAST.policy, revealTimeout: 500, poolGrace: 5000 }
+  const requester = await cluster.requester(':memory:', { policy, silence: 10_000, requestTimeout: 5000 }, wrap)
   await cluster.volunteers(3)
   const lost: string[] = []
   requester.onEvent((event) => {
@@ -89,11 +90,13 @@ describe('large outputs', () => {
           } as never,
           result: {
             output,
+            outputBytes: output.byteLength,
             outputDigest: digestOf(output),
             trap: null,
             fuel: 1n as Fuel,
             nonce: new Uint8Array(32),
             commitment: digestOf(output),
+            release: () => {},
           },
         }
       })
@@ -104,6 +107,27 @@ describe('large outputs', () => {
     expect(await named([6, 6, 6])).toBe(2)
     expect(await named([16])).toBe(1)
     expect(await named([16, 1])).toBe(1)
+  })
+
+  it('CMP-9 wait in the block store of the worker, pinned until they are settled', async () => {
+    const requester = await cluster.requester()
+    const blocks = createMemoryBlockStore(400_000)
+    await cluster.volunteer(honest, { blocks })
+    const other = await cluster.volunteer(silent)
+    await cluster.volunteer(silent)
+    const id = await requester.submit({ ...largeTasks(2), deadline: 3000 })
+    const output = digestOf(new Uint8Array(MAX_OUTPUT_BYTES_OF_TESTS).fill(1))
+    await expect.poll(() => blocks.has(output)).toBe(true)
+    for (let i = 0; i < 10; i++) await blocks.put(new Uint8Array(60_000).fill(i + 50))
+    expect(await blocks.has(output)).toBe(true)
+    expect(other.worker.status().completed).toBe(0)
+    await requester.wait(id)
+    await expect
+      .poll(async () => {
+        for (let i = 0; i < 10; i++) await blocks.put(new Uint8Array(60_000).fill(i + 50))
+        return blocks.has(output)
+      })
+      .toBe(false)
   })
 
   it('NET-5 what is fetched at once stays within a budget of bytes', async () => {

@@ -3,17 +3,26 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { WorkerEffect, WorkerEvent } from '../src/worker/events.ts'
 import { heartbeatOf } from '../src/worker/heartbeat.ts'
 import { step } from '../src/worker/machine.ts'
-import { initialWorker, type WorkerState } from '../src/worker/state.ts'
+import { initialWorker, type WorkerConfig, type WorkerState } from '../src/worker/state.ts'
 
 const BOSS = 'boss' as NodeId
 const STRANGER = 'stranger' as NodeId
 const CAMPAIGN = 'campaign' as CampaignId
+const CONFIG: WorkerConfig = {
+  slots: 1,
+  queue: 3,
+  held: 4,
+  heldBytes: 1_000_000,
+  share: 1,
+  leaseSlack: 100,
+  retention: 500,
+}
 
 let state: WorkerState
 let now: number
 beforeEach(() => {
   now = 1000
-  state = initialWorker({ slots: 1, queue: 3, held: 4, retention: 500 })
+  state = initialWorker(CONFIG)
 })
 
 function feed(event: WorkerEvent): readonly WorkerEffect[] {
@@ -35,15 +44,17 @@ function assign(
     consent: 'c',
     refusal: null,
     module: digestOf(utf8('m')),
-    leases: ids.map((id, task) => ({ lease: id as LeaseId, task, expiresIn: 1000 })),
+    wallTime: 10_000,
+    outputBytes: 100,
+    leases: ids.map((id) => ({ lease: id as LeaseId, task: Number(id), expiresIn: 1000, inputBytes: 0 })),
     ...more,
   })
   return effects.find((effect) => effect.type === 'answer') as WorkerEffect & { type: 'answer' }
 }
 
-function compute(id: string): readonly WorkerEffect[] {
+function compute(id: string, outputBytes = 10): readonly WorkerEffect[] {
   feed({ type: 'started', now, lease: id as LeaseId })
-  return feed({ type: 'computed', now, lease: id as LeaseId })
+  return feed({ type: 'computed', now, lease: id as LeaseId, outputBytes })
 }
 
 describe('the worker', () => {
@@ -71,6 +82,56 @@ describe('the worker', () => {
     expect(assign(['1', '2', '3', '4']).refused).toEqual([{ lease: '4', code: 'compute/busy' }])
     for (const id of ['1', '2', '3']) compute(id)
     expect(assign(['5', '6']).refused).toEqual([{ lease: '6', code: 'compute/busy' }])
+  })
+
+  it('NET-5 ends a lease when its turn must have come or the campaign is over, whatever the requester says', () => {
+    const far = (id: string): { lease: LeaseId; task: number; expiresIn: number; inputBytes: number } => ({
+      lease: id as LeaseId,
+      task: Number(id),
+      expiresIn: Number.MAX_SAFE_INTEGER,
+      inputBytes: 0,
+    })
+    assign([], { leases: [far('1')] })
+    expect(state.leases.get('1' as LeaseId)?.expires).toBe(now + 3 * 10_000 + 100)
+    assign([], { leases: [far('2')], deadline: now + 50 })
+    expect(state.leases.get('2' as LeaseId)?.expires).toBe(now + 50)
+  })
+
+  it('NET-5 takes one live lease of a task at a time', () => {
+    const lease = (id: string): { lease: LeaseId; task: number; expiresIn: number; inputBytes: number } => ({
+      lease: id as LeaseId,
+      task: 7,
+      expiresIn: 1000,
+      inputBytes: 0,
+    })
+    const answer = assign([], { leases: [lease('1'), lease('2')] })
+    expect(answer.accepted).toEqual(['1'])
+    expect(answer.refused).toEqual([{ lease: '2', code: 'compute/duplicate' }])
+    feed({ type: 'failed', now, lease: '1' as LeaseId, code: 'fault/engine' })
+    expect(assign([], { leases: [lease('3')] }).accepted).toEqual(['3'])
+  })
+
+  it('NET-5 counts the bytes that it holds, at most what a task may give until it has given it', () => {
+    state = initialWorker({ ...CONFIG, queue: 100, held: 100, heldBytes: 10 * 1024 * 1024 })
+    const mib = 1024 * 1024
+    const ids = Array.from({ length: 12 }, (_, i) => `${i}`)
+    expect(assign(ids, { outputBytes: mib }).accepted).toHaveLength(9)
+    for (const id of ids.slice(0, 9)) compute(id, 1000)
+    expect(assign(ids.slice(9), { outputBytes: mib }).accepted).toHaveLength(3)
+    for (const id of ids.slice(9)) compute(id, mib)
+    const dropped = ids.map((id) => id as LeaseId)
+    feed({ type: 'dropped', now, from: BOSS, leases: dropped })
+    expect(state.total).toEqual({ live: 0, held: 0, bytes: 0 })
+    expect(state.usage.size).toBe(0)
+  })
+
+  it('NET-5 leaves room for other requesters', () => {
+    state = initialWorker({ ...CONFIG, queue: 6, held: 8, share: 0.5 })
+    expect(assign(['1', '2', '3', '4']).accepted).toHaveLength(3)
+    for (const id of ['1', '2', '3']) compute(id)
+    expect(assign(['5', '6']).accepted).toHaveLength(1)
+    const other = { from: STRANGER, requester: STRANGER, campaign: 'other' as CampaignId }
+    expect(assign(['7', '8', '9'], other).accepted).toHaveLength(3)
   })
 
   it('CMP-4 takes a repeated assignment once', () => {
@@ -130,7 +191,7 @@ describe('the worker', () => {
   })
 
   it('CMP-4 never runs more than its slots', () => {
-    state = initialWorker({ slots: 2, queue: 10, held: 100, retention: 500 })
+    state = initialWorker({ ...CONFIG, slots: 2, queue: 10, held: 100 })
     assign(['1', '2', '3', '4'])
     expect(state.busy).toBe(2)
     compute('1')

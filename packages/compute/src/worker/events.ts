@@ -26,16 +26,26 @@ export type WorkerEvent =
       readonly consent: string
       readonly refusal: string | null
       readonly module: Digest
+      /** What the campaign allows one task. */
+      readonly wallTime: number
+      readonly outputBytes: number
       readonly leases: readonly {
         readonly lease: LeaseId
         readonly task: number
         readonly expiresIn: number
+        /** Of the input that came along. */
+        readonly inputBytes: number
       }[]
     }
   /** Module and input are here, the task runs. */
   | { readonly type: 'started'; readonly now: Timestamp; readonly lease: LeaseId }
   /** The task ended with a result. */
-  | { readonly type: 'computed'; readonly now: Timestamp; readonly lease: LeaseId }
+  | {
+      readonly type: 'computed'
+      readonly now: Timestamp
+      readonly lease: LeaseId
+      readonly outputBytes: number
+    }
   /** This node could not or may not do it: no answer of the task. */
   | { readonly type: 'failed'; readonly now: Timestamp; readonly lease: LeaseId; readonly code: string }
   | {

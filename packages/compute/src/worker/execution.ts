@@ -1,15 +1,26 @@
 import type { ConsentGate, ConsentQuestion } from '@askee/consent'
-import { AskeeError, digestOf, type LeaseId, type Mesh, type NodeId, type Random } from '@askee/core'
+import {
+  AskeeError,
+  type BlockStore,
+  digestOf,
+  type LeaseId,
+  type Mesh,
+  type NodeId,
+  type Random,
+} from '@askee/core'
 import type { ExecutionOutcome, Executor, TaskResult } from '@askee/sandbox'
 import { instrument } from '@askee/wasm'
+import { putPinned } from '../pinned-block.ts'
 import type { Manifest } from '../protocol/manifest.ts'
-import { MAX_INPUT_BYTES, MAX_MODULE_BYTES } from '../protocol/names.ts'
+import { INLINE_OUTPUT_BYTES, MAX_INPUT_BYTES, MAX_MODULE_BYTES } from '../protocol/names.ts'
 import { claimDigest, commitmentOf } from '../protocol/result.ts'
 import type { LruCache } from './lru-cache.ts'
 import type { CommittedResult, Materials } from './materials.ts'
 
 export interface ExecutionComponents {
   readonly mesh: Mesh
+  /** Where large outputs wait for their reveal; without it in memory. */
+  readonly blocks?: BlockStore
   readonly executor: Executor
   readonly consents: ConsentGate
   readonly random: Random
@@ -34,7 +45,7 @@ export function questionOf(
 /**
  * Fetches, admits and instruments the module, fetches the input, passes the consent's last door and runs the task.
  * @param onStart called when the task runs
- * @throws AskeeError `consent/*`, `mesh/*`, `wasm/*`, `compute/input`, `fault/*`: this node gives no answer
+ * @throws AskeeError `consent/*`, `mesh/*`, `wasm/*`, `compute/input`, `fault/*`, `blocks/full`: this node gives no answer
  */
 export async function execute(
   components: ExecutionComponents,
@@ -98,22 +109,27 @@ function resultOf(outcome: ExecutionOutcome): TaskResult {
   }
 }
 
-function committed(
-  { mesh, random }: ExecutionComponents,
+async function committed(
+  { mesh, blocks, random }: ExecutionComponents,
   lease: LeaseId,
   { module }: Manifest,
   { input }: Materials,
   { output, trap, fuel }: TaskResult,
-): CommittedResult {
+): Promise<CommittedResult> {
   const outputDigest = digestOf(output)
   const nonce = random.bytes(32)
   const claim = claimDigest({ module, input, output: outputDigest, trap, fuel })
+  const stored = blocks !== undefined && output.byteLength > INLINE_OUTPUT_BYTES
+  // In the store alone: announced, its digest would tell others the answer before the reveal.
+  const release = stored ? await putPinned(blocks, output) : (): void => {}
   return {
-    output,
+    output: stored ? null : output,
+    outputBytes: output.byteLength,
     outputDigest,
     trap,
     fuel,
     nonce,
     commitment: commitmentOf(claim, nonce, mesh.self, lease),
+    release,
   }
 }

@@ -4,10 +4,16 @@ import type { Milliseconds, NodeId } from '@askee/core'
 export interface WorkerInit {
   /** Tasks run at once. Default 1. */
   readonly slots?: number
-  /** Leases taken and not committed, at most. Default 256: the coordinator gives so many only to quick nodes. */
+  /** Leases taken and not committed, at most. Default 512: the coordinator gives so many only to quick nodes. */
   readonly queue?: number
-  /** Results kept until they are settled, at most. Default 8,192. */
+  /** Results kept until they are settled, at most. Default 16,384. */
   readonly held?: number
+  /** Bytes of inputs and results kept, at most, in memory and in the block store. Default 512 MiB. */
+  readonly heldBytes?: number
+  /** Part of queue, results and bytes that one requester may take, above 0 and at most 1. Default 1/2. */
+  readonly share?: number
+  /** How much longer a lease may last than its turn in the queue. Default 1 minute. */
+  readonly leaseSlack?: Milliseconds
   /** Memory that one task may have, at most. Default 1 GiB. */
   readonly memoryBytes?: number
   /** What this node knows of a requester's conduct, 0 to 1. Default: 0, a stranger. */
@@ -32,8 +38,11 @@ export interface WorkerInit {
 export function resolveWorkerInit(init: WorkerInit): Required<WorkerInit> {
   return {
     slots: 1,
-    queue: 256,
-    held: 8192,
+    queue: 512,
+    held: 16_384,
+    heldBytes: 512 * 1024 ** 2,
+    share: 0.5,
+    leaseSlack: 60_000,
     memoryBytes: 1024 ** 3,
     requesterReputation: () => 0,
     heartbeatPeriod: 1000,

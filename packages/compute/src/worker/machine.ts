@@ -1,5 +1,6 @@
 import type { Fuel, LeaseId } from '@askee/core'
 import type { WorkerEffect, WorkerEvent } from './events.ts'
+import { endLive, isLive, LEASE_BYTES, occupy, resize, roomFor, vacate } from './room.ts'
 import type { WorkerLease, WorkerState } from './state.ts'
 
 export interface WorkerStep {
@@ -49,18 +50,10 @@ export function step(state: WorkerState, event: WorkerEvent): WorkerStep {
   return { state, effects }
 }
 
-function isLive(lease: WorkerLease): boolean {
-  return lease.stage !== 'committed' && lease.stage !== 'revealed'
-}
-
-function live(state: WorkerState): number {
-  return state.queued.length + state.busy
-}
-
 /** Offers itself when a consent covers the campaign and there is room (CON-1: the first door). */
 function announced(state: WorkerState, event: Of<'announced'>, effects: WorkerEffect[]): void {
   if (event.consent === null || event.capable === 'incapable' || event.now >= event.deadline) return
-  if (live(state) >= state.config.queue) return
+  if (state.total.live >= state.config.queue) return
   effects.push({ type: 'offer', campaign: event.campaign, requester: event.requester })
 }
 
@@ -72,17 +65,20 @@ function assigned(state: WorkerState, event: Of<'assigned'>, effects: WorkerEffe
     if (code === null) {
       accepted.push(offered.lease)
       if (state.leases.has(offered.lease)) continue
-      state.leases.set(offered.lease, {
+      const lease: WorkerLease = {
         id: offered.lease,
         campaign: event.campaign,
         task: offered.task,
         requester: event.requester,
         consent: event.consent,
         module: event.module,
-        expires: event.now + offered.expiresIn,
+        expires: event.now + longest(state, event, offered.expiresIn),
+        bytes: sizeOf(event, offered),
         stage: 'queued',
         since: event.now,
-      })
+      }
+      state.leases.set(lease.id, lease)
+      occupy(state, lease)
       state.queued.push(offered.lease)
     } else {
       state.refused++
@@ -90,6 +86,17 @@ function assigned(state: WorkerState, event: Of<'assigned'>, effects: WorkerEffe
     }
   }
   effects.push({ type: 'answer', accepted, refused })
+}
+
+/** Whatever the requester says, a lease does not outlast what can be done in the queue, nor the campaign. */
+function longest(state: WorkerState, event: Of<'assigned'>, asked: number): number {
+  const { queue, leaseSlack } = state.config
+  return Math.min(asked, event.deadline - event.now, event.wallTime * queue + leaseSlack)
+}
+
+/** The most that it may take. */
+function sizeOf(event: Of<'assigned'>, { inputBytes }: Of<'assigned'>['leases'][number]): number {
+  return LEASE_BYTES + inputBytes + event.outputBytes
 }
 
 function refusalOf(
@@ -108,8 +115,7 @@ function refusalOf(
       held.requester === event.from && held.campaign === event.campaign && held.task === offered.task
     return same ? null : 'compute/lease'
   }
-  if (live(state) >= state.config.queue || state.leases.size >= state.config.held) return 'compute/busy'
-  return null
+  return roomFor(state, event.requester, event.campaign, offered.task, sizeOf(event, offered))
 }
 
 function move(state: WorkerState, id: LeaseId, stage: WorkerLease['stage'], now: number): void {
@@ -122,7 +128,8 @@ function move(state: WorkerState, id: LeaseId, stage: WorkerLease['stage'], now:
 function computed(state: WorkerState, event: Of<'computed'>, effects: WorkerEffect[]): void {
   const lease = state.leases.get(event.lease)
   if (lease === undefined || !isLive(lease)) return
-  release(state, lease)
+  endLive(state, lease)
+  resize(state, lease, LEASE_BYTES + event.outputBytes)
   move(state, event.lease, 'committed', event.now)
   state.completed++
   const { id, campaign, requester } = lease
@@ -136,18 +143,11 @@ function failed(state: WorkerState, event: Of<'failed'>, effects: WorkerEffect[]
 }
 
 function fail(state: WorkerState, lease: WorkerLease, code: string, effects: WorkerEffect[]): void {
-  release(state, lease)
-  state.leases.delete(lease.id)
+  vacate(state, lease)
   state.failed++
   const { id, campaign, requester } = lease
   effects.push({ type: 'report', lease: id, campaign, requester, code })
   effects.push({ type: 'forget', lease: id, reason: code })
-}
-
-/** Gives back the slot or the place in the queue. */
-function release(state: WorkerState, lease: WorkerLease): void {
-  if (lease.stage === 'queued') state.queued = state.queued.filter((id) => id !== lease.id)
-  else if (isLive(lease)) state.busy--
 }
 
 /** Shows a result to the requester of its lease, and to nobody else. */
@@ -174,8 +174,7 @@ function drop(
 ): void {
   const lease = state.leases.get(id)
   if (lease?.requester !== from) return
-  release(state, lease)
-  state.leases.delete(id)
+  vacate(state, lease)
   effects.push({ type: 'forget', lease: id, reason })
 }
 

@@ -6,8 +6,8 @@ import type { SignedManifest } from '../protocol/manifest.ts'
 export interface Materials {
   readonly signed: SignedManifest
   readonly input: Digest
-  /** The input when it came with the assignment. */
-  readonly bytes: Uint8Array | null
+  /** The input when it came with the assignment; dropped once there is a result. */
+  bytes: Uint8Array | null
   /** Ends fetching and execution. */
   readonly abort: AbortController
   result: CommittedResult | null
@@ -15,11 +15,15 @@ export interface Materials {
 
 /** A result that is committed to and not yet settled. */
 export interface CommittedResult {
-  readonly output: Uint8Array
+  /** Null when it is kept in the block store. */
+  readonly output: Uint8Array | null
+  readonly outputBytes: number
   readonly outputDigest: Digest
   readonly trap: TrapCode | null
   readonly fuel: Fuel
   /** 32 bytes. */
   readonly nonce: Uint8Array
   readonly commitment: Digest
+  /** Lets the block store drop what it keeps of it. */
+  readonly release: () => void
 }

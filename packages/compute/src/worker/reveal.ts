@@ -31,13 +31,13 @@ export async function revealOf(
   for (const { lease, materials, result } of held) {
     // A document cites one consent.
     if (lease.consent !== first.lease.consent) continue
-    const { output, outputDigest, trap, fuel, nonce } = result
-    const inline = output.byteLength <= INLINE_OUTPUT_BYTES
-    size += inline ? output.byteLength : 0
-    total += output.byteLength
+    const { output, outputBytes, outputDigest, trap, fuel, nonce } = result
+    const inline = outputBytes <= INLINE_OUTPUT_BYTES
+    size += inline ? outputBytes : 0
+    total += outputBytes
     const full = size > BATCH_PAYLOAD_BYTES || total > REVEAL_OUTPUT_BYTES
     if (receipts.length === MAX_RECEIPTS || (receipts.length > 0 && full)) break
-    if (!inline) await mesh.putBlock(output)
+    if (!inline && output !== null) await mesh.putBlock(output)
     receipts.push({
       task: lease.task,
       lease: lease.id,

@@ -1,4 +1,5 @@
 import type { CampaignId, Digest, Fuel, LeaseId, Milliseconds, NodeId, Timestamp } from '@askee/core'
+import { noUsage, type Usage } from './room.ts'
 
 /** The worker's memory. In memory only: after a restart its leases are lost and given to others. */
 export interface WorkerState {
@@ -8,6 +9,11 @@ export interface WorkerState {
   queued: LeaseId[]
   /** Fetching or running. */
   busy: number
+  /** Campaign and task of each live lease: one at a time. */
+  readonly liveTasks: Set<string>
+  /** What each requester has here, and all together. */
+  readonly usage: Map<NodeId, Usage>
+  readonly total: Usage
   completed: number
   failed: number
   refused: number
@@ -21,6 +27,12 @@ export interface WorkerConfig {
   readonly queue: number
   /** Results kept until they are settled, at most. */
   readonly held: number
+  /** Bytes of inputs and results, at most, in memory and in the block store. */
+  readonly heldBytes: number
+  /** Part of queue, results and bytes that one requester may take, above 0 and at most 1. */
+  readonly share: number
+  /** Added to the longest time that a lease may last. */
+  readonly leaseSlack: Milliseconds
   /** How long a result is kept for its reveal after the lease has ended. */
   readonly retention: Milliseconds
 }
@@ -35,6 +47,8 @@ export interface WorkerLease {
   readonly consent: string
   readonly module: Digest
   readonly expires: Timestamp
+  /** What it takes, or may take, of the bytes that can be held. */
+  bytes: number
   stage: WorkerStage
   since: Timestamp
 }
@@ -45,6 +59,9 @@ export function initialWorker(config: WorkerConfig): WorkerState {
     leases: new Map(),
     queued: [],
     busy: 0,
+    liveTasks: new Set(),
+    usage: new Map(),
+    total: noUsage(),
     completed: 0,
     failed: 0,
     refused: 0,

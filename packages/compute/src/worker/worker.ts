@@ -1,6 +1,7 @@
 import type { ConsentGate } from '@askee/consent'
 import {
   AskeeError,
+  type BlockStore,
   type CampaignId,
   type Clock,
   type Digest,
@@ -48,6 +49,8 @@ export interface WorkerComponents {
   readonly executor: Executor
   /** Asked at every door: offer, assignment, start, and each heartbeat while a task runs. */
   readonly consents: ConsentGate
+  /** The store that the mesh serves blocks from: large outputs are pinned in it. Without it they stay in memory. */
+  readonly blocks?: BlockStore
 }
 
 /** The volunteer's side of replicated computation. See Worker. */
@@ -69,8 +72,8 @@ class VolunteerWorker implements Worker {
   constructor(components: WorkerComponents, init: Required<WorkerInit>) {
     this.#components = components
     this.#init = init
-    const { slots, queue, held, retention, requesterReputation } = init
-    this.#state = initialWorker({ slots, queue, held, retention })
+    const { slots, queue, held, heldBytes, share, leaseSlack, retention, requesterReputation } = init
+    this.#state = initialWorker({ slots, queue, held, heldBytes, share, leaseSlack, retention })
     this.#execution = { ...components, requesterReputation, modules: new LruCache(init.modules) }
   }
 
@@ -93,7 +96,10 @@ class VolunteerWorker implements Worker {
   async stop(): Promise<void> {
     for (const clean of this.#cleanup.splice(0)) clean()
     this.#abort.abort(new AskeeError('compute/stopped', 'the worker has stopped'))
-    for (const { abort } of this.#materials.values()) abort.abort(this.#abort.signal.reason)
+    for (const { abort, result } of this.#materials.values()) {
+      abort.abort(this.#abort.signal.reason)
+      result?.release()
+    }
     this.#materials.clear()
     this.#outputs.clear()
     this.#outboxes.clear()
@@ -168,6 +174,7 @@ class VolunteerWorker implements Worker {
     const output = materials?.result?.outputDigest
     if (materials !== undefined && output !== undefined) {
       this.#outputs.remove(materials.signed.manifest.requester, output)
+      materials.result?.release()
     }
     this.#materials.delete(lease)
   }
@@ -201,7 +208,8 @@ class VolunteerWorker implements Worker {
   async #offer({ id: campaign, manifest }: SignedManifest, token: string): Promise<void> {
     const { mesh, timers, random, executor, logger } = this.#components
     const { engine, tier } = executor.describe()
-    const { slots, queue, memoryBytes, offerJitter, requestTimeout: timeout } = this.#init
+    const { slots, memoryBytes, offerJitter, requestTimeout: timeout } = this.#init
+    const queue = Math.max(1, Math.floor(this.#init.queue * this.#init.share))
     const offer: Offer = { v: 1, campaign, token, capabilities: { engine, tier, slots, queue, memoryBytes } }
     const { signal } = this.#abort
     try {
@@ -227,7 +235,9 @@ class VolunteerWorker implements Worker {
       consent: message.consent,
       refusal: this.#refusal(signed, message.consent),
       module: manifest.module,
-      leases: message.leases,
+      wallTime: manifest.resources.wallTime,
+      outputBytes: manifest.resources.outputBytes,
+      leases: message.leases.map((offered) => ({ ...offered, inputBytes: offered.bytes?.byteLength ?? 0 })),
     }).effects
     const answer = effects.find((effect) => effect.type === 'answer')
     const accepted = new Set(answer?.accepted)
@@ -259,10 +269,14 @@ class VolunteerWorker implements Worker {
         this.#step({ type: 'started', now: clock.now(), lease: id }),
       )
       // Meanwhile the lease may have ended.
-      if (this.#materials.get(id) !== materials) return
+      if (this.#materials.get(id) !== materials) {
+        result.release()
+        return
+      }
       materials.result = result
+      materials.bytes = null
       this.#outputs.add(lease.requester, result.outputDigest)
-      this.#step({ type: 'computed', now: clock.now(), lease: id })
+      this.#step({ type: 'computed', now: clock.now(), lease: id, outputBytes: result.outputBytes })
     } catch (error) {
       if (materials.abort.signal.aborted) return
       logger.warn({ lease: id, error: errorText(error) }, 'a task could not be done here')

@@ -121,11 +121,13 @@ export class Cluster {
       permissions?: ConsentPermissions
       gate?: (gate: ConsentGate) => ConsentGate
       wrapMesh?: (mesh: Mesh) => Mesh
+      blocks?: BlockStore
     } = {},
   ): Promise<Volunteer> {
     const identity = createIdentity(this.random)
     const owner = createIdentity(this.random)
-    const mesh = await this.node(identity)
+    const blocks = options.blocks ?? createMemoryBlockStore()
+    const mesh = await this.node(identity, blocks)
     const registry = await createConsentRegistry(
       { database: openDatabase(':memory:', CONSENT_MIGRATIONS), clock: systemClock },
       { subject: identity.id, issuer: owner.id },
@@ -152,6 +154,7 @@ export class Cluster {
         logger: silentLogger,
         executor: createFunctionExecutor(task),
         consents: options.gate?.(registry) ?? registry,
+        blocks,
       },
       { ...FAST_WORKER, ...options.init },
     )
