@@ -4,7 +4,8 @@
 //! stays bounded, whoever is slow. The session and the processes belong to the thread that calls [`hold`].
 
 mod pipes;
-#[cfg(test)]
+// Over sockets, which are files on these systems.
+#[cfg(all(test, unix))]
 mod tests;
 
 use crate::session::{Cause, Containment, Outbox, Session};

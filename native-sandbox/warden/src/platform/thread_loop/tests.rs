@@ -225,6 +225,7 @@ fn sbx_3_a_compiler_that_dies_without_a_word_is_a_fault() {
     let scripted = Scripted { compiler_ends: Some(End::Signalled(9)), ..Scripted::default() };
     let (ours, its) = UnixStream::pair().unwrap();
     let mut agent = ours;
+    agent.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let output = its.try_clone().unwrap();
     let held = thread::spawn(move || {
         let mut scripted = scripted;
