@@ -1,13 +1,13 @@
 import type { NodeId } from '@askee/core'
 import type { ConnectionGater, PeerId } from '@libp2p/interface'
-import { isPrivate } from '@libp2p/utils'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Offences } from './offences.ts'
+import { mayBePrivate } from './special-addresses.ts'
 
 /** Addresses and peers trusted at most: a hostile host on the own network can announce any number. */
 const MAX_TRUSTED = 1024
 
-/** Which private addresses a public node may use after all. */
+/** Which private addresses and names a public node may use after all. */
 export class TrustedAddresses {
   readonly #addresses = new Set<string>()
   readonly #peers = new Set<string>()
@@ -28,8 +28,9 @@ export class TrustedAddresses {
 }
 
 /**
- * Keeps blocked peers out, and in a public network private addresses too: a stranger must not make us probe
- * the home network (js-libp2p's default gater allows everything).
+ * Keeps blocked peers out, and in a public network private addresses and DNS names too: a stranger must not make us
+ * probe the home network (js-libp2p's default gater allows everything). A `/dnsaddr` that the person named must
+ * resolve to IP addresses.
  */
 export function connectionGater(
   network: 'local' | 'public',
@@ -38,7 +39,7 @@ export function connectionGater(
 ): ConnectionGater {
   const blocked = (peer: PeerId): boolean => offences.isBlocked(peer.toString() as NodeId)
   const unwanted = (address: Multiaddr, peer: string | undefined): boolean =>
-    network === 'public' && isPrivate(address) && !trusted.allows(address, peer)
+    network === 'public' && mayBePrivate(address) && !trusted.allows(address, peer)
   return {
     denyDialPeer: blocked,
     denyDialMultiaddr: (address) => unwanted(address, peerOf(address)),
@@ -57,8 +58,9 @@ function peerOf(address: Multiaddr): string | undefined {
     .at(-1)?.value
 }
 
+/** What is dialled: an address behind a relay is as good as the relay's. */
 function withoutPeer(address: Multiaddr): string {
-  return address.toString().replace(/\/p2p\/[^/]+$/, '')
+  return address.toString().replace(/\/p2p\/[^/]+(\/p2p-circuit(\/p2p\/[^/]+)?)?$/, '')
 }
 
 function addCapped(set: Set<string>, entry: string): void {

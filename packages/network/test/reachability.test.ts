@@ -117,7 +117,10 @@ describe('what is switched on', () => {
     expect(names).toEqual(expect.arrayContaining(['upnp', 'autonat', 'dht', 'pubsub', 'identify', 'ping']))
     expect(names).not.toContain('relay')
     expect(options.transports).toHaveLength(2)
-    expect(options.addresses?.listen).toContain('/p2p-circuit')
+    expect(options.addresses?.listen?.some((address) => address.includes('p2p-circuit'))).toBe(false)
+    const relay = `/ip4/9.9.9.9/tcp/4001/p2p/${strangerId()}`
+    const withRelay = await services({ bootstrap: [relay] })
+    expect(withRelay.options.addresses?.listen).toContain(`${relay}/p2p-circuit`)
     expect(options.peerDiscovery).toHaveLength(1)
     expect(options.connectionManager).toMatchObject({
       maxConnections: 80,
@@ -165,6 +168,47 @@ describe('the connection gater', () => {
     trusted.addPeer(peer)
     expect(denied(`/ip4/192.168.1.1/tcp/80/p2p/${peer}`)).toBe(false)
     expect(gater.filterMultiaddrForPeer?.(peer, address('/ip4/10.0.0.1/tcp/80'))).toBe(true)
+  })
+
+  it('NET-5 keeps a public node from names of strangers and from IPv6 that carries IPv4', () => {
+    const trusted = new TrustedAddresses()
+    const gater = connectionGater('public', new Offences(systemClock, silentLogger), trusted)
+    const denied = (text: string) => gater.denyDialMultiaddr?.(address(text))
+    const forbidden = [
+      '/dns4/router.evil.example/tcp/80',
+      '/dns4/fritz.box/tcp/80',
+      '/dns4/localhost./tcp/22',
+      '/dns6/fritz.box/tcp/80',
+      '/dns/fritz.box/tcp/80',
+      '/dnsaddr/evil.example',
+      '/ip6/64:ff9b::c0a8:101/tcp/80',
+      '/ip6/64:ff9b:1::c0a8:101/tcp/80',
+      '/ip6/::ffff:192.168.1.1/tcp/80',
+      '/ip6/::ffff:9.9.9.9/tcp/80',
+      '/ip6/::ffff:0:c0a8:101/tcp/80',
+      '/ip6/::c0a8:101/tcp/80',
+      '/ip6/::/tcp/22',
+      '/ip6/2002:c0a8:101::1/tcp/80',
+      '/ip6/2001:0:c0a8:101::1/tcp/80',
+      '/ip6/fe80::1/tcp/80',
+      '/ip6zone/eth0/ip6/fe80::1/tcp/80',
+      '/ip6/ff02::1/tcp/80',
+      '/ip4/0.0.0.0/tcp/22',
+      '/ip4/224.0.0.1/tcp/80',
+      '/ip4/255.255.255.255/tcp/80',
+      `/ip4/192.168.1.1/tcp/80/p2p/${peer}/p2p-circuit`,
+      `/dns4/fritz.box/tcp/80/p2p/${peer}/p2p-circuit/p2p/${peer}`,
+    ]
+    expect(forbidden.filter((text) => !denied(text))).toEqual([])
+    const open = ['/ip6/2a02:8109::1/tcp/80', '/ip6/2606:4700::1111/tcp/80', '/ip4/192.0.1.1/tcp/80']
+    expect(open.filter(denied)).toEqual([])
+    expect(gater.filterMultiaddrForPeer?.(peer, address('/dns4/fritz.box/tcp/80'))).toBe(false)
+    trusted.addAddress(address(`/dns4/node.example/tcp/4001/p2p/${peer}`))
+    const relay = `/dns4/node.example/tcp/4001/p2p/${peer}`
+    expect(denied(relay)).toBe(false)
+    expect(denied(`${relay}/p2p-circuit/p2p/${strangerId()}`)).toBe(false)
+    expect(denied(`${relay}/p2p-circuit/ip4/10.0.0.1/tcp/80`)).toBe(true)
+    expect(denied(relay.replace('4001', '4002'))).toBe(true)
   })
 
   it('NET-5 lets a node of a local network use them', () => {
