@@ -18,7 +18,11 @@ afterEach(() => cluster.stop())
 /** Runs a campaign of large outputs; what was lost on the way. */
 async function run(count: number, wrap: (mesh: Mesh) => Mesh): Promise<string[]> {
   const policy = { ...FAST.policy, revealTimeout: 500, poolGrace: 5000 }
-  const requester = await cluster.requester(':memory:', { policy, silence: 10_000, requestTimeout: 5000 }, wrap)
+  const requester = await cluster.requester(
+    ':memory:',
+    { policy, silence: 10_000, requestTimeout: 5000 },
+    wrap,
+  )
   await cluster.volunteers(3)
   const lost: string[] = []
   requester.onEvent((event) => {

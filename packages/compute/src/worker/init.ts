@@ -30,8 +30,9 @@ export interface WorkerInit {
   readonly requestTimeout?: Milliseconds
   /** How long a result is kept for its reveal after the lease has ended. Default 10 minutes. */
   readonly retention?: Milliseconds
-  /** Instrumented modules kept. Default 16. */
+  /** Instrumented modules kept, and their bytes together. Defaults 16 and 128 MiB. */
   readonly modules?: number
+  readonly moduleBytes?: number
 }
 
 /** The options with their defaults. */
@@ -52,6 +53,7 @@ export function resolveWorkerInit(init: WorkerInit): Required<WorkerInit> {
     requestTimeout: 5000,
     retention: 600_000,
     modules: 16,
+    moduleBytes: 128 * 1024 ** 2,
     ...init,
   }
 }

@@ -1,27 +1,57 @@
-/** Values that are costly to make, by name; the least recently used make room. A failure is not kept. */
+/**
+ * Values that are costly to make, by name; the least recently used make room when there are too many or they weigh too
+ * much. A failure is not kept.
+ */
 export class LruCache<K, T> {
   readonly #capacity: number
-  readonly #entries = new Map<K, Promise<T>>()
+  readonly #maxWeight: number
+  readonly #weigh: (value: T) => number
+  readonly #entries = new Map<K, { readonly value: Promise<T>; weight: number }>()
+  #weight = 0
 
-  constructor(capacity: number) {
-    this.#capacity = capacity
+  constructor(
+    limits: { readonly capacity: number; readonly maxWeight: number },
+    weigh: (value: T) => number,
+  ) {
+    this.#capacity = limits.capacity
+    this.#maxWeight = limits.maxWeight
+    this.#weigh = weigh
+  }
+
+  /** What all kept values weigh. */
+  get weight(): number {
+    return this.#weight
   }
 
   get(key: K, make: () => Promise<T>): Promise<T> {
     const held = this.#entries.get(key) ?? this.#made(key, make)
     this.#entries.delete(key)
     this.#entries.set(key, held)
-    if (this.#entries.size > this.#capacity) {
-      this.#entries.delete(this.#entries.keys().next().value as K)
-    }
-    return held
+    this.#makeRoom()
+    return held.value
   }
 
-  #made(key: K, make: () => Promise<T>): Promise<T> {
-    const made = make()
-    made.catch(() => {
-      if (this.#entries.get(key) === made) this.#entries.delete(key)
-    })
-    return made
+  #made(key: K, make: () => Promise<T>): { readonly value: Promise<T>; weight: number } {
+    const entry = { value: make(), weight: 0 }
+    entry.value.then(
+      (value) => {
+        if (this.#entries.get(key) !== entry) return
+        entry.weight = this.#weigh(value)
+        this.#weight += entry.weight
+        this.#makeRoom()
+      },
+      () => {
+        if (this.#entries.get(key) === entry) this.#entries.delete(key)
+      },
+    )
+    return entry
+  }
+
+  #makeRoom(): void {
+    for (const [key, { weight }] of this.#entries) {
+      if (this.#entries.size <= this.#capacity && this.#weight <= this.#maxWeight) return
+      this.#entries.delete(key)
+      this.#weight -= weight
+    }
   }
 }

@@ -74,7 +74,9 @@ class VolunteerWorker implements Worker {
     this.#init = init
     const { slots, queue, held, heldBytes, share, leaseSlack, retention, requesterReputation } = init
     this.#state = initialWorker({ slots, queue, held, heldBytes, share, leaseSlack, retention })
-    this.#execution = { ...components, requesterReputation, modules: new LruCache(init.modules) }
+    const limits = { capacity: init.modules, maxWeight: init.moduleBytes }
+    const modules = new LruCache<string, Uint8Array>(limits, (module) => module.byteLength)
+    this.#execution = { ...components, requesterReputation, modules }
   }
 
   async start(signal?: AbortSignal): Promise<void> {
