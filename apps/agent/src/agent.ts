@@ -89,6 +89,8 @@ async function compose(
       mdns: init.localDiscovery === 'mdns' ? 'on' : 'off',
       directory: paths.peers,
       topics: computeTopics(clock),
+      // Asked only once the node runs, when both are there.
+      mayFetch: (peer, digest) => requester.mayFetch(peer, digest) || worker.mayFetch(peer, digest),
       ...(init.network === 'local' ? { allowInbound: ['/ip4/127.0.0.1'] } : {}),
     },
   )
