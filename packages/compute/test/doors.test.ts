@@ -1,10 +1,11 @@
 import type { ConsentGate } from '@askee/consent'
-import { AskeeError, decode, digestOf, encode, type Mesh, type NodeId, toHex } from '@askee/core'
+import { AskeeError, decode, digestOf, encode, type Mesh, type NodeId, systemClock, toHex } from '@askee/core'
 import { createIdentity, type Identity } from '@askee/keys'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { signManifest } from '../src/protocol/manifest.ts'
 import { assignAnswerSchema, dropSchema, revealAnswerSchema } from '../src/protocol/messages.ts'
 import { PROTOCOL_LIMITS, PROTOCOLS } from '../src/protocol/names.ts'
+import { CAMPAIGN_TOPIC } from '../src/protocol/topic.ts'
 import { Cluster, campaignOf, PERMISSIONS } from './support/cluster.ts'
 import { honest } from './support/function-executor.ts'
 
@@ -40,8 +41,7 @@ async function stranger(): Promise<{ identity: Identity; mesh: Mesh }> {
 }
 
 /** A manifest of `identity`, as it would be announced. */
-function manifestOf(identity: Identity): Uint8Array {
-  const created = Date.now()
+function manifestOf(identity: Identity, created = Date.now()): Uint8Array {
   return signManifest(identity, {
     v: 1,
     requester: identity.id,
@@ -152,6 +152,36 @@ describe('the doors of the worker', () => {
     expect(await ask(mesh, manifestOf(cluster.requesterIdentity))).toBe('compute/not-requester')
     expect(await ask(mesh, manifestOf(identity))).toBe('consent/audience')
     expect(await ask(requester, manifestOf(cluster.requesterIdentity))).toBe('accepted')
+  })
+
+  it('CMP-1 takes no work of a campaign from the future, at gossip, assignment or offer', async () => {
+    const volunteer = await cluster.volunteer()
+    const requester = await cluster.node(cluster.requesterIdentity)
+    const answerTo = async (manifest: Uint8Array, lease: string): Promise<unknown> => {
+      const body = assignment(manifest, volunteer.consent, lease)
+      return decode(await requester.request(volunteer.id, PROTOCOLS.assign, body), assignAnswerSchema, 10_000)
+    }
+    const rules = cluster.topics.get(CAMPAIGN_TOPIC)!
+    const from = cluster.requesterIdentity.id
+    const soon = manifestOf(cluster.requesterIdentity, Date.now() + 60_000)
+    const far = manifestOf(cluster.requesterIdentity, Date.now() + 130_000)
+    expect(await rules.validate({ from, body: soon })).toBe('accept')
+    expect(await rules.validate({ from, body: far })).toBe('ignore')
+    expect(await answerTo(far, '0a'.repeat(16))).toMatchObject({ refused: [{ code: 'compute/future' }] })
+    expect(await answerTo(soon, '0b'.repeat(16))).toMatchObject({ accepted: ['0b'.repeat(16)] })
+  })
+
+  it('CMP-1 a requester whose clock was set back takes no offers', async () => {
+    let behind = 0
+    const clock = { ...systemClock, now: () => Date.now() - behind, monotonic: () => systemClock.monotonic() }
+    const requester = await cluster.requester(':memory:', { clock })
+    const volunteer = await cluster.volunteer(honest, { init: { offerJitter: 1e9 } })
+    const id = await requester.submit(campaignOf(1))
+    behind = 300_000
+    const capabilities = { engine: 'v8', tier: 'process', slots: 1, queue: 4, memoryBytes: 1e9 }
+    const offer = encode({ v: 1, campaign: id, token: volunteer.token, capabilities })
+    const to = cluster.requesterIdentity.id
+    expect(await refusal(volunteer.mesh.request(to, PROTOCOLS.offer, offer))).toBe('compute/future')
   })
 
   it('CMP-3 shows a committed result to nobody but its requester', async () => {

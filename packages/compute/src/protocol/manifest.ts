@@ -85,6 +85,14 @@ export function verifyManifest(bytes: Uint8Array): SignedManifest {
   return { id: campaignIdOf(bytes), manifest: document.value, bytes }
 }
 
+/** How far the clocks of two machines that work together may differ. Milliseconds. */
+export const MAX_CLOCK_SKEW = 120_000
+
+/** Whether the manifest says that it was made later than this clock's time allows: its deadline would be worth nothing. */
+export function isFromFuture(manifest: Manifest, now: Timestamp): boolean {
+  return manifest.created > now + MAX_CLOCK_SKEW
+}
+
 /** Whether the campaign is over by this clock. */
 export function isPast(manifest: Manifest, now: Timestamp): boolean {
   return now >= manifest.deadline

@@ -1,5 +1,5 @@
 import type { Clock, TopicName, TopicRules } from '@askee/core'
-import { isPast, MAX_MANIFEST_BYTES, verifyManifest } from './manifest.ts'
+import { isFromFuture, isPast, MAX_MANIFEST_BYTES, verifyManifest } from './manifest.ts'
 
 /** Where campaigns are announced: signed manifests, nothing else. */
 export const CAMPAIGN_TOPIC: TopicName = '/askee/topic/campaigns/1'
@@ -8,7 +8,7 @@ const ENVELOPE = 256
 
 /**
  * The topics of this package with their rules, to be declared when the mesh is made. A manifest that is not signed by
- * its author is rejected; one that is over is dropped without blame, because clocks differ.
+ * its author is rejected; one that is over, or not made yet, is dropped without blame, because clocks differ.
  */
 export function computeTopics(clock: Clock): ReadonlyMap<TopicName, TopicRules> {
   return new Map([
@@ -20,7 +20,8 @@ export function computeTopics(clock: Clock): ReadonlyMap<TopicName, TopicRules> 
         validate: (message) => {
           const { manifest } = verifyManifest(message.body)
           if (manifest.requester !== message.from) return 'reject'
-          return isPast(manifest, clock.now()) ? 'ignore' : 'accept'
+          const now = clock.now()
+          return isPast(manifest, now) || isFromFuture(manifest, now) ? 'ignore' : 'accept'
         },
       },
     ],

@@ -12,6 +12,7 @@ import {
 } from '@askee/core'
 import { heard } from '../coordinator/liveness.ts'
 import { verifyCommitment } from '../protocol/documents.ts'
+import { isFromFuture } from '../protocol/manifest.ts'
 import { commitSchema, heartbeatSchema, offerSchema } from '../protocol/messages.ts'
 import { MAX_MESSAGE_BYTES, PROTOCOL_LIMITS, PROTOCOLS } from '../protocol/names.ts'
 import type { Campaign } from './campaign.ts'
@@ -62,6 +63,9 @@ async function takeOffer(components: DoorComponents, from: NodeId, body: Uint8Ar
   const offer = decode(body, offerSchema, PROTOCOL_LIMITS.offer.maxRequestBytes)
   const campaign = running(components, offer.campaign)
   const { manifest } = campaign.signed
+  if (isFromFuture(manifest, components.clock.now())) {
+    throw new AskeeError('compute/future', 'the campaign was made later than it is now: a clock was set back')
+  }
   if (offer.capabilities.memoryBytes < manifest.resources.memoryBytes) {
     throw new AskeeError('compute/capability', 'the node has less memory than a task wants')
   }

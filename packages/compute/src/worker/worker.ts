@@ -20,7 +20,7 @@ import type { Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
 import type { Worker, WorkerStatus } from '../api.ts'
 import type { Settlement } from '../protocol/documents.ts'
-import { isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
+import { isFromFuture, isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
 import type { Assign, AssignAnswer, Offer, RevealAnswer } from '../protocol/messages.ts'
 import { dropSchema } from '../protocol/messages.ts'
 import { MAX_MESSAGE_BYTES, PROTOCOLS } from '../protocol/names.ts'
@@ -191,7 +191,9 @@ class VolunteerWorker implements Worker {
       return
     }
     const { manifest, id: campaign } = signed
-    if (manifest.requester === this.#components.mesh.self || isPast(manifest, clock.now())) return
+    const now = clock.now()
+    const self = this.#components.mesh.self
+    if (manifest.requester === self || isPast(manifest, now) || isFromFuture(manifest, now)) return
     const covering = consents.covering(questionOf(manifest, this.#init.requesterReputation))
     const effects = this.#step({
       type: 'announced',
@@ -253,6 +255,7 @@ class VolunteerWorker implements Worker {
 
   /** The consent's door: null when it is open, else the code of the refusal. */
   #refusal({ manifest }: SignedManifest, consent: string): string | null {
+    if (isFromFuture(manifest, this.#components.clock.now())) return 'compute/future'
     try {
       this.#components.consents.check(consent, questionOf(manifest, this.#init.requesterReputation))
       return null

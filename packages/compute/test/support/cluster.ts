@@ -8,6 +8,7 @@ import {
 } from '@askee/consent'
 import {
   type BlockStore,
+  type Clock,
   type Fuel,
   type Mesh,
   type NodeId,
@@ -76,10 +77,15 @@ export interface Volunteer {
 export class Cluster {
   readonly network = createMemoryMeshNetwork()
   readonly random = seededRandom(1)
+  readonly blocks: BlockStore
   readonly requesterIdentity = createIdentity(this.random)
-  readonly blocks: BlockStore = createMemoryBlockStore()
   readonly topics = computeTopics(systemClock)
   readonly #stops: (() => Promise<void>)[] = []
+
+  /** @param blocks the requester's */
+  constructor(blocks: BlockStore = createMemoryBlockStore()) {
+    this.blocks = blocks
+  }
 
   /** Any node of the network. */
   async node(identity: Identity, blocks?: BlockStore): Promise<Mesh> {
@@ -91,7 +97,7 @@ export class Cluster {
 
   async requester(
     journal = ':memory:',
-    init: Partial<RequesterInit> = {},
+    { clock = systemClock, ...init }: Partial<RequesterInit> & { clock?: Clock } = {},
     wrapMesh: (mesh: Mesh) => Mesh = (mesh) => mesh,
   ): Promise<Requester & { mesh: Mesh }> {
     const mesh = await this.node(this.requesterIdentity, this.blocks)
@@ -99,7 +105,7 @@ export class Cluster {
       {
         mesh: wrapMesh(mesh),
         identity: this.requesterIdentity,
-        clock: systemClock,
+        clock,
         timers: systemTimers,
         random: this.random,
         logger: silentLogger,
