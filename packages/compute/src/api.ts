@@ -107,7 +107,8 @@ export type CampaignEvent =
 export interface Requester extends Startable {
   /**
    * Admits the module, signs and journals the campaign, and announces it.
-   * @throws AskeeError `wasm/*` when the module is refused, `compute/spec` when the request is out of range
+   * @throws AskeeError `wasm/*` when the module is refused, `compute/spec` when the request is out of range, `blocks/full`
+   *   when module and inputs do not fit into the block store together
    */
   submit(spec: CampaignSpec): Promise<CampaignId>
   /** All campaigns, newest first, without their tasks' outputs. */

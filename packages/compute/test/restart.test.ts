@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Fuel } from '@askee/core'
-import { openDatabase } from '@askee/store'
+import { digestOf, type Fuel, systemClock } from '@askee/core'
+import { createBlockStore, openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { RequesterInit } from '../src/requester/init.ts'
 import { JOURNAL_MIGRATIONS } from '../src/requester/migrations.ts'
 import { Cluster, campaignOf, FAST } from './support/cluster.ts'
-import { honest, type TaskFunction, wrong } from './support/function-executor.ts'
+import { EMPTY_MODULE, honest, type TaskFunction, wrong } from './support/function-executor.ts'
 
 let cluster: Cluster
 let directory: string
@@ -106,6 +106,30 @@ describe('a requester that comes back', () => {
 })
 
 describe('submission', () => {
+  it('CMP-9 keeps module and inputs of a campaign together, until it ends, or refuses it whole', async () => {
+    const maxBytes = 200_000
+    const blocks = await createBlockStore({ clock: systemClock }, { directory, maxBytes })
+    cluster = new Cluster(blocks)
+    const requester = await cluster.requester()
+    const inputs = (count: number): Uint8Array[] =>
+      Array.from({ length: count }, (_, i) => cluster.random.bytes(20_000 + i))
+    const code = await requester.submit(campaignOf(0, { inputs: inputs(12) })).catch((error) => error.code)
+    expect(code).toBe('blocks/full')
+    expect(requester.list()).toEqual([])
+    // Nothing of the refused one is in the way.
+    const own = inputs(9)
+    const id = await requester.submit(campaignOf(0, { inputs: own, deadline: 400 }))
+    const digests = [digestOf(EMPTY_MODULE), ...own.map((input) => digestOf(input))]
+    const held = async (): Promise<number> =>
+      (await Promise.all(digests.map((digest) => blocks.has(digest)))).filter(Boolean).length
+    expect(await held()).toBe(10)
+    await expect(blocks.put(cluster.random.bytes(30_000))).rejects.toMatchObject({ code: 'blocks/full' })
+    expect(await held()).toBe(10)
+    await requester.wait(id)
+    await blocks.put(cluster.random.bytes(190_000))
+    expect(await held()).toBeLessThan(3)
+  })
+
   it('CMP-1 refuses what is out of range or not admitted, before anything is sent', async () => {
     const requester = await cluster.requester()
     const code = (spec: Parameters<typeof campaignOf>[1]): Promise<string> =>

@@ -19,6 +19,7 @@ import type { CampaignEvent, CampaignReport, CampaignSpec, Requester } from '../
 import type { CoordinatorEffect } from '../coordinator/events.ts'
 import { check as checkLiveness, watch } from '../coordinator/liveness.ts'
 import { initialState } from '../coordinator/state.ts'
+import { putPinned } from '../pinned-block.ts'
 import { verifyManifest } from '../protocol/manifest.ts'
 import { INLINE_INPUT_BYTES } from '../protocol/names.ts'
 import { type Announcement, announce } from './announcer.ts'
@@ -120,23 +121,42 @@ class JournalingRequester implements Requester {
   }
 
   async submit(spec: CampaignSpec): Promise<CampaignId> {
-    const { clock, mesh } = this.#components
+    const { clock } = this.#components
     const { journal } = this.#started()
     admit(spec.module, { abi: 'askee', maxMemoryBytes: spec.resources.memoryBytes })
     const now = clock.now()
     const { signed, inputs, inputList } = prepare(this.#components, spec, now)
-    await mesh.putBlock(spec.module)
-    await mesh.putBlock(inputList)
-    for (const input of spec.inputs) if (input.byteLength > INLINE_INPUT_BYTES) await mesh.putBlock(input)
-    const small = spec.inputs.filter((input) => input.byteLength <= INLINE_INPUT_BYTES)
+    const pins = await this.#keep([spec.module, inputList, ...spec.inputs.filter(isLarge)])
+    const small = spec.inputs.filter((input) => !isLarge(input))
     const config = configOf(signed, this.#init.policy)
-    journal.create({ id: signed.id, manifest: signed.bytes, submitted: now }, config, [inputList, ...small])
+    try {
+      journal.create({ id: signed.id, manifest: signed.bytes, submitted: now }, config, [inputList, ...small])
+    } catch (error) {
+      for (const unpin of pins) unpin()
+      throw error
+    }
     const campaign = createCampaign(
       { signed, inputs, submitted: now, state: initialState(config) },
       this.#init.silence,
     )
+    campaign.unpin.push(...pins)
     this.#open(campaign)
     return signed.id
+  }
+
+  /** Puts up blocks, each pinned as soon as it is there: all of them or none. */
+  async #keep(contents: readonly Uint8Array[]): Promise<(() => void)[]> {
+    const { blocks, mesh } = this.#components
+    const pins: (() => void)[] = []
+    try {
+      for (const bytes of contents) {
+        pins.push(await putPinned(blocks, bytes, (block) => mesh.putBlock(block)))
+      }
+    } catch (error) {
+      for (const unpin of pins) unpin()
+      throw error
+    }
+    return pins
   }
 
   list(): ReturnType<Requester['list']> {
@@ -204,6 +224,10 @@ class JournalingRequester implements Requester {
       campaign.finished.resolve()
       if (Object.keys(state.unsettled).length === 0) return
     } else {
+      const { module, inputs: list } = signed.manifest
+      for (const digest of new Set([module, list, ...this.#largeInputs(campaign)])) {
+        campaign.unpin.push(this.#components.blocks.pin(digest))
+      }
       this.#open(campaign)
       const now = this.#components.clock.monotonic()
       for (const lease of Object.values(state.leases)) {
@@ -217,14 +241,10 @@ class JournalingRequester implements Requester {
   }
 
   #open(campaign: Campaign): void {
-    const { manifest, bytes, id } = campaign.signed
+    const { bytes, id } = campaign.signed
     this.#campaigns.set(id, campaign)
     this.#artefacts.add(campaign)
     campaign.finished.promise.catch(() => undefined)
-    const { blocks } = this.#components
-    for (const digest of new Set([manifest.module, manifest.inputs, ...this.#largeInputs(campaign)])) {
-      campaign.unpin.push(blocks.pin(digest))
-    }
     const { announceFirst: first, announceLongest: longest } = this.#init
     this.#announcements.set(campaign, announce(this.#components, { first, longest }, bytes))
   }
@@ -293,6 +313,11 @@ class JournalingRequester implements Requester {
       }
     }
   }
+}
+
+/** Too large to travel inside an assignment. */
+function isLarge(input: Uint8Array): boolean {
+  return input.byteLength > INLINE_INPUT_BYTES
 }
 
 /** What exists between start and stop. */
