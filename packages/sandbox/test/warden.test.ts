@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { encodeFrame } from '../src/frames.ts'
-import { createNativeExecutor, type Executor } from '../src/index.ts'
+import { createNativeExecutor, type ExecutionLimits, type Executor } from '../src/index.ts'
 import { TaskWindow } from '../src/native/task-window.ts'
 import { CHUNK_BYTES, decodeExit, WINDOW_BYTES } from '../src/native/warden-frames.ts'
 import { countedTask, outcomeOf } from '../src/testing/index.ts'
@@ -20,10 +20,12 @@ async function executorOn(script: string): Promise<Executor> {
   return executor
 }
 
-async function outcomeOn(script: string): Promise<string> {
+async function outcomeOn(script: string, limits: Partial<ExecutionLimits> = {}): Promise<string> {
   const executor = await executorOn(script)
   try {
-    const outcome = await outcomeOf(executor, await countedTask(''), { limits: { wallTime: 5000 } })
+    const outcome = await outcomeOf(executor, await countedTask(''), {
+      limits: { wallTime: 5000, ...limits },
+    })
     return outcome.kind === 'fault' ? `${outcome.code} ${outcome.message}` : outcome.kind
   } finally {
     await executor.stop()
@@ -47,6 +49,16 @@ describe.skipIf(process.platform === 'win32')('the native executor', () => {
       `if (/^tier contained$/m.test(policy) && /^cpu-percent 100$/m.test(policy)) say('${said('refused', 'policy: as expected')}')`,
     )
     expect(asks).toContain('policy: as expected')
+  })
+
+  it('GOV-7 demands in every policy the limits of the task', async () => {
+    const wanted = ['cpu-percent 25', 'output-bytes 77']
+    const script = `const lines = policy.split('\\n')
+      const has = ${JSON.stringify(wanted)}.every((line) => lines.includes(line))
+      const memory = Number(/^memory-bytes (.*)$/m.exec(policy)[1])
+      if (has && memory >= 300e6 && memory < 500e6) say('${said('refused', 'policy: as expected')}')`
+    const limits = { cpuPercent: 25, outputBytes: 77, memoryBytes: 300_000_000 }
+    expect(await outcomeOn(script, limits)).toContain('policy: as expected')
   })
 
   it('SBX-3 fails to start where the demanded tier is not reached, or nothing is', async () => {
@@ -89,6 +101,12 @@ describe.skipIf(process.platform === 'win32')('the native executor', () => {
       lies.map((lie) => outcomeOn(`say('${GOOD}'); setTimeout(() => say('${lie}'), 300)`)),
     )
     for (const outcome of outcomes) expect(outcome).toMatch(/^fault\/engine /)
+  })
+
+  it('SBX-4 a breach in the moment between start and task is told as what it is', async () => {
+    expect(await outcomeOn(`say('${GOOD}${said('frozen', Buffer.alloc(5))}')`)).toMatch(
+      /^fault\/(engine|start) .*frozen/,
+    )
   })
 
   it('SBX-5 says why a runner ended that gave no answer', async () => {

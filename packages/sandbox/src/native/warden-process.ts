@@ -148,7 +148,9 @@ export class WardenProcess implements TaskProcess {
       if (!(error instanceof AskeeError)) throw error
       this.#child.stdout?.removeAllListeners('data').resume()
       this.#settle.reject(error)
-      this.#fault('fault/engine', error.message)
+      // Also for a listener that comes later: a spare can break the rules between two owners.
+      this.#end = { code: 'fault/engine', message: error.message }
+      this.#fault(this.#end.code, this.#end.message)
     }
   }
 
