@@ -1,12 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { digestOf, type Fuel, systemClock } from '@askee/core'
+import { decode, digestOf, encode, type Fuel, systemClock } from '@askee/core'
 import { createBlockStore, openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { dropSchema } from '../src/protocol/messages.ts'
+import { PROTOCOLS } from '../src/protocol/names.ts'
 import type { RequesterInit } from '../src/requester/init.ts'
 import { JOURNAL_MIGRATIONS } from '../src/requester/migrations.ts'
-import { Cluster, campaignOf, FAST } from './support/cluster.ts'
+import { Cluster, campaignOf, FAST, type Volunteer } from './support/cluster.ts'
 import { EMPTY_MODULE, honest, type TaskFunction, wrong } from './support/function-executor.ts'
 
 let cluster: Cluster
@@ -148,5 +150,28 @@ describe('submission', () => {
     expect(await code({ module: Uint8Array.of(1, 2, 3) })).toMatch(/^wasm\//)
     expect(requester.list()).toEqual([])
     expect(await code({ kind: 'scientific-compute', deadline: 48 * hour })).toBe('submitted')
+  })
+})
+
+describe('a finished campaign', () => {
+  it('NET-5 is folded once, and no message about it is written or looked at again', async () => {
+    const journal = join(directory, 'journal.db')
+    const requester = await cluster.requester(journal)
+    const [volunteer] = await cluster.volunteers(3)
+    const id = await requester.submit(campaignOf(2))
+    await requester.wait(id)
+    const database = openDatabase(journal, JOURNAL_MIGRATIONS)
+    const folded = (): unknown => database.prepare('SELECT snapshot FROM campaigns').pluck().get()
+    await expect.poll(folded).not.toBeNull()
+    database.exec("UPDATE campaigns SET snapshot = 'untouched'")
+    const lease = 'ab'.repeat(16)
+    const body = encode({ v: 1, campaign: id, document: null, failed: [{ lease, code: 'fault/engine' }] })
+    const to = cluster.requesterIdentity.id
+    const answer = await (volunteer as Volunteer).mesh.request(to, PROTOCOLS.commit, body)
+    expect(decode(answer, dropSchema, 1000).drop).toEqual([lease])
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(folded()).toBe('untouched')
+    expect(database.prepare('SELECT count(*) FROM events').pluck().get()).toBe(0)
+    database.close()
   })
 })

@@ -83,6 +83,7 @@ export const settleSchema = z.strictObject({ v: z.literal(1), document: blobFiel
 
 export type Offer = z.output<typeof offerSchema>
 export type Assign = z.output<typeof assignSchema>
+export type Commit = z.output<typeof commitSchema>
 export type Heartbeat = z.output<typeof heartbeatSchema>
 export type AssignAnswer = z.output<typeof assignAnswerSchema>
 export type RevealAnswer = z.output<typeof revealAnswerSchema>

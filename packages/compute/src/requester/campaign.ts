@@ -25,6 +25,8 @@ export interface Campaign {
   pending: PendingEvent[]
   /** Ends what is under way for it. */
   readonly abort: AbortController
+  /** Its end is in the journal, folded. */
+  folded: boolean
   /** Makes its blocks evictable again. */
   readonly unpin: (() => void)[]
   readonly finished: PromiseWithResolvers<void>
@@ -38,6 +40,7 @@ export function createCampaign(
     ...parts,
     liveness: initialLiveness(silence),
     pending: [],
+    folded: false,
     abort: new AbortController(),
     unpin: [],
     finished: Promise.withResolvers<void>(),

@@ -13,7 +13,7 @@ import {
 import { heard } from '../coordinator/liveness.ts'
 import { verifyCommitment } from '../protocol/documents.ts'
 import { isFromFuture } from '../protocol/manifest.ts'
-import { commitSchema, heartbeatSchema, offerSchema } from '../protocol/messages.ts'
+import { type Commit, commitSchema, heartbeatSchema, offerSchema } from '../protocol/messages.ts'
 import { MAX_MESSAGE_BYTES, PROTOCOL_LIMITS, PROTOCOLS } from '../protocol/names.ts'
 import type { Campaign } from './campaign.ts'
 import type { Loop } from './loop.ts'
@@ -116,6 +116,7 @@ async function takeCommit(components: DoorComponents, from: NodeId, body: Uint8A
   const campaign = components.find(message.campaign)
   if (campaign === undefined) throw new AskeeError('compute/unknown-campaign', 'no such campaign is run here')
   assertRegistered(campaign, from)
+  if (campaign.state.phase !== 'running') return encode({ drop: namedIn(message, from, campaign) })
   const now = components.clock.now()
   const waits: Promise<void>[] = []
   const named: LeaseId[] = []
@@ -145,6 +146,21 @@ async function takeCommit(components: DoorComponents, from: NodeId, body: Uint8A
   }
   await Promise.all(waits)
   return encode({ drop: strangers(campaign, from, named) })
+}
+
+/** What a message about a campaign that is over speaks of: nothing is awaited from it. */
+function namedIn(message: Commit, from: NodeId, campaign: Campaign): LeaseId[] {
+  const failed = message.failed.map(({ lease }) => lease)
+  if (message.document === null) return failed
+  const { commitments } = verifyCommitment(message.document, from).value
+  return [
+    ...failed,
+    ...strangers(
+      campaign,
+      from,
+      commitments.map(({ lease }) => lease),
+    ),
+  ]
 }
 
 function takeHeartbeat(components: DoorComponents, from: NodeId, body: Uint8Array): Uint8Array {

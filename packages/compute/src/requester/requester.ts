@@ -290,7 +290,9 @@ class JournalingRequester implements Requester {
       const event = narrate(campaign, effect, (record) => accusationOf(live.journal, campaign, record))
       if (event !== undefined) this.#tell(event)
     }
-    if (campaign.state.phase !== 'running' && Object.keys(campaign.state.unsettled).length === 0) {
+    const { folded, state } = campaign
+    if (!folded && state.phase !== 'running' && Object.keys(state.unsettled).length === 0) {
+      campaign.folded = true
       live.journal.compact(campaign.signed.id, campaign.state)
       live.delivery.forget(campaign)
     }
