@@ -17,10 +17,6 @@ const STEPS: readonly (readonly [name: string, command: string, ...args: string[
   ['unused code', 'knip', '--no-progress'],
   ['requirements page', 'node', 'scripts/requirements.ts', '--check'],
   ['tests', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${counts}`],
-  // The proofs that take minutes: on every submission, and by `npm run test:heavy` whenever one wants.
-  ...(process.env.CI === undefined
-    ? []
-    : [['heavy tests', 'vitest', 'run', '--config', 'vitest.heavy.config.ts'] as const]),
 ]
 
 let failed = ''
