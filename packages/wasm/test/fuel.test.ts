@@ -158,6 +158,24 @@ describe('fuel', () => {
   })
 })
 
+describe('work that was once free', () => {
+  it('WSM-4 is that of a loop that calls nothing, before an unreachable in it', () => {
+    const until50 = (way: Code): Code => loop(100, [get(0), i32(50), 0x46, 0x04, 0x40, way, 0x0b, store])
+    const trapped = runInV8(instrument(task(until50([0x00]), [type.i32])).bytes)
+    const returned = runInV8(instrument(task(until50([0x0f]), [type.i32])).bytes)
+    expect([trapped.trap, returned.trap]).toEqual(['unreachable', null])
+    expect(trapped.fuel).toBe(returned.fuel)
+    // Nested, and with an outer loop that keeps fuel in the global.
+    const builder = new ModuleBuilder().memory(1, 1).exportMemory()
+    const nothing = builder.func([], [], [], [])
+    const inner: Code = [0x03, 0x40, 0x03, 0x40, store, 0x00, 0x0b, 0x0b]
+    const run = builder.func([], [], [type.i32], loop(9, [call(nothing), inner]))
+    const { fuel } = runInV8(instrument(builder.exportFunction('run', run).bytes()).bytes)
+    const before = COSTS_V1.taskEntry + 2 * COSTS_V1.functionEntry + 2 + 1 + COSTS_V1.call
+    expect(fuel).toBe(BigInt(before + 2 + 2 + COSTS_V1.store + 1))
+  })
+})
+
 describe('memory.grow', () => {
   it('WSM-3 past the maximum gives −1 and goes on', () => {
     const code = [i32(0), i32(5), 0x40, 0, 0x36, 2, 0]

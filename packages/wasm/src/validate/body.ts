@@ -114,6 +114,12 @@ export class Body {
     this.tape.add(offset, edit, label, loop, this.target(label, offset).loop)
   }
 
+  /** Notes an instruction that always traps: fuel kept in a local is written back before it. */
+  noteTrap(offset: number): void {
+    const { loop } = this.frame
+    if (this.region >= 0 && loop >= 0) this.tape.add(offset, EDIT.leave, 0, loop, -1)
+  }
+
   charge(cost: number): void {
     if (this.region >= 0) this.tape.addCost(this.region, cost)
   }

@@ -13,6 +13,7 @@ export function controlInstruction(body: Body, opcode: number, offset: number): 
   switch (opcode) {
     case 0x00:
       body.charge(C.simple)
+      body.noteTrap(offset)
       body.unreachable()
       return false
     case 0x01:
