@@ -13,12 +13,14 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { withDeadline } from './deadline.ts'
 import {
   DIAL_TIMEOUT_MS,
+  MAX_REMEMBERED_PEERS,
   REDIAL_BASE_MS,
   REDIAL_MAX_MS,
   REDIALS_PER_ROUND,
   SLEEP_GAP_MS,
   WAKE_PING_TIMEOUT_MS,
 } from './defaults.ts'
+import { type KnownPeers, peerOf } from './known-peers.ts'
 
 /** Marks peers that were asked for by address: never pruned, always dialled again. */
 export const KEPT_TAG = `${KEEP_ALIVE}-askee`
@@ -31,6 +33,7 @@ export interface PeerKeepingInit {
 
 export interface PeerKeepingComponents {
   readonly libp2p: Libp2p
+  readonly known: KnownPeers
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
@@ -38,6 +41,9 @@ export interface PeerKeepingComponents {
   /** Sends a ping and waits for its answer. */
   readonly ping: (peer: PeerId, signal: AbortSignal) => Promise<unknown>
 }
+
+/** Entries looked at in one round at most; others come up in the next, because the order is random. */
+const LOOKUPS_PER_ROUND = 100
 
 interface Backoff {
   failures: number
@@ -82,6 +88,7 @@ export class PeerKeeping {
   /** Never prune the peer, and dial it again when it is lost. */
   async keep(peer: PeerId): Promise<void> {
     await this.#components.libp2p.peerStore.merge(peer, { tags: { [KEPT_TAG]: { value: 100 } } })
+    this.#components.known.keep(peer)
   }
 
   #tick(): void {
@@ -128,28 +135,49 @@ export class PeerKeeping {
   }
 
   async #redial(): Promise<void> {
-    const { libp2p, clock, random } = this.#components
+    const { libp2p, known, clock, random } = this.#components
+    if (this.#backoffs.size > 2 * MAX_REMEMBERED_PEERS) this.#backoffs.clear()
     const connected = new Set(libp2p.getPeers().map(String))
     const due = (name: string): boolean => (this.#backoffs.get(name)?.notBefore ?? 0) <= clock.monotonic()
     const bootstrap = this.#init.bootstrap.filter((address) => {
       const peer = peerIn(address)
       return due(address.toString()) && (peer === undefined || !connected.has(peer))
     })
-    const kept: PeerId[] = []
-    const others: PeerId[] = []
-    const named = new Set(this.#init.bootstrap.map(peerIn))
-    for (const peer of await libp2p.peerStore.all()) {
-      const name = peer.id.toString()
-      if (connected.has(name) || named.has(name) || peer.addresses.length === 0 || !due(name)) continue
-      if (peer.tags.has(KEPT_TAG)) kept.push(peer.id)
-      else others.push(peer.id)
+    for (const { direction, remotePeer } of libp2p.getConnections()) {
+      if (direction === 'outbound') known.reached(remotePeer, clock.now())
     }
-    const missing = Math.max(0, this.#init.minimumPeers - connected.size - kept.length)
-    const targets = [...kept, ...shuffled(others, random).slice(0, missing)]
+    const named = new Set(this.#init.bootstrap.map(peerIn))
+    const wanted = (peer: PeerId): boolean => {
+      const name = peer.toString()
+      return !connected.has(name) && !named.has(name) && due(name)
+    }
+    const { kept, reached, heardOf } = known.entries()
+    const lost = kept.map(peerOf).filter(wanted)
+    const missing = Math.max(0, this.#init.minimumPeers - connected.size - lost.length)
+    // With all peers found, nothing is decoded or read.
+    const others = missing === 0 ? [] : [...shuffled(reached, random), ...shuffled(heardOf, random)]
+    const targets = [
+      ...(await this.#dialable(lost, REDIALS_PER_ROUND)),
+      ...(await this.#dialable(
+        others.slice(0, LOOKUPS_PER_ROUND).map(peerOf).filter(wanted),
+        Math.min(missing, REDIALS_PER_ROUND),
+      )),
+    ]
     await Promise.all([
       ...bootstrap.slice(0, REDIALS_PER_ROUND).map((address) => this.#dial(address.toString(), address)),
       ...targets.slice(0, REDIALS_PER_ROUND).map((peer) => this.#dial(peer.toString(), peer)),
     ])
+  }
+
+  /** The first `count` whose addresses are known. */
+  async #dialable(peers: readonly PeerId[], count: number): Promise<PeerId[]> {
+    const found: PeerId[] = []
+    for (const peer of peers) {
+      if (found.length >= count) break
+      const { addresses } = await this.#components.libp2p.peerStore.get(peer).catch(() => ({ addresses: [] }))
+      if (addresses.length > 0) found.push(peer)
+    }
+    return found
   }
 
   async #dial(name: string, target: PeerId | Multiaddr): Promise<void> {

@@ -12,6 +12,7 @@ import { dialError } from './errors.ts'
 import { connectionGater, TrustedAddresses } from './gater.ts'
 import type { Gossip } from './gossip.ts'
 import type { Libp2pMeshComponents, Libp2pMeshInit } from './init.ts'
+import { KnownPeers } from './known-peers.ts'
 import { type AskeeNode, createNode } from './libp2p-node.ts'
 import type { Offences } from './offences.ts'
 import { PeerMemory } from './peer-memory.ts'
@@ -61,8 +62,10 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     const trusted = new TrustedAddresses()
     const bootstrap = (init.bootstrap ?? []).map((address) => multiaddr(address))
     for (const address of bootstrap) trusted.addAddress(address)
-    const datastore = new GuardedDatastore(clock, identity.id)
-    const memory = init.directory === undefined ? undefined : new PeerMemory(init.directory, random, logger)
+    const known = new KnownPeers(identity.id)
+    const datastore = new GuardedDatastore(clock, identity.id, known)
+    const memory =
+      init.directory === undefined ? undefined : new PeerMemory(init.directory, known, random, logger)
     const ownRecords = (await memory?.load(datastore)) ?? []
     let multicastFound: (peer: PeerInfo) => void = () => {}
     const node = await createNode(
@@ -110,6 +113,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     const keeping = new PeerKeeping(
       {
         libp2p: node,
+        known,
         clock,
         timers,
         random,
@@ -140,7 +144,10 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     node.addEventListener('peer:disconnect', ({ detail }) =>
       around.onPeer(detail.toString() as NodeId, 'disconnected'),
     )
-    node.addEventListener('peer:identify', () => save.soon())
+    node.addEventListener('peer:identify', ({ detail: { peerId, connection } }) => {
+      if (connection.direction === 'outbound') known.reached(peerId, clock.now())
+      save.soon()
+    })
 
     signal?.throwIfAborted()
     stops.push(() => node.stop())

@@ -4,11 +4,15 @@ import { join } from 'node:path'
 import { type Clock, type ProtocolLimits, silentLogger, systemClock, systemRandom, utf8 } from '@askee/core'
 import { eventually } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
+import { peerIdFromString } from '@libp2p/peer-id'
 import { MemoryDatastore } from 'datastore-core'
 import { Key } from 'interface-datastore'
 import { afterEach, describe, expect, it } from 'vitest'
+import { MAX_REMEMBERED_PEERS } from '../src/defaults.ts'
+import { entryOf, KnownPeers, peerOf } from '../src/known-peers.ts'
 import { PeerMemory } from '../src/peer-memory.ts'
-import { loopbackNode } from './nodes.ts'
+import { GuardedDatastore } from '../src/records/guarded-datastore.ts'
+import { loopbackNode, strangerId } from './nodes.ts'
 
 const LIMITS: ProtocolLimits = {
   maxRequestBytes: 100,
@@ -115,7 +119,7 @@ describe('peers are kept', () => {
 describe('the file of remembered peers', () => {
   it('NET-4 is readable by its owner alone and written whole', async () => {
     const directory = await folder()
-    const memory = new PeerMemory(directory, systemRandom, silentLogger)
+    const memory = new PeerMemory(directory, new KnownPeers(strangerId()), systemRandom, silentLogger)
     const store = new MemoryDatastore()
     store.put(new Key('/peers/one'), utf8('1'))
     store.put(new Key('/dht/record/x'), utf8('not this'))
@@ -133,5 +137,38 @@ describe('the file of remembered peers', () => {
     await writeFile(join(directory, 'mesh.cbor'), 'garbage')
     await started({ directory })
     expect(await readFile(join(directory, 'mesh.cbor.broken'), 'utf8')).toBe('garbage')
+  })
+
+  it('NET-4 keeps honest peers through a flood of strangers, in memory and on disk', async () => {
+    const self = strangerId()
+    const known = new KnownPeers(self)
+    const store = new GuardedDatastore(systemClock, self, known)
+    const entry = () => new Key(entryOf(peerIdFromString(strangerId())))
+    const [keptPeer, oldPeer, newPeer] = [1, 2, 3].map(() => peerIdFromString(strangerId()))
+    const honest = [peerIdFromString(self), keptPeer!, oldPeer!, newPeer!].map(
+      (peer) => new Key(entryOf(peer)),
+    )
+    for (const key of honest) store.put(key, utf8('honest'))
+    known.keep(keptPeer!)
+    known.reached(oldPeer!, 1000)
+    known.reached(newPeer!, 2000)
+    const flood = Array.from({ length: MAX_REMEMBERED_PEERS + 500 }, entry)
+    for (const key of flood) store.put(key, utf8('flood'))
+    const held = () => [...store._allKeys()].length
+    expect(held()).toBe(MAX_REMEMBERED_PEERS + 1)
+    expect(honest.map((key) => store.has(key))).toEqual([true, true, true, true])
+    expect(store.has(flood.at(-1) as Key)).toBe(true)
+    const directory = await folder()
+    await new PeerMemory(directory, known, systemRandom, silentLogger).save(store, [])
+    const knownAgain = new KnownPeers(self)
+    const again = new GuardedDatastore(systemClock, self, knownAgain)
+    await new PeerMemory(directory, knownAgain, systemRandom, silentLogger).load(again)
+    expect(honest.map((key) => again.has(key))).toEqual([true, true, true, true])
+    expect(knownAgain.entries().kept).toEqual([entryOf(keptPeer!)])
+    expect(knownAgain.entries().reached).toEqual([entryOf(oldPeer!), entryOf(newPeer!)])
+    // When all others have merits too, who was reached longest ago gives way first.
+    for (const heardOf of knownAgain.entries().heardOf) knownAgain.reached(peerOf(heardOf), 3000)
+    again.put(entry(), utf8('one more'))
+    expect(honest.map((key) => again.has(key))).toEqual([true, true, false, true])
   })
 })

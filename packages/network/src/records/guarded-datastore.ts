@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { AskeeError, type Clock } from '@askee/core'
+import { AskeeError, type Clock, type NodeId } from '@askee/core'
 import { NotFoundError } from '@libp2p/interface'
 import { Record as DhtRecord } from '@libp2p/kad-dht'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type Pair } from 'interface-datastore'
 import { base32 } from 'multiformats/bases/base32'
 import { MAX_HELD_RECORDS } from '../defaults.ts'
+import { KnownPeers, PEERS_PREFIX } from '../known-peers.ts'
 import { decodeRecord, supersedes } from './codec.ts'
 import { validRecord } from './validator.ts'
 
@@ -20,17 +21,19 @@ const PROVIDER_PREFIX = '/dht/provider/'
 /**
  * Where kad-dht keeps what it holds for others, in memory. It applies what kad-dht leaves out: a put is
  * checked against the record that is there (js-libp2p#3377: PUT_VALUE never runs the selector), only our
- * namespace is kept, records are capped, and nobody's provider entries are taken: who has which block concerns
+ * namespace is kept, records and peers are capped, and nobody's provider entries are taken: who has which block concerns
  * those who compute together, and nobody else.
  */
 export class GuardedDatastore extends BaseDatastore {
   readonly #clock: Clock
+  readonly #known: KnownPeers
   readonly #entries = new Map<string, Uint8Array>()
   readonly #self: Uint8Array
   readonly #distances = new Map<string, Uint8Array>()
 
-  constructor(clock: Clock, self: string) {
+  constructor(clock: Clock, self: NodeId, known: KnownPeers = new KnownPeers(self)) {
     super()
+    this.#known = known
     this.#clock = clock
     this.#self = createHash('sha256').update(self).digest()
   }
@@ -40,12 +43,17 @@ export class GuardedDatastore extends BaseDatastore {
     const name = key.toString()
     if (name.startsWith(RECORD_PREFIX)) this.#admitRecord(key, name, value)
     if (name.startsWith(PROVIDER_PREFIX)) throw new AskeeError('mesh/refused', 'blocks are not announced')
+    if (name.startsWith(PEERS_PREFIX)) {
+      const weakest = this.#known.add(name)
+      if (weakest !== undefined) this.#entries.delete(weakest)
+    }
     this.#entries.set(name, value)
     return key
   }
 
   override delete(key: Key): void {
     this.#distances.delete(key.toString())
+    this.#known.forget(key.toString())
     this.#entries.delete(key.toString())
   }
 
