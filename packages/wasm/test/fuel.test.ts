@@ -174,6 +174,23 @@ describe('work that was once free', () => {
     const before = COSTS_V1.taskEntry + 2 * COSTS_V1.functionEntry + 2 + 1 + COSTS_V1.call
     expect(fuel).toBe(BigInt(before + 2 + 2 + COSTS_V1.store + 1))
   })
+
+  it('WSM-4 is that of setting declared locals to zero', () => {
+    const calls = (locals: readonly number[]): bigint => {
+      const builder = new ModuleBuilder().memory(1, 1).exportMemory()
+      const callee = builder.func([], [], locals, [])
+      return runInV8(instrument(builder.exportFunction('run', callee).bytes()).bytes).fuel
+    }
+    const base = calls([])
+    expect(calls(new Array<number>(3).fill(type.i32))).toBe(base)
+    expect(calls(new Array<number>(4).fill(type.i32))).toBe(base + 1n)
+    expect(calls(new Array<number>(5000).fill(type.f64))).toBe(
+      base + BigInt(40_000 >> COSTS_V1.localBytesShift),
+    )
+    expect(calls(new Array<number>(5000).fill(type.v128))).toBe(
+      base + BigInt(80_000 >> COSTS_V1.localBytesShift),
+    )
+  })
 })
 
 describe('memory.grow', () => {

@@ -8,6 +8,8 @@ export const COSTS_V1 = {
   taskEntry: 64,
   /** Charged at the entry of every function besides its first instructions. */
   functionEntry: 2,
+  /** Bytes of declared locals that one unit more pays for at the entry, as a power of two: they are set to zero. */
+  localBytesShift: 5,
   /** Most that one region charges in advance for small regions that it always comes before. */
   inAdvance: 16,
   /** nop, block, else, end: they are no machine code. */

@@ -61,7 +61,8 @@ export class Body {
     this.signatureBytes = 2 * bytesOf(type.params) + bytesOf(type.results)
     this.#readLocals(type.params)
     this.codeStart = this.reader.pos
-    this.region = this.tape.add(this.codeStart, EDIT.charge, COSTS_V1.functionEntry, -1)
+    const entry = COSTS_V1.functionEntry + (this.localBytes >> COSTS_V1.localBytesShift)
+    this.region = this.tape.add(this.codeStart, EDIT.charge, entry, -1)
     this.pushFrame(FRAME.function, NO_TYPES, type.results)
   }
 
