@@ -86,6 +86,8 @@ export type WorkerEffect =
       readonly lease: LeaseId
       readonly campaign: CampaignId
       readonly requester: NodeId
+      /** The end of the lease. */
+      readonly until: Timestamp
     }
   /** Tell the requester that there will be none. */
   | {
@@ -94,6 +96,7 @@ export type WorkerEffect =
       readonly campaign: CampaignId
       readonly requester: NodeId
       readonly code: string
+      readonly until: Timestamp
     }
   | {
       readonly type: 'reveal'

@@ -132,8 +132,8 @@ function computed(state: WorkerState, event: Of<'computed'>, effects: WorkerEffe
   resize(state, lease, LEASE_BYTES + event.outputBytes)
   move(state, event.lease, 'committed', event.now)
   state.completed++
-  const { id, campaign, requester } = lease
-  effects.push({ type: 'commit', lease: id, campaign, requester })
+  const { id, campaign, requester, expires: until } = lease
+  effects.push({ type: 'commit', lease: id, campaign, requester, until })
 }
 
 function failed(state: WorkerState, event: Of<'failed'>, effects: WorkerEffect[]): void {
@@ -145,8 +145,10 @@ function failed(state: WorkerState, event: Of<'failed'>, effects: WorkerEffect[]
 function fail(state: WorkerState, lease: WorkerLease, code: string, effects: WorkerEffect[]): void {
   vacate(state, lease)
   state.failed++
-  const { id, campaign, requester } = lease
-  effects.push({ type: 'report', lease: id, campaign, requester, code })
+  const { id, campaign, requester, expires } = lease
+  // The word that a lease has ended may come a little after its end.
+  const until = expires + state.config.leaseSlack
+  effects.push({ type: 'report', lease: id, campaign, requester, code, until })
   effects.push({ type: 'forget', lease: id, reason: code })
 }
 

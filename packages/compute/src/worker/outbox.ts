@@ -10,6 +10,7 @@ import {
   type Milliseconds,
   type NodeId,
   type Timers,
+  type Timestamp,
 } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import { signCommitment } from '../protocol/documents.ts'
@@ -29,11 +30,21 @@ export interface OutboxInit {
   readonly requestTimeout: Milliseconds
 }
 
-export type Notice =
+/** Longest wait between two tries, in retry delays. */
+const LONGEST_WAIT = 32
+
+export type Notice = (
   | { readonly type: 'commitment'; readonly lease: LeaseId; readonly hash: Digest }
   | { readonly type: 'failure'; readonly lease: LeaseId; readonly code: string }
+) & {
+  /** The end of its lease: after it nobody waits for the word. */
+  readonly until: Timestamp
+}
 
-/** What a worker has to tell one campaign's requester. Sent in batches, again and again until it is acknowledged. */
+/**
+ * What a worker has to tell one campaign's requester. Sent in batches, ever more rarely while nobody answers, until it
+ * is acknowledged, taken back or its lease has ended.
+ */
 export class Outbox {
   readonly #components: OutboxComponents
   readonly #init: OutboxInit
@@ -42,7 +53,11 @@ export class Outbox {
   readonly #onDrop: (leases: readonly LeaseId[]) => void
   readonly #signal: AbortSignal
   #queue: Notice[] = []
+  /** Taken back while a batch is under way. */
+  readonly #cancelled = new Set<LeaseId>()
   #running = false
+  /** Tries without an answer since the last one. */
+  #tries = 0
 
   constructor(
     components: OutboxComponents,
@@ -71,26 +86,44 @@ export class Outbox {
     void this.#drain()
   }
 
-  /** Takes back what is about these leases. */
-  cancel(leases: ReadonlySet<LeaseId>): void {
-    this.#queue = this.#queue.filter(({ lease }) => !leases.has(lease))
+  /** Takes back the commitment of a lease that is held no more. */
+  cancel(lease: LeaseId): void {
+    if (!this.#running) return
+    this.#queue = this.#queue.filter((notice) => notice.type === 'failure' || notice.lease !== lease)
+    this.#cancelled.add(lease)
   }
 
   async #drain(): Promise<void> {
     try {
       while (this.#queue.length > 0 && !this.#signal.aborted) {
         await this.#components.timers.sleep(this.#init.commitPeriod, this.#signal)
-        const batch = this.#queue.splice(0, MAX_BATCH)
-        if (batch.length > 0 && !(await this.#deliver(batch))) {
-          this.#queue.unshift(...batch)
-          await this.#components.timers.sleep(this.#init.retryDelay, this.#signal)
+        const batch = this.#current(this.#queue.splice(0, MAX_BATCH))
+        this.#cancelled.clear()
+        if (batch.length === 0) continue
+        if (await this.#deliver(batch)) {
+          this.#tries = 0
+          continue
         }
+        // What ended or was taken back meanwhile is not sent again.
+        this.#queue.unshift(...this.#current(batch))
+        const wait = Math.min(LONGEST_WAIT, 2 ** this.#tries++)
+        await this.#components.timers.sleep(this.#init.retryDelay * wait, this.#signal)
       }
     } catch (error) {
       if (!this.#signal.aborted) throw error
     } finally {
       this.#running = false
     }
+  }
+
+  /** Without what ended or was taken back; the ended ones are dropped here. */
+  #current(batch: readonly Notice[]): Notice[] {
+    const now = this.#components.clock.now()
+    const over = batch.filter(({ until }) => now >= until)
+    if (over.length > 0) this.#onDrop(over.map(({ lease }) => lease))
+    return batch.filter(
+      ({ type, lease, until }) => now < until && (type === 'failure' || !this.#cancelled.has(lease)),
+    )
   }
 
   /** False when it must be tried again. */

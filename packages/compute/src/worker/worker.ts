@@ -152,12 +152,13 @@ class VolunteerWorker implements Worker {
           type: 'commitment',
           lease: effect.lease,
           hash,
+          until: effect.until,
         })
         return
       }
       case 'report': {
-        const { lease, code } = effect
-        this.#outbox(effect.campaign, effect.requester).push({ type: 'failure', lease, code })
+        const { lease, code, until } = effect
+        this.#outbox(effect.campaign, effect.requester).push({ type: 'failure', lease, code, until })
         return
       }
       case 'forget':
@@ -178,6 +179,7 @@ class VolunteerWorker implements Worker {
       this.#outputs.remove(materials.signed.manifest.requester, output)
       materials.result?.release()
     }
+    if (materials !== undefined) this.#outboxes.get(materials.signed.id)?.cancel(lease)
     this.#materials.delete(lease)
   }
 
