@@ -191,6 +191,20 @@ describe('work that was once free', () => {
       base + BigInt(80_000 >> COSTS_V1.localBytesShift),
     )
   })
+
+  it('WSM-3 is that of many calls of a function that neither calls nor loops', () => {
+    const builder = new ModuleBuilder().memory(1, 1).exportMemory()
+    const stores = new Array<Code>(100).fill(store)
+    const callee = builder.func([], [], [], stores)
+    const counter = builder.global(type.i32, 'mutable', i32(0))
+    builder.body(callee, [], [stores, [0x23, counter], i32(1), 0x6a, [0x24, counter]])
+    const caller = builder.func([], [], [], new Array<Code>(1000).fill(call(callee)))
+    const { bytes } = instrument(builder.exportGlobal('n', counter).exportFunction('run', caller).bytes())
+    const one = COSTS_V1.functionEntry + 100 * (2 + COSTS_V1.store) + 4
+    const entered = COSTS_V1.taskEntry + COSTS_V1.functionEntry + 1000 * COSTS_V1.call
+    const result = runInV8(bytes, { fuel: BigInt(entered + 10 * one) })
+    expect(result).toMatchObject({ trap: 'out-of-fuel', globals: { n: 10 } })
+  })
 })
 
 describe('memory.grow', () => {

@@ -67,7 +67,7 @@ function emitLocals(out: ByteWriter, body: Body, scratch: Scratch): void {
 
 /**
  * Charges the first region, and the frame. One branch checks both: either being negative makes the bitwise or
- * of them negative. A function that calls nothing cannot recurse, so its caller's checks bound it.
+ * of them negative. A small function that calls nothing cannot recurse, so its caller's checks bound it.
  */
 function emitEntry(
   out: ByteWriter,
@@ -76,12 +76,16 @@ function emitEntry(
   scratch: Scratch,
   stackBytes: number,
 ): void {
-  charge(out, globals, body.tape.a(0), { local: scratch.fuel, kept: 'global' })
-  if (stackBytes === 0) return
+  const place = { local: scratch.fuel, kept: 'global' } as const
+  charge(out, globals, body.tape.a(0), place)
+  if (stackBytes === 0) {
+    if (scratch.checksEntry) checkFuel(out, globals, place)
+    return
+  }
   out.u8(OP.globalGet).u32(globals.stack).u8(OP.i32Const).s32(stackBytes).u8(OP.i32Sub)
   out.u8(OP.localTee).u32(scratch.stack).u8(OP.globalSet).u32(globals.stack)
   out.u8(OP.localGet).u32(scratch.stack)
-  if (body.calls) {
+  if (scratch.checksEntry) {
     out.u8(OP.i64ExtendS).u8(OP.localGet).u32(scratch.fuel).u8(0x84)
     out.u8(OP.i64Const).u8(0).u8(OP.i64LtS)
   } else {

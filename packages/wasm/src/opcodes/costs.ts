@@ -10,6 +10,8 @@ export const COSTS_V1 = {
   functionEntry: 2,
   /** Bytes of declared locals that one unit more pays for at the entry, as a power of two: they are set to zero. */
   localBytesShift: 5,
+  /** A function that calls nothing and costs no more than this, loops counted once, is not checked at its entry. */
+  unchecked: 128,
   /** Most that one region charges in advance for small regions that it always comes before. */
   inAdvance: 16,
   /** nop, block, else, end: they are no machine code. */
