@@ -117,6 +117,7 @@ function lease(ctx: Context, pool: Pool, index: number, task: TaskRecord, node: 
     id: pool.entropy.leaseId(),
     task: index,
     node: node.id,
+    consent: node.consent,
     issued: ctx.now,
     stage: 'live',
     commitment: null,

@@ -134,6 +134,8 @@ export interface LeaseRecord {
   readonly id: LeaseId
   readonly task: number
   readonly node: NodeId
+  /** The consent that the assignment cites, and its receipt must. */
+  readonly consent: string
   readonly issued: Timestamp
   stage: LeaseStage
   /** The commitment and the digest of the signed document that holds it. */

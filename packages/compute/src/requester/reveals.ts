@@ -22,7 +22,7 @@ export interface RevealRound {
 
 /**
  * What a worker's answer is worth: receipts signed by it and about the leases, tasks, module and inputs that it was
- * given, each output that came along the bytes that its receipt names.
+ * given, citing the consent that the assignment cited, each output that came along the bytes that its receipt names.
  * @throws AskeeError `codec/*`, `signature/*` when the answer is no such thing
  */
 export function openReveals(
@@ -71,6 +71,7 @@ function fits(campaign: Campaign, node: NodeId, receipts: Receipts, receipt: Rec
     lease !== undefined &&
     lease.node === node &&
     receipts.node === node &&
+    receipts.consent === lease.consent &&
     receipts.campaign === id &&
     receipts.module === manifest.module &&
     receipt.task === lease.task &&
