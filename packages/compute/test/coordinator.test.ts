@@ -392,6 +392,21 @@ describe('decision', () => {
     expect(state.leases).toEqual({})
   })
 
+  it('CMP-4 ends at its deadline what is open for tasks already decided, once and without blame', () => {
+    open(1)
+    for (const name of ['a', 'b', 'c']) join(name)
+    const leases = assign()
+    for (const lease of leases) commit(lease, 'x')
+    for (const lease of leases.slice(0, 2)) reveal(lease, 'x')
+    expect(state.tasks[0]!.outcome?.kind).toBe('accepted')
+    now = state.config.deadline
+    expect(types(feed({ type: 'sweep' }))).toEqual(['settle', 'finished'])
+    expect(state.phase).toBe('finished')
+    expect(state.leases).toEqual({})
+    expect(state.nodes[leases[2]!.node]!.strikes).toBe(0)
+    expect(step(state, { type: 'sweep', now }).changed).toBe(false)
+  })
+
   it('CMP-2 asks again for reveals and settlements after a restart', () => {
     open(2)
     for (const name of ['a', 'b', 'c']) join(name)

@@ -7,7 +7,7 @@ import { breakCommitment, dropLive, evaluate } from './decision.ts'
 import type { CoordinatorEffect, CoordinatorEvent } from './events.ts'
 import { endLive, leaseOf, loseLease } from './leases.ts'
 import { offered, rewardCommit } from './pool.ts'
-import type { CoordinatorState } from './state.ts'
+import { type CoordinatorState, DEADLINE_PASSED } from './state.ts'
 import { sweep } from './sweep.ts'
 
 export interface CoordinatorStep {
@@ -159,7 +159,11 @@ function finish(ctx: Context): void {
   const { state } = ctx
   if (state.phase !== 'running' || state.open > 0) return
   for (const _ in state.leases) return
-  state.phase = ctx.now >= state.config.deadline ? 'expired' : 'finished'
+  // What was decided in time is finished, however late the last word about it came.
+  const isExpired = state.tasks.some(
+    ({ outcome }) => outcome?.kind === 'undecidable' && outcome.reason === DEADLINE_PASSED,
+  )
+  state.phase = isExpired ? 'expired' : 'finished'
   ctx.changed = true
   ctx.effects.push({ type: 'finished' })
 }

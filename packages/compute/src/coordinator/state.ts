@@ -114,6 +114,9 @@ export type TaskOutcome =
   | { readonly kind: 'accepted'; readonly vote: Vote; readonly receipts: readonly Digest[] }
   | { readonly kind: 'undecidable'; readonly reason: string }
 
+/** Why a task that the deadline ended is undecidable. */
+export const DEADLINE_PASSED = 'the deadline passed'
+
 /** What is voted on. */
 export interface Vote {
   readonly output: Digest

@@ -1,8 +1,8 @@
 import type { Context } from './context.ts'
 import { anyNode, evaluate, undecidable } from './decision.ts'
-import { loseLease } from './leases.ts'
+import { loseLease, settleLease } from './leases.ts'
 import { couldTake, isPotential } from './pool.ts'
-import type { TaskRecord } from './state.ts'
+import { DEADLINE_PASSED, type TaskRecord } from './state.ts'
 
 /** What time alone changes: the deadline, withheld reveals, stragglers, tasks that nobody can take. */
 export function sweep(ctx: Context): void {
@@ -24,9 +24,11 @@ export function sweep(ctx: Context): void {
 function expire(ctx: Context): void {
   const { state } = ctx
   state.tasks.forEach((task, index) => {
-    if (task.outcome === null) undecidable(ctx, index, 'the deadline passed')
+    if (task.outcome === null) undecidable(ctx, index, DEADLINE_PASSED)
   })
   state.nextFresh = state.config.count
+  // What was asked of nodes for tasks already decided is awaited no longer: nobody is blamed, nobody credited.
+  for (const lease of Object.values(state.leases)) settleLease(ctx, lease, 'cancelled')
   ctx.changed = true
 }
 
