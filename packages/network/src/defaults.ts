@@ -64,6 +64,14 @@ export const DHT_TIMEOUT_MS = 20 * SECOND_MS
 export const DHT_MESSAGE_TIMEOUT_MS = 3 * SECOND_MS
 /** Records held for others: 4,096 of at most 8 KiB are 32 MiB. */
 export const MAX_HELD_RECORDS = 4096
+/** Of one owner: everything a node says of itself, many times over. */
+export const MAX_RECORDS_PER_OWNER = 64
+/** DHT messages of one peer: a lookup asks a peer two or three times. */
+export const DHT_REQUESTS_PER_SECOND = 50
+export const DHT_BURST = 500
+/** Records put by one peer, each a signature check or three (0.1 ms each); a start puts all own ones again. */
+export const DHT_PUTS_PER_SECOND = 5
+export const DHT_PUT_BURST = 2 * MAX_RECORDS_PER_OWNER
 /** A record that its owner did not renew within this time is dropped (kad-dht does so only on read). */
 export const RECORD_LIFE_MS = 48 * HOUR_MS
 /** Own records are put again at a random age between these: twice within their life, never all at once. */

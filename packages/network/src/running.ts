@@ -20,6 +20,7 @@ import { PeerKeeping } from './peers.ts'
 import { GuardedDatastore } from './records/guarded-datastore.ts'
 import { storeRecord } from './records/put.ts'
 import { Records } from './records/records.ts'
+import { limitSenders } from './records/senders.ts'
 import { RecordUpkeep } from './records/upkeep.ts'
 import { Requests } from './requests/requests.ts'
 import type { Serving } from './requests/serving.ts'
@@ -82,6 +83,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
       },
       init,
     )
+    limitSenders(node.services.dht, offences, clock)
     const upkeep = new RecordUpkeep({
       datastore,
       clock,

@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto'
 import { AskeeError, type Clock, type NodeId } from '@askee/core'
 import { NotFoundError } from '@libp2p/interface'
 import { Record as DhtRecord } from '@libp2p/kad-dht'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type Pair } from 'interface-datastore'
 import { base32 } from 'multiformats/bases/base32'
-import { MAX_HELD_RECORDS } from '../defaults.ts'
 import { KnownPeers, PEERS_PREFIX } from '../known-peers.ts'
 import { decodeRecord, supersedes } from './codec.ts'
+import { RecordRoom } from './record-room.ts'
 import { validRecord } from './validator.ts'
 
 export const RECORD_PREFIX = '/dht/record/'
@@ -28,14 +27,13 @@ export class GuardedDatastore extends BaseDatastore {
   readonly #clock: Clock
   readonly #known: KnownPeers
   readonly #entries = new Map<string, Uint8Array>()
-  readonly #self: Uint8Array
-  readonly #distances = new Map<string, Uint8Array>()
+  readonly #room: RecordRoom
 
   constructor(clock: Clock, self: NodeId, known: KnownPeers = new KnownPeers(self)) {
     super()
     this.#known = known
     this.#clock = clock
-    this.#self = createHash('sha256').update(self).digest()
+    this.#room = new RecordRoom(self)
   }
 
   /** @throws AskeeError `mesh/stale-record` | `mesh/invalid-record` | `mesh/full` | `mesh/refused` */
@@ -52,7 +50,7 @@ export class GuardedDatastore extends BaseDatastore {
   }
 
   override delete(key: Key): void {
-    this.#distances.delete(key.toString())
+    this.#room.release(key.toString())
     this.#known.forget(key.toString())
     this.#entries.delete(key.toString())
   }
@@ -88,23 +86,8 @@ export class GuardedDatastore extends BaseDatastore {
         )
       }
     }
-    this.#makeRoom(name, offered.key)
-  }
-
-  /** When full, the record farthest from this node gives way, or is the one refused. */
-  #makeRoom(name: string, dhtKey: Uint8Array): void {
-    if (this.#distances.has(name)) return
-    const hash = createHash('sha256').update(dhtKey).digest()
-    const distance = hash.map((byte, i) => byte ^ (this.#self[i] as number))
-    if (this.#distances.size >= MAX_HELD_RECORDS) {
-      let farthest: [string, Uint8Array] = [name, distance]
-      for (const entry of this.#distances) {
-        if (Buffer.compare(entry[1], farthest[1]) > 0) farthest = entry
-      }
-      if (farthest[0] === name) throw new AskeeError('mesh/full', 'nearer records fill this node')
-      this.delete(keyOf(farthest[0]))
-    }
-    this.#distances.set(name, distance)
+    const evicted = this.#room.take(name, next.record.owner, offered.key)
+    if (evicted !== undefined) this.#entries.delete(evicted)
   }
 }
 
