@@ -10,6 +10,7 @@ import { ownCases } from '../../packages/wasm/bench/own-cases.ts'
 import { measurePass, type PassCase } from '../../packages/wasm/bench/pass.ts'
 import { libp2pMeshFactory, slowed } from './libp2p-factory.ts'
 import { figure, type Measure, verdict } from './measure.ts'
+import { measureNativeRatio } from './native-ratio.ts'
 
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
 
@@ -82,7 +83,8 @@ async function start(): Promise<Measure> {
   }
 }
 
-const measures = [await pass(), await start(), await coordination()].sort((a, b) => a.id.localeCompare(b.id))
+const taken = [await measureNativeRatio(note), await pass(), await start(), await coordination()]
+const measures = taken.filter((one) => one !== null).sort((a, b) => a.id.localeCompare(b.id))
 
 if (process.argv.includes('--json')) {
   process.stdout.write(`${JSON.stringify(measures.map((m) => ({ ...m, verdict: verdict(m) })))}\n`)
