@@ -70,10 +70,18 @@ export function together(parts: readonly Seen[]): Seen {
   )
 }
 
+/** Whether the kernel refused every one of them to this ordinary user, with EPERM or EACCES. */
+function needsRoot(parts: readonly Part[]): boolean {
+  return (
+    process.getuid?.() !== 0 && parts.every(({ control }) => /^blocked: .*\((1|13)\)$/.test(control.text))
+  )
+}
+
 export function judge(attempt: Attempt, parts: readonly Part[]): Row {
   const holds = parts.every((part) => part.contained.asExpected && part.withoutSeccomp.asExpected)
   // Of the kinds of native code under one number some cannot succeed on every kernel; one that does shows the sight.
   const controlled = parts.some((part) => part.control.asExpected)
+  const isRoots = !controlled && needsRoot(parts)
   const of = (look: (part: Part) => Seen) => together(parts.map(look)).text
   return {
     number: attempt.number,
@@ -81,8 +89,8 @@ export function judge(attempt: Attempt, parts: readonly Part[]): Row {
     expected: attempt.expected,
     stoppedBy: of((part) => part.contained),
     withoutSeccomp: of((part) => part.withoutSeccomp),
-    control: of((part) => part.control),
-    verdict: holds ? (controlled ? 'held' : 'control failed') : 'ESCAPED',
+    control: `${isRoots ? 'only root could show it: ' : ''}${of((part) => part.control)}`,
+    verdict: holds ? (controlled || isRoots ? 'held' : 'control failed') : 'ESCAPED',
     parts,
   }
 }

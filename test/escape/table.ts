@@ -3,7 +3,7 @@ import type { Row } from './attempt.ts'
 const WIDTH = 38
 
 function cut(text: string, width = WIDTH): string {
-  const plain = text.replace(/[^\x20-\x7e…]/g, '?')
+  const plain = text.replace(/[^\x20-\x7e…×]/g, '?')
   return plain.length <= width ? plain : `${plain.slice(0, width - 1)}…`
 }
 

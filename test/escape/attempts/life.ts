@@ -93,8 +93,12 @@ async function userReturns({ thorough, portable }: Context): Promise<readonly Pa
     await sleep(3)
   }
   const before = await warden.processorTime()
-  await sleep(300)
-  const after = await warden.processorTime()
+  const start = performance.now()
+  let after = before
+  while (after === before && performance.now() - start < 10_000) {
+    await sleep(300)
+    after = await warden.processorTime()
+  }
   await warden.close()
   const onV8 = await frozenOnV8(portable)
   return [
@@ -105,7 +109,7 @@ async function userReturns({ thorough, portable }: Context): Promise<readonly Pa
         `${spans(values)}; ran ${moved.toFixed(2)} ms meanwhile`,
       ),
       withoutSeccomp: seen(onV8 <= 50, `V8 runner stopped after ${onV8.toFixed(1)} ms`),
-      control: seen(after > before, `not frozen: ran ${(after - before).toFixed(0)} ms of 300`),
+      control: seen(after > before, `not frozen: ran ${(after - before).toFixed(0)} ms`),
     },
   ]
 }

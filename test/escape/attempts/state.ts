@@ -46,7 +46,7 @@ async function bomb(context: Context): Promise<readonly Part[]> {
     ),
   )
   const free = await timed(() =>
-    runNative(module, { policy: 'compile-cpu-seconds 60', limits: { fuel: 1n as never } }),
+    runNative(module, { policy: 'compile-cpu-seconds 60', patience: 15_000, limits: { fuel: 1n as never } }),
   )
   const alive = `; next task: ${after.trim()}`
   const bare = seen(v8.span < 10_000, `V8, lazily or by wall time: ${v8.told} after ${v8.span} ms`)

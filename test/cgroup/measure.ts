@@ -1,0 +1,127 @@
+/** Puts warden, runner, tasks and a first process into an initramfs, boots it, and reads what it measured. */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { basename, delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { runTask, task } from '@askee/sandbox/testing'
+import { taskStream } from '../escape/native-task.ts'
+import { missingPrograms, PROGRAMS } from '../escape/warden.ts'
+import { CHARACTER_DEVICE, cpio, DIRECTORY, type Entry, FILE, PROGRAM } from './cpio.ts'
+import { boot, type Kernel, NotHere, obtainKernel } from './machine.ts'
+
+export interface Measured {
+  readonly name: string
+  readonly asked: string
+  readonly measured: string
+  readonly holds: boolean
+}
+
+export interface CgroupRun {
+  readonly kernel: string
+  readonly results: readonly Measured[]
+  readonly seconds: number
+  /** Whether the machine came to its end by itself. */
+  readonly isComplete: boolean
+}
+
+const GUEST = fileURLToPath(new URL('guest/main.rs', import.meta.url))
+const DISK_BYTES = 64 * 1024 * 1024
+/** Booting takes some 10 to 20 s without KVM, the experiments about two minutes; a busy machine a multiple. */
+const PATIENCE = 480_000
+const MIB = 1024 * 1024
+
+/** @throws NotHere where it cannot be done */
+export async function measureCgroups(onLine: (line: string) => void): Promise<CgroupRun> {
+  const missing = missingPrograms()
+  if (missing !== null) throw new NotHere(missing)
+  const kernel = obtainKernel()
+  const directory = mkdtempSync(join(tmpdir(), 'askee-cgroup-'))
+  try {
+    const init = join(directory, 'init')
+    compileGuest(init)
+    const initramfs = join(directory, 'initramfs')
+    writeFileSync(initramfs, gzipSync(cpio(await entries(init, kernel)), { level: 1 }))
+    const disk = join(directory, 'disk')
+    writeFileSync(disk, '')
+    truncateSync(disk, DISK_BYTES)
+    return await run(kernel, initramfs, disk, onLine)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+async function run(
+  kernel: Kernel,
+  initramfs: string,
+  disk: string,
+  onLine: (line: string) => void,
+): Promise<CgroupRun> {
+  const results: Measured[] = []
+  let [version, isComplete] = ['', false]
+  const start = performance.now()
+  const read = (line: string) => {
+    onLine(line)
+    if (!line.startsWith('@@ ')) return
+    const said = JSON.parse(line.slice(3)) as Measured & { kernel?: string; end?: true }
+    if (said.kernel !== undefined) version = said.kernel
+    else if (said.end === true) isComplete = true
+    else results.push(said)
+  }
+  await boot({ kernel, initramfs, disk, patience: PATIENCE, onLine: read })
+  return { kernel: version, results, isComplete, seconds: Math.round((performance.now() - start) / 1000) }
+}
+
+function compileGuest(output: string): void {
+  const path = [process.env.PATH, join(homedir(), '.cargo/bin')].join(delimiter)
+  const args = ['--edition', '2024', '-O', '-C', 'target-feature=+crt-static', '-o', output, GUEST]
+  const { status, stderr, error } = spawnSync('rustc', args, {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: path },
+  })
+  if (error !== undefined) throw new NotHere('rustc is not installed')
+  if (status !== 0) throw new Error(`the first process could not be built: ${stderr}`)
+}
+
+async function entries(init: string, kernel: Kernel): Promise<Entry[]> {
+  const directories = ['dev', 'proc', 'sys', 'tmp', 'task', 'modules', 'root']
+  const tasks = new Map(await streams())
+  return [
+    ...directories.map((path) => ({ path, mode: DIRECTORY })),
+    { path: 'dev/console', mode: CHARACTER_DEVICE, device: [5, 1] },
+    { path: 'init', mode: PROGRAM, content: readFileSync(init) },
+    { path: 'askee-warden', mode: PROGRAM, content: readFileSync(PROGRAMS.warden) },
+    { path: 'askee-runner', mode: PROGRAM, content: readFileSync(PROGRAMS.runner) },
+    ...[...tasks].map(([name, content]) => ({ path: `task/${name}`, mode: FILE, content })),
+    ...kernel.modules.map((path) => ({
+      path: `modules/${basename(path)}`,
+      mode: FILE,
+      content: readFileSync(path),
+    })),
+    {
+      path: 'modules/order',
+      mode: FILE,
+      content: Buffer.from(kernel.modules.map((path) => basename(path)).join('\n')),
+    },
+  ]
+}
+
+async function streams(): Promise<(readonly [string, Uint8Array])[]> {
+  const fuel = (2n ** 62n) as never
+  const pages = (96 * MIB) / 65_536
+  const hungry = await task({
+    pages: [pages, pages],
+    body: `(func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const ${96 * MIB})) (loop $again (br $again)))`,
+  })
+  return [
+    [
+      'spin',
+      taskStream(await runTask('(call $log (i32.const 0) (i32.const 1)) (loop $again (br $again))'), {
+        limits: { fuel },
+      }),
+    ],
+    ['quick', taskStream(await runTask(''))],
+    ['hungry', taskStream(hungry, { limits: { fuel, memoryBytes: 96 * MIB } })],
+  ]
+}
