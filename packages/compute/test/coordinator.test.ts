@@ -35,7 +35,7 @@ function feed(event: Timeless): readonly CoordinatorEffect[] {
 
 function join(
   name: string,
-  more: { operator?: string; reputation?: number; slots?: number; queue?: number } = {},
+  more: { operator?: string; reputation?: number; slots?: number; queue?: number; replaces?: string } = {},
 ): void {
   feed({
     type: 'offered',
@@ -46,6 +46,7 @@ function join(
     reputation: more.reputation ?? 1,
     slots: more.slots ?? 1,
     queue: more.queue ?? 8,
+    replaces: (more.replaces ?? null) as NodeId | null,
   })
 }
 
@@ -106,6 +107,22 @@ describe('assignment', () => {
       expect(new Set(nodes).size).toBe(3)
       expect(nodes.includes('a' as NodeId) && nodes.includes('b' as NodeId)).toBe(false)
     }
+  })
+
+  it('CMP-10 believes nobody more than 64 tasks at once, nor gives anybody more than 256', () => {
+    open(5000)
+    for (const name of ['a', 'b', 'c']) join(name, { slots: 1024, queue: 4096 })
+    expect(state.nodes['a' as NodeId]).toMatchObject({ slots: 64, window: 65 })
+    for (let i = 0; i < 5; i++) for (const lease of assign()) commit(lease, 'x')
+    expect(Math.max(...Object.values(state.nodes).map(({ window }) => window))).toBe(256)
+  })
+
+  it('CMP-10 gives the place of a node that is gone to another, but not that of one proven wrong or present', () => {
+    for (const name of ['a', 'b', 'liar']) join(name)
+    state.nodes['liar' as NodeId]!.accused = true
+    for (const name of ['b', 'liar']) feed({ type: 'departed', node: name as NodeId, reason: 'disconnected' })
+    for (const [name, replaces] of Object.entries({ c: 'a', d: 'b', e: 'liar' })) join(name, { replaces })
+    expect(Object.keys(state.nodes).sort()).toEqual(['a', 'c', 'd', 'e', 'liar'])
   })
 
   it('CMP-10 gives nothing to nodes below the wanted reputation', () => {

@@ -121,6 +121,24 @@ describe('the doors of consent', () => {
     expect((await requester.wait(id)).state).toBe('finished')
   })
 
+  it('CMP-10 the place of a node that is gone is free for another', async () => {
+    const requester = await cluster.requester(':memory:', { maxNodes: 2 })
+    const [gone] = await cluster.volunteers(2, () => new Promise(() => {}))
+    const id = await requester.submit(campaignOf(1))
+    const offers = new Set<string>()
+    requester.onEvent((event) => {
+      if (event.type === 'offer') offers.add(event.node)
+    })
+    await expect.poll(() => offers.size).toBe(2)
+    const late = await cluster.volunteer()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(offers.has(late.id)).toBe(false)
+    await gone!.worker.stop()
+    await gone!.mesh.stop()
+    await expect.poll(() => offers.has(late.id), { timeout: 5000 }).toBe(true)
+    expect(requester.report(id).state).toBe('running')
+  })
+
   it('CON-1 the requester refuses an offer with a token for somebody else', async () => {
     const requester = await cluster.requester()
     const volunteer = await cluster.volunteer()

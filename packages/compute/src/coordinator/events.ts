@@ -14,6 +14,8 @@ export type CoordinatorEvent =
       readonly reputation: number
       readonly slots: number
       readonly queue: number
+      /** A node that is gone and whose place it takes, because there are no more places. */
+      readonly replaces: NodeId | null
     }
   /** A worker would not take these leases. */
   | {

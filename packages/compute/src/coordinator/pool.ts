@@ -3,6 +3,10 @@ import type { Context } from './context.ts'
 import type { CoordinatorEvent } from './events.ts'
 import type { CoordinatorPolicy, CoordinatorState, NodeRecord, TaskRecord } from './state.ts'
 
+/** Most tasks that a node is believed to run at once, whatever it says. */
+const MAX_SLOTS = 64
+/** Most leases that a node holds uncommitted, however quick it is: one that then keeps them all holds up so many tasks. */
+const MAX_WINDOW = 256
 /** Failures of its own that one node may have at one task. */
 const TRIES = 4
 
@@ -10,19 +14,22 @@ const TRIES = 4
 export function offered(ctx: Context, event: CoordinatorEvent & { type: 'offered' }): void {
   const { state, now } = ctx
   const known = state.nodes[event.node]
-  const base = Math.min(event.queue, event.slots + state.config.policy.prefetch)
+  const slots = Math.min(event.slots, MAX_SLOTS)
+  const queue = Math.min(event.queue, MAX_WINDOW)
+  const base = Math.min(queue, slots + state.config.policy.prefetch)
+  if (event.replaces !== null) forget(state, event.replaces)
   const node: NodeRecord = {
     id: event.node,
     consent: event.consent,
     consentExpires: event.consentExpires,
     operator: event.operator,
     reputation: event.reputation,
-    slots: event.slots,
-    queue: event.queue,
+    slots,
+    queue,
     present: true,
     accused: known?.accused ?? false,
     inFlight: known?.inFlight ?? 0,
-    window: Math.min(event.queue, known?.window ?? base),
+    window: Math.min(queue, known?.window ?? base),
     strikes: known?.strikes ?? 0,
     backoffUntil: known?.backoffUntil ?? 0,
   }
@@ -34,6 +41,16 @@ export function offered(ctx: Context, event: CoordinatorEvent & { type: 'offered
   }
   state.nodes[event.node] = node
   ctx.changed = true
+}
+
+/** Nobody's place is freed but of who is gone, holds nothing and was not proven wrong. */
+export function isReplaceable(node: NodeRecord): boolean {
+  return !node.present && !node.accused && node.inFlight === 0
+}
+
+function forget(state: CoordinatorState, id: NodeId): void {
+  const node = Object.hasOwn(state.nodes, id) ? state.nodes[id] : undefined
+  if (node !== undefined && isReplaceable(node)) delete state.nodes[id]
 }
 
 /** Whether the node could work for this campaign, now or after a back-off. */

@@ -11,6 +11,7 @@ import {
   type NodeId,
 } from '@askee/core'
 import { heard } from '../coordinator/liveness.ts'
+import { isReplaceable } from '../coordinator/pool.ts'
 import { verifyCommitment } from '../protocol/documents.ts'
 import { isFromFuture } from '../protocol/manifest.ts'
 import { type Commit, commitSchema, heartbeatSchema, offerSchema } from '../protocol/messages.ts'
@@ -71,12 +72,7 @@ async function takeOffer(components: DoorComponents, from: NodeId, body: Uint8Ar
   }
   const known = campaign.state.nodes[from]
   if (known?.accused) throw new AskeeError('compute/excluded', 'the node was proven wrong in this campaign')
-  if (known === undefined && Object.keys(campaign.state.nodes).length >= components.maxNodes) {
-    throw new AskeeError(
-      'compute/enough-nodes',
-      `${components.maxNodes} nodes work for this campaign already`,
-    )
-  }
+  const replaces = known === undefined ? placeFor(campaign, components.maxNodes) : null
   const claims = await components.verifyToken(offer.token, {
     subject: from,
     audience: components.mesh.self,
@@ -106,8 +102,21 @@ async function takeOffer(components: DoorComponents, from: NodeId, body: Uint8Ar
     reputation,
     slots: offer.capabilities.slots,
     queue: offer.capabilities.queue,
+    replaces,
   })
   return encode({})
+}
+
+/**
+ * The node to be forgotten for one more, or null while there are places.
+ * @throws AskeeError `compute/enough-nodes`
+ */
+function placeFor({ state }: Campaign, maxNodes: number): NodeId | null {
+  const nodes = Object.values(state.nodes)
+  if (nodes.length < maxNodes) return null
+  const gone = nodes.find(isReplaceable)
+  if (gone !== undefined) return gone.id
+  throw new AskeeError('compute/enough-nodes', `${maxNodes} nodes work for this campaign already`)
 }
 
 /** Acknowledged once it is on disk, so that a worker may rely on it. */

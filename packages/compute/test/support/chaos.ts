@@ -144,6 +144,7 @@ export class Chaos {
       reputation: 0,
       slots: 1,
       queue: 4,
+      replaces: null,
     }
   }
 
