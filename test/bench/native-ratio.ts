@@ -71,9 +71,7 @@ export async function measureNativeRatio(
     const fastest = names.map(
       (name) => [name, geometricMean(rows.map((row) => row.fastest.get(name) ?? Number.NaN))] as const,
     )
-    note(
-      `  geometric means: ${[...means].map(([engine, mean]) => `${engine} ${mean.toFixed(2)}`).join(', ')}`,
-    )
+    note(`  geometric means: of the medians ${listed(means)}; of fastest ÷ fastest ${listed(fastest)}`)
     return measureOf(means)
   } finally {
     for (const executor of engines.values()) await executor.stop()
