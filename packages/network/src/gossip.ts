@@ -1,5 +1,7 @@
 import {
   AskeeError,
+  authorBucket,
+  type Clock,
   errorText,
   type GossipMessage,
   type GossipVerdict,
@@ -10,6 +12,7 @@ import {
 } from '@askee/core'
 import type { GossipSub, GossipsubMessage, Message, TopicValidatorResult } from '@libp2p/gossipsub'
 import { MAX_GOSSIP_BYTES } from './defaults.ts'
+import { TokenBuckets } from './limits.ts'
 
 /** What gossipsub's implementation offers beyond its interface. */
 type GossipSubInside = GossipSub & {
@@ -23,13 +26,17 @@ export class Gossip {
   readonly #logger: Logger
   readonly #self: NodeId
   readonly #listeners = new Map<TopicName, Set<(message: GossipMessage) => void>>()
+  readonly #authors = new Map<TopicName, TokenBuckets>()
   #pubsub: GossipSubInside | undefined
 
-  constructor(self: NodeId, topics: ReadonlyMap<TopicName, TopicRules>, logger: Logger) {
+  constructor(self: NodeId, topics: ReadonlyMap<TopicName, TopicRules>, clock: Clock, logger: Logger) {
     this.#self = self
     this.#topics = topics
     this.#logger = logger
-    for (const [topic, { maxBytes }] of topics) {
+    for (const [topic, rules] of topics) {
+      const { maxBytes } = rules
+      const bucket = authorBucket(rules)
+      if (bucket !== undefined) this.#authors.set(topic, new TokenBuckets(bucket, clock))
       if (maxBytes > MAX_GOSSIP_BYTES) {
         throw new AskeeError(
           'mesh/too-large',
@@ -70,6 +77,9 @@ export class Gossip {
       )
     }
     const message: GossipMessage = { from: this.#self, body: Uint8Array.from(body) }
+    if (!this.#isInRate(topic, this.#self)) {
+      throw new AskeeError('mesh/rate-limited', `the rules of ${topic} allow no more messages now`)
+    }
     const verdict = await judge(rules, message)
     if (verdict === 'reject') {
       throw new AskeeError('mesh/refused', `the rules of ${topic} refuse this message`)
@@ -96,7 +106,14 @@ export class Gossip {
     const rules = this.#topics.get(topic)
     if (rules === undefined || msg.type !== 'signed') return 'reject'
     if (msg.data.byteLength > rules.maxBytes) return 'reject'
-    return judge(rules, { from: msg.from.toString() as NodeId, body: new Uint8Array(msg.data) })
+    const from = msg.from.toString() as NodeId
+    // Not the fault of who brings it: it may be the first that came that way.
+    if (!this.#isInRate(topic, from)) return 'ignore'
+    return judge(rules, { from, body: new Uint8Array(msg.data) })
+  }
+
+  #isInRate(topic: TopicName, author: NodeId): boolean {
+    return this.#authors.get(topic)?.take(author) ?? true
   }
 
   #deliver(topic: TopicName, message: GossipMessage): void {

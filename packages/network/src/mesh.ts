@@ -41,7 +41,7 @@ class MeshOverLibp2p implements Libp2pMesh {
     this.#init = init
     this.#offences = new Offences(clock, logger)
     this.#serving = new Serving(clock, logger, this.#offences)
-    this.#gossip = new Gossip(identity.id, init.topics, logger)
+    this.#gossip = new Gossip(identity.id, init.topics, clock, logger)
   }
 
   async start(signal?: AbortSignal): Promise<void> {

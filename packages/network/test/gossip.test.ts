@@ -56,6 +56,41 @@ describe('gossip against hostile peers', () => {
     expect(heard).toEqual([])
   })
 
+  it('NET-3 ignores what an author sends above its rate, unvalidated and without blaming who brings it', async () => {
+    let judged = 0
+    const strict = rules({
+      authorRatePerSecond: 0.01,
+      authorBurst: 5,
+      validate: () => {
+        judged++
+        return 'accept'
+      },
+    })
+    const node = loopbackNode({ topics: new Map([[TOPIC, strict]]) })
+    await node.start()
+    stops.push(() => node.stop())
+    const [loud, quiet] = [await hostileNode(), await hostileNode()]
+    stops.push(
+      () => loud.stop(),
+      () => quiet.stop(),
+    )
+    const heard: string[] = []
+    node.subscribe(TOPIC, ({ body }) => heard.push(Buffer.from(body).toString()))
+    for (const each of [loud, quiet]) {
+      each.services.pubsub.subscribe(TOPIC)
+      await connectTo(each, node.addresses()[0] as string)
+    }
+    await eventually(() => loud.services.pubsub.getSubscribers(TOPIC).length > 0)
+    await eventually(() => quiet.services.pubsub.getSubscribers(TOPIC).length > 0)
+    for (let i = 0; i < 40; i++) await loud.services.pubsub.publish(TOPIC, utf8(`loud ${i}`))
+    await quiet.services.pubsub.publish(TOPIC, utf8('quiet'))
+    await eventually(() => heard.includes('quiet'))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(heard.filter((text) => text.startsWith('loud'))).toHaveLength(5)
+    expect(judged).toBe(6)
+    expect(node.scoreOf(loud.peerId.toString() as NodeId)).toBeGreaterThanOrEqual(0)
+  })
+
   it('NET-3 carries no topic that was not declared, and nothing unsigned passes', async () => {
     const other: TopicName = '/askee/topic/other/1'
     const a = loopbackNode({ topics: new Map([[TOPIC, rules()]]) })

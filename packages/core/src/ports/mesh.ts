@@ -50,6 +50,16 @@ export interface RequestOptions {
   readonly maxResponseBytes?: number
 }
 
+/** Seconds of the average that an author may send at once, unless the rules say otherwise. */
+const AUTHOR_BURST_SECONDS = 10
+
+/** The bucket that the rules of a topic give every author, or undefined when they set no limit. */
+export function authorBucket(rules: TopicRules): { perSecond: number; burst: number } | undefined {
+  const { authorRatePerSecond: perSecond, authorBurst } = rules
+  if (perSecond === undefined) return undefined
+  return { perSecond, burst: authorBurst ?? Math.max(1, AUTHOR_BURST_SECONDS * perSecond) }
+}
+
 /** What a node says of a gossip message: pass it on, drop it, or drop it and lower the sender's score. */
 export type GossipVerdict = 'accept' | 'ignore' | 'reject'
 
@@ -63,6 +73,13 @@ export interface TopicRules {
   readonly maxBytes: number
   /** Messages a second expected on the whole topic: peer scoring is derived from it. */
   readonly expectedRatePerSecond: number
+  /**
+   * Messages a second that one author may send, averaged. More are ignored before `validate` is asked, so that heavy
+   * validation costs no more than this; own ones are refused. Default: no limit.
+   */
+  readonly authorRatePerSecond?: number
+  /** Messages that one author may send at once above that average. Default: those of ten seconds, at least one. */
+  readonly authorBurst?: number
   /** Judges a message before it is passed on. A throw counts as `reject`. */
   validate(message: GossipMessage): GossipVerdict | Promise<GossipVerdict>
 }
@@ -112,7 +129,11 @@ export interface Mesh extends Startable {
   /** The returned function removes the handler. */
   handle(protocol: ProtocolName, limits: ProtocolLimits, handler: RequestHandler): () => void
 
-  /** Topics are declared before start, each with its rules; others are refused. */
+  /**
+   * Topics are declared before start, each with its rules; others are refused.
+   * @throws AskeeError `mesh/unknown-topic`, `mesh/too-large`, `mesh/rate-limited` above the author's rate, or
+   * `mesh/refused` by the own rules
+   */
   publish(topic: TopicName, body: Uint8Array): Promise<void>
   /** Delivers accepted messages of others and of this node. The returned function unsubscribes. */
   subscribe(topic: TopicName, listener: (message: GossipMessage) => void): () => void

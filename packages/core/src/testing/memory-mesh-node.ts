@@ -19,7 +19,7 @@ import { MAX_RECORD_BYTES } from '../ports/mesh.ts'
 import { createMemoryBlockStore } from './memory-block-store.ts'
 import { byDistance } from './memory-distance.ts'
 import type { MemoryFabric, MemoryMeshNodeInit } from './memory-mesh.ts'
-import { admit, MemoryRequests } from './memory-mesh-requests.ts'
+import { admit, MemoryAuthors, MemoryRequests } from './memory-mesh-requests.ts'
 
 /** Nodes that hold a record (the bucket size k of Kademlia). */
 const REPLICATION = 20
@@ -42,6 +42,7 @@ export class MemoryMeshNode implements Mesh {
   readonly #mayFetch: (peer: NodeId, digest: Digest) => boolean
   readonly #fabric: MemoryFabric
   readonly #requests: MemoryRequests
+  readonly #authors: MemoryAuthors
   readonly #records = new Map<string, SignedRecord>()
   readonly #subscribers = new Map<TopicName, Set<(message: GossipMessage) => void>>()
   readonly #peerListeners = new Set<PeerListener>()
@@ -54,6 +55,7 @@ export class MemoryMeshNode implements Mesh {
     this.#mayFetch = init.mayFetch ?? (() => true)
     this.#fabric = fabric
     this.#requests = new MemoryRequests(self, fabric)
+    this.#authors = new MemoryAuthors(fabric)
   }
 
   async start(signal?: AbortSignal): Promise<void> {
@@ -131,6 +133,9 @@ export class MemoryMeshNode implements Mesh {
         'mesh/too-large',
         `expected at most ${rules.maxBytes} bytes, received ${body.byteLength}`,
       )
+    }
+    if (!this.#authors.take(topic, rules, this.self)) {
+      throw new AskeeError('mesh/rate-limited', `the rules of ${topic} allow no more messages now`)
     }
     const message: GossipMessage = { from: this.self, body: Uint8Array.from(body) }
     const verdict = await admit(rules, message)
@@ -249,6 +254,7 @@ export class MemoryMeshNode implements Mesh {
   async #receive(topic: TopicName, message: GossipMessage): Promise<void> {
     const rules = this.#topics.get(topic)
     if (rules === undefined || message.body.byteLength > rules.maxBytes) return
+    if (!this.#authors.take(topic, rules, message.from)) return
     if ((await admit(rules, message)) === 'accept') this.#deliver(topic, message)
   }
 

@@ -7,8 +7,10 @@ import type {
   ProtocolName,
   RequestHandler,
   RequestOptions,
+  TopicName,
   TopicRules,
 } from '../ports/mesh.ts'
+import { authorBucket } from '../ports/mesh.ts'
 import type { MemoryFabric } from './memory-mesh.ts'
 
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -159,6 +161,30 @@ export class MemoryRequests {
     if (use.tokens < 1 || use.running >= concurrency) return undefined
     use.tokens--
     return use
+  }
+}
+
+/** Messages that authors may still send, by topic and author. */
+export class MemoryAuthors {
+  readonly #fabric: MemoryFabric
+  readonly #left = new Map<string, { tokens: number; at: number }>()
+
+  constructor(fabric: MemoryFabric) {
+    this.#fabric = fabric
+  }
+
+  /** Takes one of the author's messages, or says that there is none left. */
+  take(topic: TopicName, rules: TopicRules, author: NodeId): boolean {
+    const bucket = authorBucket(rules)
+    if (bucket === undefined) return true
+    const now = this.#fabric.clock.monotonic()
+    const left = this.#left.get(`${topic} ${author}`) ?? { tokens: bucket.burst, at: now }
+    this.#left.set(`${topic} ${author}`, left)
+    left.tokens = Math.min(bucket.burst, left.tokens + ((now - left.at) / 1000) * bucket.perSecond)
+    left.at = now
+    if (left.tokens < 1) return false
+    left.tokens--
+    return true
   }
 }
 

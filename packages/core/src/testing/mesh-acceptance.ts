@@ -29,6 +29,7 @@ export interface MeshTestNetwork {
 
 const ECHO: ProtocolName = '/askee/test/echo/1'
 const TOPIC: TopicName = '/askee/topic/test/1'
+const SLOW_TOPIC: TopicName = '/askee/topic/slow/1'
 const WIDE: ProtocolLimits = {
   maxRequestBytes: 300_000,
   maxResponseBytes: 300_000,
@@ -253,7 +254,25 @@ function topicTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): vo
       return body[0] === 0x3f ? 'ignore' : 'accept'
     },
   }
-  const { nodes } = nodesFor(test, makeNetwork, 3, new Map([[TOPIC, rules]]))
+  let judged = 0
+  const slowRules: TopicRules = {
+    ...rules,
+    authorRatePerSecond: 0.01,
+    authorBurst: 3,
+    validate: () => {
+      judged++
+      return 'accept'
+    },
+  }
+  const { nodes } = nodesFor(
+    test,
+    makeNetwork,
+    3,
+    new Map([
+      [TOPIC, rules],
+      [SLOW_TOPIC, slowRules],
+    ]),
+  )
   const heard = (node: Mesh): { list: string[]; stop: () => void } => {
     const list: string[] = []
     return {
@@ -296,6 +315,19 @@ function topicTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): vo
     await eventually(() => ear.list.includes(`${a.self} good`))
     expect(ear.list).toEqual([`${a.self} good`])
     ear.stop()
+  })
+
+  it('NET-3 refuses to send more than the rate of an author, before the rules are asked', async () => {
+    const [a] = nodes as [Mesh]
+    const alone = (await Promise.all([0, 1, 2].map(() => refusal(a.publish(SLOW_TOPIC, utf8('x')))))).map(
+      ({ code }) => code,
+    )
+    expect(alone).toEqual(['resolved', 'resolved', 'resolved'])
+    await systemTimers.sleep(100)
+    const before = judged
+    expect((await refusal(a.publish(SLOW_TOPIC, utf8('y')))).code).toBe('mesh/rate-limited')
+    expect(judged).toBe(before)
+    expect((await refusal(a.publish(TOPIC, utf8('z')))).code).toBe('resolved')
   })
 }
 
