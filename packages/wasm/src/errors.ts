@@ -33,6 +33,10 @@ export interface WasmErrorDetails {
 
 export type WasmError = AskeeError<WasmErrorCode, WasmErrorDetails>
 
+export function isRefusal(error: unknown): error is WasmError {
+  return error instanceof AskeeError && (WASM_ERROR_CODES as readonly string[]).includes(error.code)
+}
+
 /** Characters that change how text around them is shown, or are not shown: controls, formats (bidi among them), separators. */
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 /** UTF-16 units of a name from a module that are shown. */
