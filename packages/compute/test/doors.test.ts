@@ -3,7 +3,7 @@ import { AskeeError, decode, digestOf, encode, type Mesh, type NodeId, systemClo
 import { createIdentity, type Identity } from '@askee/keys'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { signManifest } from '../src/protocol/manifest.ts'
-import { assignAnswerSchema, dropSchema, revealAnswerSchema } from '../src/protocol/messages.ts'
+import { assignAnswerSchema, dropSchema } from '../src/protocol/messages.ts'
 import { PROTOCOL_LIMITS, PROTOCOLS } from '../src/protocol/names.ts'
 import { CAMPAIGN_TOPIC } from '../src/protocol/topic.ts'
 import { Cluster, campaignOf, PERMISSIONS } from './support/cluster.ts'
@@ -211,16 +211,9 @@ describe('the doors of the worker', () => {
     await expect.poll(() => volunteer.worker.status().leases[0]?.state, { timeout: 2000 }).toBe('committed')
     const lease = volunteer.worker.status().leases[0]!.lease
     const { mesh } = await stranger()
-    const answer = await mesh.request(
-      volunteer.id,
-      PROTOCOLS.reveal,
-      encode({ v: 1, campaign: id, leases: [lease] }),
-    )
-    expect(decode(answer, revealAnswerSchema, 10_000)).toEqual({
-      document: null,
-      reveals: [],
-      unknown: [lease],
-    })
+    const question = encode({ v: 1, campaign: id, leases: [lease] })
+    const asked = refusal(mesh.request(volunteer.id, PROTOCOLS.reveal, question))
+    expect(await asked).toBe('compute/no-lease')
   })
 
   it('CMP-9 gives no answer for an input that is not the one named', async () => {
@@ -243,8 +236,10 @@ describe('the doors of the worker', () => {
 describe('garbage', () => {
   it('NET-5 is refused with a code at every door and changes nothing', async () => {
     const requester = await cluster.requester()
-    const volunteer = await cluster.volunteer()
+    const volunteer = await cluster.volunteer(() => new Promise(() => {}))
+    await cluster.volunteers(2, () => new Promise(() => {}))
     const id = await requester.submit(campaignOf(1))
+    await expect.poll(() => volunteer.worker.status().leases.length).toBe(1)
     const { mesh } = await stranger()
     const bodies = [
       new Uint8Array(),
@@ -256,10 +251,17 @@ describe('garbage', () => {
     ]
     for (const [name, protocol] of Object.entries(PROTOCOLS)) {
       const to = ['offer', 'commit', 'heartbeat'].includes(name) ? cluster.requesterIdentity.id : volunteer.id
-      for (const body of bodies) expect(await refusal(mesh.request(to, protocol, body))).toMatch(/^codec\//)
+      // Where nothing is known of a stranger, it is not even decoded.
+      const open = ['offer', 'assign'].includes(name)
+      const expected = open ? /^codec\// : /^compute\/(not-registered|no-lease)$/
+      for (const body of bodies) expect(await refusal(mesh.request(to, protocol, body))).toMatch(expected)
+      if (open) continue
+      // Those who are known are told what is wrong.
+      const from = to === volunteer.id ? requester.mesh : volunteer.mesh
+      for (const body of bodies) expect(await refusal(from.request(to, protocol, body))).toMatch(/^codec\//)
     }
-    expect(volunteer.worker.status().leases).toEqual([])
-    expect(requester.report(id).tasks[0]?.state).toBe('pending')
+    expect(volunteer.worker.status().leases).toHaveLength(1)
+    expect(requester.report(id).tasks[0]?.state).toBe('running')
   })
 
   it('NET-5 a flood of requests is cut off by the limits of the protocol', async () => {
@@ -280,7 +282,38 @@ describe('garbage', () => {
     const commit = encode({ v: 1, campaign: id, document: null, failed: [{ lease, code: 'fault/engine' }] })
     expect(await refusal(mesh.request(to, PROTOCOLS.commit, commit))).toBe('compute/not-registered')
     const beat = encode({ v: 1, campaigns: [{ campaign: id, leases: [lease] }] })
-    const answer = decode(await mesh.request(to, PROTOCOLS.heartbeat, beat), dropSchema, 1000)
+    expect(await refusal(mesh.request(to, PROTOCOLS.heartbeat, beat))).toBe('compute/not-registered')
+    const node = await cluster.volunteer()
+    await expect
+      .poll(() => refusal(node.mesh.request(to, PROTOCOLS.commit, commit)))
+      .not.toBe('compute/not-registered')
+    const answer = decode(await node.mesh.request(to, PROTOCOLS.heartbeat, beat), dropSchema, 1000)
     expect(answer.drop).toEqual([lease])
+  })
+
+  it('NET-5 a large assignment of a requester to whom nothing was offered is not decoded', async () => {
+    const volunteer = await cluster.volunteer()
+    const { mesh } = await stranger()
+    const body = cluster.random.bytes(17 * 1024)
+    expect(await refusal(mesh.request(volunteer.id, PROTOCOLS.assign, body))).toBe('compute/not-offered')
+  })
+
+  it('CMP-4 a worker drops the leases of a requester that does not know it any more', async () => {
+    const volunteer = await cluster.volunteer(() => new Promise(() => {}))
+    const mesh = await cluster.node(cluster.requesterIdentity)
+    const body = assignment(manifestOf(cluster.requesterIdentity), volunteer.consent)
+    const forgetful = {
+      maxRequestBytes: 1e6,
+      maxResponseBytes: 1e6,
+      ratePerSecond: 99,
+      burst: 99,
+      concurrency: 9,
+    }
+    mesh.handle(PROTOCOLS.heartbeat, forgetful, async () => {
+      throw new AskeeError('compute/not-registered', 'who are you?')
+    })
+    await mesh.request(volunteer.id, PROTOCOLS.assign, body)
+    expect(volunteer.worker.status().leases).toHaveLength(1)
+    await expect.poll(() => volunteer.worker.status().leases).toEqual([])
   })
 })

@@ -27,6 +27,8 @@ export const INLINE_OUTPUT_BYTES = 64 * 1024
 /** Payload after which a batch is cut, so that it stays below `maxRequestBytes` with its framing. */
 export const BATCH_PAYLOAD_BYTES = 512 * 1024
 export const MAX_MESSAGE_BYTES = MIB
+/** What an assignment may have that comes from a requester to whom nothing was offered. Bytes: a manifest and some leases. */
+export const STRANGE_ASSIGN_BYTES = 16 * 1024
 /** Outputs that the receipts of one reveal may name together, fetched or not. Bytes; one output is always let through. */
 export const REVEAL_OUTPUT_BYTES = 16 * MIB
 export const MAX_MODULE_BYTES = 16 * MIB

@@ -21,11 +21,11 @@ import {
   MAX_MESSAGE_BYTES,
   PROTOCOLS,
 } from '../protocol/names.ts'
+import { refusalCode } from '../protocol/refusal.ts'
 import type { Campaign } from './campaign.ts'
 import type { Journal } from './journal.ts'
 import { Lane } from './lane.ts'
 import type { Loop } from './loop.ts'
-import { refusalCode } from './refusal.ts'
 import { Revealing } from './revealing.ts'
 
 export interface DeliveryComponents {

@@ -28,6 +28,8 @@ export interface DoorComponents {
   readonly loop: Loop
   readonly find: (id: CampaignId) => Campaign | undefined
   readonly maxNodes: number
+  /** Whether the node registered for any campaign here. Constant time. */
+  readonly isRegistered: (node: NodeId) => boolean
 }
 
 /** Opens the requester's doors to workers; the returned function closes them. */
@@ -121,6 +123,7 @@ function placeFor({ state }: Campaign, maxNodes: number): NodeId | null {
 
 /** Acknowledged once it is on disk, so that a worker may rely on it. */
 async function takeCommit(components: DoorComponents, from: NodeId, body: Uint8Array): Promise<Uint8Array> {
+  assertKnown(components, from)
   const message = decode(body, commitSchema, MAX_MESSAGE_BYTES)
   const campaign = components.find(message.campaign)
   if (campaign === undefined) throw new AskeeError('compute/unknown-campaign', 'no such campaign is run here')
@@ -173,6 +176,7 @@ function namedIn(message: Commit, from: NodeId, campaign: Campaign): LeaseId[] {
 }
 
 function takeHeartbeat(components: DoorComponents, from: NodeId, body: Uint8Array): Uint8Array {
+  assertKnown(components, from)
   const message = decode(body, heartbeatSchema, MAX_MESSAGE_BYTES)
   const drop: LeaseId[] = []
   for (const { campaign: id, leases } of message.campaigns) {
@@ -184,6 +188,13 @@ function takeHeartbeat(components: DoorComponents, from: NodeId, body: Uint8Arra
     }
   }
   return encode({ drop })
+}
+
+/** A look that costs next to nothing, before a message of up to 1 MiB is decoded (NET-5). */
+function assertKnown({ isRegistered }: DoorComponents, from: NodeId): void {
+  if (!isRegistered(from)) {
+    throw new AskeeError('compute/not-registered', `${from} has not offered itself for any campaign`)
+  }
 }
 
 function assertRegistered(campaign: Campaign, from: NodeId): void {

@@ -63,6 +63,8 @@ class JournalingRequester implements Requester {
   readonly #campaigns = new Map<CampaignId, Campaign>()
   readonly #announcements = new Map<Campaign, Announcement>()
   readonly #artefacts = new Artefacts()
+  /** Nodes that registered for any campaign. */
+  readonly #registered = new Set<NodeId>()
   readonly #cleanup: (() => void)[] = []
   #live: Live | null = null
 
@@ -93,6 +95,7 @@ class JournalingRequester implements Requester {
         loop,
         find: (id) => this.#campaigns.get(id),
         maxNodes: this.#init.maxNodes,
+        isRegistered: (node) => this.#registered.has(node),
       }),
       timers.every(this.#init.sweepPeriod, () => this.#sweep()),
       mesh.onPeer((peer, state) => {
@@ -116,6 +119,7 @@ class JournalingRequester implements Requester {
     }
     this.#announcements.clear()
     this.#artefacts.clear()
+    this.#registered.clear()
     this.#campaigns.clear()
     live.database.close()
   }
@@ -218,6 +222,7 @@ class JournalingRequester implements Requester {
       (await this.#components.blocks.get(signed.manifest.inputs))
     const inputs = list === undefined ? [] : decodeInputList(list)
     const { submitted, state } = held
+    for (const node of Object.keys(state.nodes)) this.#registered.add(node as NodeId)
     const campaign = createCampaign({ signed, submitted, state, inputs }, this.#init.silence)
     if (state.phase !== 'running') {
       this.#campaigns.set(signed.id, campaign)
@@ -287,6 +292,7 @@ class JournalingRequester implements Requester {
     live.delivery.carryOut(campaign, effects)
     for (const effect of effects) {
       if (effect.type === 'finished') this.#finish(campaign)
+      if (effect.type === 'registered') this.#registered.add(effect.node)
       const event = narrate(campaign, effect, (record) => accusationOf(live.journal, campaign, record))
       if (event !== undefined) this.#tell(event)
     }

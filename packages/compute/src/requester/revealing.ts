@@ -10,10 +10,10 @@ import {
 } from '@askee/core'
 import type { Reveal } from '../coordinator/events.ts'
 import { REVEAL_OUTPUT_BYTES } from '../protocol/names.ts'
+import { refusalCode } from '../protocol/refusal.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { Campaign } from './campaign.ts'
 import type { Loop } from './loop.ts'
-import { refusalCode } from './refusal.ts'
 import { openReveals, type RevealRound } from './reveals.ts'
 
 export interface RevealingComponents {

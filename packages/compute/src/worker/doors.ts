@@ -1,4 +1,12 @@
-import { type CampaignId, decode, encode, type LeaseId, type Mesh, type NodeId } from '@askee/core'
+import {
+  AskeeError,
+  type CampaignId,
+  decode,
+  encode,
+  type LeaseId,
+  type Mesh,
+  type NodeId,
+} from '@askee/core'
 import { type Settlement, verifySettlement } from '../protocol/documents.ts'
 import { type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
 import {
@@ -9,10 +17,14 @@ import {
   revealSchema,
   settleSchema,
 } from '../protocol/messages.ts'
-import { MAX_MESSAGE_BYTES, PROTOCOL_LIMITS, PROTOCOLS } from '../protocol/names.ts'
+import { MAX_MESSAGE_BYTES, PROTOCOL_LIMITS, PROTOCOLS, STRANGE_ASSIGN_BYTES } from '../protocol/names.ts'
 
 /** What the worker does about requests that passed the doors' parsing. Throws AskeeErrors to refuse. */
 export interface WorkerDoorHandlers {
+  /** Whether a lease of this requester is held here. Constant time. */
+  holdsLeaseOf(requester: NodeId): boolean
+  /** Whether this worker offered itself to the requester. Constant time. */
+  offeredTo(requester: NodeId): boolean
   assign(from: NodeId, signed: SignedManifest, message: Assign): AssignAnswer
   reveal(from: NodeId, campaign: CampaignId, leases: readonly LeaseId[]): Promise<RevealAnswer>
   settle(from: NodeId, settlements: Settlement['settlements']): void
@@ -23,14 +35,23 @@ export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () =>
   const manifests = new RecentManifest()
   const closers = [
     mesh.handle(PROTOCOLS.assign, PROTOCOL_LIMITS.assign, async ({ from, body }) => {
+      if (
+        body.byteLength > STRANGE_ASSIGN_BYTES &&
+        !handlers.offeredTo(from) &&
+        !handlers.holdsLeaseOf(from)
+      ) {
+        throw new AskeeError('compute/not-offered', 'nothing was offered to this requester')
+      }
       const message = decode(body, assignSchema, MAX_MESSAGE_BYTES)
       return encode(handlers.assign(from, manifests.verify(message.manifest), message))
     }),
     mesh.handle(PROTOCOLS.reveal, PROTOCOL_LIMITS.reveal, async ({ from, body }) => {
+      assertHolds(handlers, from)
       const message = decode(body, revealSchema, MAX_MESSAGE_BYTES)
       return encode(await handlers.reveal(from, message.campaign, message.leases))
     }),
     mesh.handle(PROTOCOLS.settle, PROTOCOL_LIMITS.settle, async ({ from, body }) => {
+      assertHolds(handlers, from)
       const { document } = decode(body, settleSchema, MAX_MESSAGE_BYTES)
       handlers.settle(from, verifySettlement(document, from).value.settlements)
       return encode({})
@@ -39,6 +60,11 @@ export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () =>
   return () => {
     for (const close of closers) close()
   }
+}
+
+/** A look that costs next to nothing, before a message of up to 1 MiB is decoded (NET-5). */
+function assertHolds(handlers: WorkerDoorHandlers, from: NodeId): void {
+  if (!handlers.holdsLeaseOf(from)) throw new AskeeError('compute/no-lease', 'no lease of yours is held here')
 }
 
 /** Manifests verified lately, by their bytes: a campaign's assignments all carry the same. */

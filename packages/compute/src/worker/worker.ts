@@ -24,6 +24,7 @@ import { isFromFuture, isPast, type SignedManifest, verifyManifest } from '../pr
 import type { Assign, AssignAnswer, Offer, RevealAnswer } from '../protocol/messages.ts'
 import { dropSchema } from '../protocol/messages.ts'
 import { MAX_MESSAGE_BYTES, PROTOCOLS } from '../protocol/names.ts'
+import { refusalCode } from '../protocol/refusal.ts'
 import { taskIdOf } from '../protocol/task-id.ts'
 import { CAMPAIGN_TOPIC } from '../protocol/topic.ts'
 import { openWorkerDoors } from './doors.ts'
@@ -37,7 +38,7 @@ import type { Materials } from './materials.ts'
 import { Outbox } from './outbox.ts'
 import { revealOf } from './reveal.ts'
 import { ShownOutputs } from './shown-outputs.ts'
-import { initialWorker, type WorkerState } from './state.ts'
+import { initialWorker, type WorkerLease, type WorkerState } from './state.ts'
 
 export interface WorkerComponents {
   readonly mesh: Mesh
@@ -65,6 +66,8 @@ class VolunteerWorker implements Worker {
   readonly #materials = new Map<LeaseId, Materials>()
   readonly #outputs = new ShownOutputs()
   readonly #outboxes = new Map<CampaignId, Outbox>()
+  /** Requesters that a consent covered. */
+  readonly #offeredTo = new Set<NodeId>()
   readonly #cleanup: (() => void)[] = []
   #state: WorkerState
   #abort = new AbortController()
@@ -86,6 +89,8 @@ class VolunteerWorker implements Worker {
     this.#abort = new AbortController()
     this.#cleanup.push(
       openWorkerDoors(mesh, {
+        holdsLeaseOf: (requester) => this.#state.usage.has(requester),
+        offeredTo: (requester) => this.#offeredTo.has(requester),
         assign: (from, signed, message) => this.#assigned(from, signed, message),
         reveal: (from, campaign, leases) => this.#reveal(from, campaign, leases),
         settle: (from, settlements) => this.#settled(from, settlements),
@@ -218,6 +223,7 @@ class VolunteerWorker implements Worker {
     const queue = Math.max(1, Math.floor(this.#init.queue * this.#init.share))
     const offer: Offer = { v: 1, campaign, token, capabilities: { engine, tier, slots, queue, memoryBytes } }
     const { signal } = this.#abort
+    this.#offeredTo.add(manifest.requester)
     try {
       await timers.sleep(random.below(Math.max(1, offerJitter)), signal)
       await mesh.request(manifest.requester, PROTOCOLS.offer, encode(offer), { timeout, signal })
@@ -349,7 +355,7 @@ class VolunteerWorker implements Worker {
     }
   }
 
-  async #heartbeat(requester: NodeId, leases: Parameters<typeof heartbeatOf>[0]): Promise<void> {
+  async #heartbeat(requester: NodeId, leases: readonly WorkerLease[]): Promise<void> {
     const { mesh } = this.#components
     const { requestTimeout: timeout } = this.#init
     const { signal } = this.#abort
@@ -357,8 +363,14 @@ class VolunteerWorker implements Worker {
       const body = encode(heartbeatOf(leases))
       const answer = await mesh.request(requester, PROTOCOLS.heartbeat, body, { timeout, signal })
       this.#dropped(requester, decode(answer, dropSchema, MAX_MESSAGE_BYTES).drop)
-    } catch {
+    } catch (error) {
       // The next one may arrive; if none does, the requester gives the leases to others.
+      if (refusalCode(error) !== 'compute/not-registered') return
+      // It does not know this node any more, so its leases are worth nothing.
+      this.#dropped(
+        requester,
+        leases.map(({ id }) => id),
+      )
     }
   }
 }
