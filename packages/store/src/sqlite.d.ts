@@ -12,6 +12,8 @@ declare module 'better-sqlite3-multiple-ciphers' {
     get(...parameters: unknown[]): unknown
     all(...parameters: unknown[]): unknown[]
     iterate(...parameters: unknown[]): IterableIterator<unknown>
+    /** Only the first column of each row. */
+    pluck(): this
   }
   export default class Database {
     constructor(path: string, options?: { readonly?: boolean; fileMustExist?: boolean; timeout?: number })
