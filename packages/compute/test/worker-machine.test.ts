@@ -54,7 +54,7 @@ function assign(
 
 function compute(id: string, outputBytes = 10): readonly WorkerEffect[] {
   feed({ type: 'started', now, lease: id as LeaseId })
-  return feed({ type: 'computed', now, lease: id as LeaseId, outputBytes })
+  return feed({ type: 'computed', now, lease: id as LeaseId, outputBytes, fuel: 9n as Fuel })
 }
 
 describe('the worker', () => {
@@ -161,15 +161,39 @@ describe('the worker', () => {
     expect([...state.leases.keys()]).toEqual(['2'])
     expect(state.busy).toBe(1)
     compute('2')
-    const settlements = [
-      { lease: '2' as LeaseId, outcome: 'accepted' as const, credit: 9n as Fuel, receipt: null },
-    ]
-    feed({ type: 'settled', now, from: STRANGER, settlements })
+    const receipt = digestOf(utf8('receipt'))
+    feed({ type: 'shown', now, leases: ['2' as LeaseId], document: receipt })
+    const settlements = [{ lease: '2' as LeaseId, outcome: 'accepted' as const, credit: 9n as Fuel, receipt }]
+    const settled = { type: 'settled', now, campaign: CAMPAIGN, settlements } as const
+    feed({ ...settled, from: STRANGER })
     expect(state.credit.size).toBe(0)
-    feed({ type: 'settled', now, from: BOSS, settlements })
-    feed({ type: 'settled', now, from: BOSS, settlements })
+    feed({ ...settled, from: BOSS })
+    feed({ ...settled, from: BOSS })
     expect(state.credit.get(BOSS)).toBe(9n)
     expect(state.leases.size).toBe(0)
+  })
+
+  it('CMP-6 believes a credit for a receipt that it gave, of its own fuel at most, in its own campaign', () => {
+    const receipt = digestOf(utf8('receipt'))
+    const credited = (
+      more: Partial<(WorkerEvent & { type: 'settled' })['settlements'][number]>,
+      campaign = CAMPAIGN,
+    ): Fuel => {
+      state = initialWorker(CONFIG)
+      assign(['1'])
+      compute('1')
+      feed({ type: 'shown', now, leases: ['1' as LeaseId], document: receipt })
+      const said = { lease: '1' as LeaseId, outcome: 'accepted', credit: 9n as Fuel, receipt } as const
+      feed({ type: 'settled', now, from: BOSS, campaign, settlements: [{ ...said, ...more }] })
+      return state.credit.get(BOSS) ?? (0n as Fuel)
+    }
+    expect(credited({})).toBe(9n)
+    expect(credited({ credit: 8n as Fuel })).toBe(8n)
+    expect(credited({ credit: 10n as Fuel })).toBe(0n)
+    expect(credited({ receipt: null })).toBe(0n)
+    expect(credited({ receipt: digestOf(utf8('another')) })).toBe(0n)
+    expect(credited({ outcome: 'rejected' })).toBe(0n)
+    expect(credited({}, 'other' as CampaignId)).toBe(0n)
   })
 
   it('CMP-4 reports a fault as a failure of this node and goes on with the next lease', () => {

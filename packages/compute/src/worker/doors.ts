@@ -27,7 +27,7 @@ export interface WorkerDoorHandlers {
   offeredTo(requester: NodeId): boolean
   assign(from: NodeId, signed: SignedManifest, message: Assign): AssignAnswer
   reveal(from: NodeId, campaign: CampaignId, leases: readonly LeaseId[]): Promise<RevealAnswer>
-  settle(from: NodeId, settlements: Settlement['settlements']): void
+  settle(from: NodeId, settlement: Settlement, document: Uint8Array): void
 }
 
 /** Opens the worker's doors to requesters; the returned function closes them. */
@@ -53,7 +53,7 @@ export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () =>
     mesh.handle(PROTOCOLS.settle, PROTOCOL_LIMITS.settle, async ({ from, body }) => {
       assertHolds(handlers, from)
       const { document } = decode(body, settleSchema, MAX_MESSAGE_BYTES)
-      handlers.settle(from, verifySettlement(document, from).value.settlements)
+      handlers.settle(from, verifySettlement(document, from).value, document)
       return encode({})
     }),
   ]

@@ -1,4 +1,4 @@
-import type { CampaignId, Digest, LeaseId, NodeId, Timestamp } from '@askee/core'
+import type { CampaignId, Digest, Fuel, LeaseId, NodeId, Timestamp } from '@askee/core'
 import type { Settlement } from '../protocol/documents.ts'
 
 /** What happens to a worker. Names are the actions of the specification. */
@@ -45,6 +45,7 @@ export type WorkerEvent =
       readonly now: Timestamp
       readonly lease: LeaseId
       readonly outputBytes: number
+      readonly fuel: Fuel
     }
   /** This node could not or may not do it: no answer of the task. */
   | { readonly type: 'failed'; readonly now: Timestamp; readonly lease: LeaseId; readonly code: string }
@@ -54,6 +55,13 @@ export type WorkerEvent =
       readonly from: NodeId
       readonly campaign: CampaignId
       readonly leases: readonly LeaseId[]
+    }
+  /** Their receipts left this node in one signed document. */
+  | {
+      readonly type: 'shown'
+      readonly now: Timestamp
+      readonly leases: readonly LeaseId[]
+      readonly document: Digest
     }
   /** The requester does not want these any more, or does not know them. */
   | {
@@ -66,6 +74,7 @@ export type WorkerEvent =
       readonly type: 'settled'
       readonly now: Timestamp
       readonly from: NodeId
+      readonly campaign: CampaignId
       readonly settlements: Settlement['settlements']
     }
   /** Looks at what time alone changes. */
@@ -103,5 +112,7 @@ export type WorkerEffect =
       readonly leases: readonly LeaseId[]
       readonly unknown: readonly LeaseId[]
     }
+  /** So much more is owed by the requester: what its settlement says and this node's receipts bear out. */
+  | { readonly type: 'credited'; readonly requester: NodeId; readonly credit: Fuel }
   /** Stop what runs for it, if anything, and forget its data. */
   | { readonly type: 'forget'; readonly lease: LeaseId; readonly reason: string }

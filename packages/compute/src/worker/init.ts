@@ -2,6 +2,8 @@ import type { Milliseconds, NodeId } from '@askee/core'
 
 /** Options of a worker. Times in milliseconds. */
 export interface WorkerInit {
+  /** File of the ledger of credits, or `:memory:`, which is the default. */
+  readonly journal?: string
   /** Tasks run at once. Default 1. */
   readonly slots?: number
   /** Leases taken and not committed, at most. Default 512: the coordinator gives so many only to quick nodes. */
@@ -38,6 +40,7 @@ export interface WorkerInit {
 /** The options with their defaults. */
 export function resolveWorkerInit(init: WorkerInit): Required<WorkerInit> {
   return {
+    journal: ':memory:',
     slots: 1,
     queue: 512,
     held: 16_384,

@@ -8,6 +8,9 @@ export interface WorkerStep {
   readonly effects: readonly WorkerEffect[]
 }
 
+/** Documents with the same receipt that a requester may cite: it may have asked more than once. */
+const KEPT_RECEIPTS = 8
+
 type Of<Type extends WorkerEvent['type']> = WorkerEvent & { type: Type }
 
 /**
@@ -33,6 +36,9 @@ export function step(state: WorkerState, event: WorkerEvent): WorkerStep {
       break
     case 'reveal-asked':
       revealAsked(state, event, effects)
+      break
+    case 'shown':
+      shown(state, event)
       break
     case 'dropped':
       for (const id of event.leases) drop(state, event.from, id, 'dropped', effects)
@@ -74,6 +80,8 @@ function assigned(state: WorkerState, event: Of<'assigned'>, effects: WorkerEffe
         module: event.module,
         expires: event.now + longest(state, event, offered.expiresIn),
         bytes: sizeOf(event, offered),
+        fuel: null,
+        receipts: [],
         stage: 'queued',
         since: event.now,
       }
@@ -130,6 +138,7 @@ function computed(state: WorkerState, event: Of<'computed'>, effects: WorkerEffe
   if (lease === undefined || !isLive(lease)) return
   endLive(state, lease)
   resize(state, lease, LEASE_BYTES + event.outputBytes)
+  lease.fuel = event.fuel
   move(state, event.lease, 'committed', event.now)
   state.completed++
   const { id, campaign, requester, expires: until } = lease
@@ -180,15 +189,33 @@ function drop(
   effects.push({ type: 'forget', lease: id, reason })
 }
 
-function settled(state: WorkerState, event: Of<'settled'>, effects: WorkerEffect[]): void {
-  for (const { lease: id, outcome, credit } of event.settlements) {
+function shown(state: WorkerState, { leases, document }: Of<'shown'>): void {
+  for (const id of leases) {
     const lease = state.leases.get(id)
-    if (lease?.requester !== event.from) continue
-    if (outcome === 'accepted' && !isLive(lease)) {
-      state.credit.set(event.from, ((state.credit.get(event.from) ?? 0n) + credit) as Fuel)
-    }
-    drop(state, event.from, id, outcome, effects)
+    if (lease !== undefined) lease.receipts = [...lease.receipts, document].slice(-KEPT_RECEIPTS)
   }
+}
+
+function settled(state: WorkerState, event: Of<'settled'>, effects: WorkerEffect[]): void {
+  let sum = 0n
+  for (const settlement of event.settlements) {
+    const lease = state.leases.get(settlement.lease)
+    if (lease?.requester !== event.from || lease.campaign !== event.campaign) continue
+    sum += creditFor(lease, settlement)
+    drop(state, event.from, lease.id, settlement.outcome, effects)
+  }
+  if (sum === 0n) return
+  state.credit.set(event.from, ((state.credit.get(event.from) ?? 0n) + sum) as Fuel)
+  effects.push({ type: 'credited', requester: event.from, credit: sum as Fuel })
+}
+
+/** A credit counts that is for a receipt that this node gave, and no more than its own result says (CMP-6). */
+function creditFor(
+  lease: WorkerLease,
+  { outcome, credit, receipt }: Of<'settled'>['settlements'][number],
+): bigint {
+  if (outcome !== 'accepted' || lease.fuel === null || receipt === null) return 0n
+  return lease.receipts.includes(receipt) && credit <= lease.fuel ? credit : 0n
 }
 
 function sweep(state: WorkerState, event: Of<'sweep'>, effects: WorkerEffect[]): void {

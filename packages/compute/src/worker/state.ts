@@ -49,6 +49,10 @@ export interface WorkerLease {
   readonly expires: Timestamp
   /** What it takes, or may take, of the bytes that can be held. */
   bytes: number
+  /** Of its result, once there is one: more is never credited. */
+  fuel: Fuel | null
+  /** Signed documents with its receipt that were shown, the newest last. */
+  receipts: readonly Digest[]
   stage: WorkerStage
   since: Timestamp
 }

@@ -6,6 +6,7 @@ import {
   type Clock,
   type Digest,
   decode,
+  digestOf,
   encode,
   errorCode,
   errorText,
@@ -32,6 +33,7 @@ import type { WorkerEffect, WorkerEvent } from './events.ts'
 import { type ExecutionComponents, execute, questionOf } from './execution.ts'
 import { heartbeatOf } from './heartbeat.ts'
 import { resolveWorkerInit, type WorkerInit } from './init.ts'
+import { type Ledger, openLedger } from './ledger.ts'
 import { LruCache } from './lru-cache.ts'
 import { step } from './machine.ts'
 import type { Materials } from './materials.ts'
@@ -71,6 +73,7 @@ class VolunteerWorker implements Worker {
   readonly #cleanup: (() => void)[] = []
   #state: WorkerState
   #abort = new AbortController()
+  #ledger: Ledger | null = null
 
   constructor(components: WorkerComponents, init: Required<WorkerInit>) {
     this.#components = components
@@ -87,13 +90,15 @@ class VolunteerWorker implements Worker {
     if (this.#cleanup.length > 0) return
     const { mesh, timers } = this.#components
     this.#abort = new AbortController()
+    this.#ledger = openLedger(this.#init.journal)
+    for (const [requester, fuel] of this.#ledger.credit()) this.#state.credit.set(requester, fuel)
     this.#cleanup.push(
       openWorkerDoors(mesh, {
         holdsLeaseOf: (requester) => this.#state.usage.has(requester),
         offeredTo: (requester) => this.#offeredTo.has(requester),
         assign: (from, signed, message) => this.#assigned(from, signed, message),
         reveal: (from, campaign, leases) => this.#reveal(from, campaign, leases),
-        settle: (from, settlements) => this.#settled(from, settlements),
+        settle: (from, settlement, document) => this.#settled(from, settlement, document),
       }),
       mesh.subscribe(CAMPAIGN_TOPIC, ({ body }) => this.#announced(body)),
       timers.every(this.#init.heartbeatPeriod, () => this.#beat()),
@@ -110,6 +115,8 @@ class VolunteerWorker implements Worker {
     this.#materials.clear()
     this.#outputs.clear()
     this.#outboxes.clear()
+    this.#ledger?.close()
+    this.#ledger = null
     const { config, credit, completed, failed, refused } = this.#state
     this.#state = { ...initialWorker(config), credit, completed, failed, refused }
   }
@@ -289,7 +296,13 @@ class VolunteerWorker implements Worker {
       materials.result = result
       materials.bytes = null
       this.#outputs.add(lease.requester, result.outputDigest)
-      this.#step({ type: 'computed', now: clock.now(), lease: id, outputBytes: result.outputBytes })
+      this.#step({
+        type: 'computed',
+        now: clock.now(),
+        lease: id,
+        outputBytes: result.outputBytes,
+        fuel: result.fuel,
+      })
     } catch (error) {
       if (materials.abort.signal.aborted) return
       logger.warn({ lease: id, error: errorText(error) }, 'a task could not be done here')
@@ -312,11 +325,21 @@ class VolunteerWorker implements Worker {
       const result = materials?.result
       return lease && materials && result ? [{ lease, materials, result }] : []
     })
-    return revealOf(this.#components, campaign, held, effect?.unknown ?? [])
+    const answer = await revealOf(this.#components, campaign, held, effect?.unknown ?? [])
+    if (answer.document !== null) {
+      const shown = answer.reveals.map(({ lease }) => lease)
+      this.#step({ type: 'shown', now, leases: shown, document: digestOf(answer.document) })
+    }
+    return answer
   }
 
-  #settled(from: NodeId, settlements: Settlement['settlements']): void {
-    this.#step({ type: 'settled', now: this.#components.clock.now(), from, settlements })
+  #settled(from: NodeId, { campaign, settlements }: Settlement, document: Uint8Array): void {
+    const now = this.#components.clock.now()
+    const effects = this.#step({ type: 'settled', now, from, campaign, settlements })
+    const credited = effects.find((effect) => effect.type === 'credited')
+    if (credited === undefined) return
+    const { credit, requester } = credited
+    this.#ledger?.take({ requester, campaign, received: now, document, credit })
   }
 
   #outbox(campaign: CampaignId, requester: NodeId): Outbox {
