@@ -23,7 +23,7 @@ import {
 import { type KnownPeers, peerOf } from './known-peers.ts'
 
 /** Marks peers that were asked for by address: never pruned, always dialled again. */
-export const KEPT_TAG = `${KEEP_ALIVE}-askee`
+const KEPT_TAG = `${KEEP_ALIVE}-askee`
 
 export interface PeerKeepingInit {
   readonly bootstrap: readonly Multiaddr[]
