@@ -1,13 +1,15 @@
 import type { ConsentGate } from '@askee/consent'
 import { AskeeError, decode, digestOf, encode, type Mesh, type NodeId, systemClock, toHex } from '@askee/core'
+import { decorate } from '@askee/core/testing'
 import { createIdentity, type Identity } from '@askee/keys'
+import type { ExecutionRequest, TaskResult } from '@askee/sandbox'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { signManifest } from '../src/protocol/manifest.ts'
 import { assignAnswerSchema, dropSchema } from '../src/protocol/messages.ts'
 import { PROTOCOL_LIMITS, PROTOCOLS } from '../src/protocol/names.ts'
 import { CAMPAIGN_TOPIC } from '../src/protocol/topic.ts'
 import { Cluster, campaignOf, PERMISSIONS } from './support/cluster.ts'
-import { honest } from './support/function-executor.ts'
+import { EMPTY_MODULE, honest } from './support/function-executor.ts'
 
 let cluster: Cluster
 beforeEach(() => {
@@ -110,9 +112,84 @@ describe('the doors of consent', () => {
     expect(revoked.worker.status().failed).toBeGreaterThan(0)
   })
 
+  it('CON-1 fetches nothing when the consent ended while the task waited', async () => {
+    const requester = await cluster.requester()
+    await cluster.volunteers(3)
+    let fetched = 0
+    const revoked = await cluster.volunteer(honest, {
+      gate: closingAfter(1),
+      wrapMesh: (mesh) =>
+        decorate(mesh, {
+          getBlock: (digest, options) => {
+            fetched++
+            return mesh.getBlock(digest, options)
+          },
+        }),
+    })
+    await requester.wait(await requester.submit(campaignOf(10)))
+    expect(revoked.worker.status().failed).toBeGreaterThan(0)
+    expect(fetched).toBe(0)
+  })
+
+  it('CON-1 fetches no input when the consent ended while the module was fetched', async () => {
+    const requester = await cluster.requester()
+    const fetched: string[] = []
+    const revoked = await cluster.volunteer(honest, {
+      gate: closingAfter(2),
+      wrapMesh: (mesh) =>
+        decorate(mesh, {
+          getBlock: (digest, options) => {
+            fetched.push(digest)
+            return mesh.getBlock(digest, options)
+          },
+        }),
+    })
+    await cluster.volunteers(2)
+    await requester.submit(campaignOf(0, { inputs: [new Uint8Array(20_000)] }))
+    await expect.poll(() => revoked.worker.status().failed).toBe(1)
+    expect(fetched).toEqual([digestOf(EMPTY_MODULE)])
+  })
+
+  it('CON-1 shows nothing once the consent has ended, without blame, whoever asks first', async () => {
+    for (const heartbeatPeriod of [60, 60_000]) {
+      const requester = await cluster.requester(':memory:', { silence: 10_000 })
+      let ended = false
+      const revoked = await cluster.volunteer(honest, {
+        init: { heartbeatPeriod },
+        gate: (gate) => ({
+          covering: (question) => gate.covering(question),
+          check: (id, question) => {
+            if (ended) throw new AskeeError('consent/expired', 'it has just ended')
+            gate.check(id, question)
+          },
+        }),
+      })
+      const goOn = Promise.withResolvers<void>()
+      const others = async (request: ExecutionRequest): Promise<TaskResult> => {
+        await goOn.promise
+        return honest(request)
+      }
+      for (let i = 0; i < 2; i++) await cluster.volunteer(others)
+      const lost: string[] = []
+      requester.onEvent((event) => {
+        if (event.type === 'lease-lost' && event.node === revoked.id) lost.push(event.reason)
+      })
+      const id = await requester.submit(campaignOf(1))
+      await expect.poll(() => revoked.worker.status().leases[0]?.state).toBe('committed')
+      ended = true
+      goOn.resolve()
+      await requester.wait(id)
+      expect(lost).toEqual(['consent/expired'])
+      expect(revoked.worker.status()).toMatchObject({ leases: [], failed: 1 })
+      expect(revoked.worker.status().credit.size).toBe(0)
+      await cluster.stop()
+      cluster = new Cluster()
+    }
+  })
+
   it('CON-1 stops a running task when its consent ends', async () => {
     const requester = await cluster.requester()
-    const revoked = await cluster.volunteer(() => new Promise(() => {}), { gate: closingAfter(3) })
+    const revoked = await cluster.volunteer(() => new Promise(() => {}), { gate: closingAfter(6) })
     await cluster.volunteers(2)
     const id = await requester.submit(campaignOf(1))
     await expect.poll(() => revoked.worker.status().leases.map(({ state }) => state)).toEqual(['running'])

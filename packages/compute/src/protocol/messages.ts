@@ -76,6 +76,8 @@ export const revealAnswerSchema = z.strictObject({
     .max(MAX_RECEIPTS),
   /** Not held here. */
   unknown: leases,
+  /** Not to be shown any more: the consent has ended. */
+  refused: refusals,
 })
 
 /** A signed Settlement. */

@@ -43,6 +43,11 @@ export function openReveals(
   for (const lease of answer.unknown) {
     if (left.delete(lease)) out.lost.push({ lease, reason: 'unknown-to-worker' })
   }
+  for (const { lease, code } of answer.refused) {
+    // Whatever else a worker says here, it shows nothing.
+    const reason = code.startsWith('consent/') ? code : 'withheld'
+    if (left.delete(lease)) out.lost.push({ lease, reason })
+  }
   if (answer.document !== null) {
     const receipts = verifyReceipts(answer.document, node).value
     const inline = new Map(answer.reveals.map(({ lease, output }) => [lease, output]))

@@ -49,6 +49,13 @@ export type WorkerEvent =
     }
   /** This node could not or may not do it: no answer of the task. */
   | { readonly type: 'failed'; readonly now: Timestamp; readonly lease: LeaseId; readonly code: string }
+  /** The consent of these leases has ended: nothing of them may leave, done or not. */
+  | {
+      readonly type: 'consent-ended'
+      readonly now: Timestamp
+      readonly leases: readonly LeaseId[]
+      readonly code: string
+    }
   | {
       readonly type: 'reveal-asked'
       readonly now: Timestamp

@@ -43,7 +43,7 @@ export function questionOf(
 }
 
 /**
- * Fetches, admits and instruments the module, fetches the input, passes the consent's last door and runs the task.
+ * Fetches, admits and instruments the module, fetches the input, and runs the task, asking the consent before each.
  * @param onStart called when the task runs
  * @throws AskeeError `consent/*`, `mesh/*`, `wasm/*`, `compute/input`, `fault/*`, `blocks/full`: this node gives no answer
  */
@@ -57,11 +57,16 @@ export async function execute(
   const { manifest } = signed
   // The pass lowers the declared memory to the campaign's limit, so the same module differs between limits.
   const key = `${manifest.module}/${manifest.resources.memoryBytes}`
+  // CON-1: what was allowed at the assignment may have ended while the task waited, or while something was fetched.
+  const assertConsent = (): void => {
+    abort.signal.throwIfAborted()
+    components.consents.check(lease.consent, questionOf(manifest, components.requesterReputation))
+  }
+  assertConsent()
   const module = await components.modules.get(key, () => fetchModule(components, manifest))
+  if (materials.bytes === null) assertConsent()
   const input = await inputOf(components.mesh, materials)
-  abort.signal.throwIfAborted()
-  // CON-1: what was allowed at the assignment may have been revoked while the task waited.
-  components.consents.check(lease.consent, questionOf(manifest, components.requesterReputation))
+  assertConsent()
   const { fuel, memoryBytes, outputBytes, wallTime } = manifest.resources
   const execution = await components.executor.execute({
     module,

@@ -34,6 +34,12 @@ export function step(state: WorkerState, event: WorkerEvent): WorkerStep {
     case 'failed':
       failed(state, event, effects)
       break
+    case 'consent-ended':
+      for (const id of event.leases) {
+        const lease = state.leases.get(id)
+        if (lease !== undefined) fail(state, lease, event.code, effects)
+      }
+      break
     case 'reveal-asked':
       revealAsked(state, event, effects)
       break

@@ -21,9 +21,10 @@ export async function revealOf(
   campaign: CampaignId,
   held: readonly HeldResult[],
   unknown: readonly LeaseId[],
+  refused: RevealAnswer['refused'] = [],
 ): Promise<RevealAnswer> {
   const first = held[0]
-  if (first === undefined) return { document: null, reveals: [], unknown: [...unknown] }
+  if (first === undefined) return { document: null, reveals: [], unknown: [...unknown], refused }
   const reveals: RevealAnswer['reveals'] = []
   const receipts: Receipt[] = []
   let size = 0
@@ -57,5 +58,5 @@ export async function revealOf(
     module: first.materials.signed.manifest.module,
     receipts,
   })
-  return { document, reveals, unknown: [...unknown] }
+  return { document, reveals, unknown: [...unknown], refused }
 }

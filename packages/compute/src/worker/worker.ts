@@ -50,7 +50,7 @@ export interface WorkerComponents {
   readonly random: Random
   readonly logger: Logger
   readonly executor: Executor
-  /** Asked at every door: offer, assignment, start, and each heartbeat while a task runs. */
+  /** Asked at every door: offer, assignment, fetching, start, reveal, and at each heartbeat. */
   readonly consents: ConsentGate
   /** The store that the mesh serves blocks from: large outputs are pinned in it. Without it they stay in memory. */
   readonly blocks?: BlockStore
@@ -242,17 +242,18 @@ class VolunteerWorker implements Worker {
 
   #assigned(from: NodeId, signed: SignedManifest, message: Assign): AssignAnswer {
     const { manifest, id: campaign } = signed
+    const now = this.#components.clock.now()
     const known = new Set(this.#state.leases.keys())
     const effects = step(this.#state, {
       type: 'assigned',
-      now: this.#components.clock.now(),
+      now,
       from,
       campaign,
       requester: manifest.requester,
       deadline: manifest.deadline,
       count: manifest.count,
       consent: message.consent,
-      refusal: this.#refusal(signed, message.consent),
+      refusal: isFromFuture(manifest, now) ? 'compute/future' : this.#refusal(signed, message.consent),
       module: manifest.module,
       wallTime: manifest.resources.wallTime,
       outputBytes: manifest.resources.outputBytes,
@@ -270,7 +271,6 @@ class VolunteerWorker implements Worker {
 
   /** The consent's door: null when it is open, else the code of the refusal. */
   #refusal({ manifest }: SignedManifest, consent: string): string | null {
-    if (isFromFuture(manifest, this.#components.clock.now())) return 'compute/future'
     try {
       this.#components.consents.check(consent, questionOf(manifest, this.#init.requesterReputation))
       return null
@@ -317,7 +317,15 @@ class VolunteerWorker implements Worker {
 
   async #reveal(from: NodeId, campaign: CampaignId, leases: readonly LeaseId[]): Promise<RevealAnswer> {
     const now = this.#components.clock.now()
-    const effects = this.#step({ type: 'reveal-asked', now, from, campaign, leases })
+    const refused = this.#endUnconsented(
+      leases.flatMap((id) => {
+        const lease = this.#state.leases.get(id)
+        return lease?.requester === from ? [lease] : []
+      }),
+    )
+    const ended = new Set(refused.map(({ lease }) => lease))
+    const asked = leases.filter((id) => !ended.has(id))
+    const effects = this.#step({ type: 'reveal-asked', now, from, campaign, leases: asked })
     const effect = effects.find((candidate) => candidate.type === 'reveal')
     const held = (effect?.leases ?? []).flatMap((id) => {
       const lease = this.#state.leases.get(id)
@@ -325,12 +333,29 @@ class VolunteerWorker implements Worker {
       const result = materials?.result
       return lease && materials && result ? [{ lease, materials, result }] : []
     })
-    const answer = await revealOf(this.#components, campaign, held, effect?.unknown ?? [])
+    const answer = await revealOf(this.#components, campaign, held, effect?.unknown ?? [], refused)
     if (answer.document !== null) {
       const shown = answer.reveals.map(({ lease }) => lease)
       this.#step({ type: 'shown', now, leases: shown, document: digestOf(answer.document) })
     }
     return answer
+  }
+
+  /** Ends those of the leases whose consent has ended (CON-1); which they were, and why. */
+  #endUnconsented(leases: readonly WorkerLease[]): { lease: LeaseId; code: string }[] {
+    const now = this.#components.clock.now()
+    const refused: { lease: LeaseId; code: string }[] = []
+    // Asked once for all leases of a campaign under the same consent.
+    const byQuestion = Map.groupBy(leases, ({ campaign, consent }) => `${campaign}/${consent}`)
+    for (const own of byQuestion.values()) {
+      const first = own[0] as WorkerLease
+      const signed = this.#materials.get(first.id)?.signed
+      const code = signed === undefined ? null : this.#refusal(signed, first.consent)
+      if (code === null) continue
+      this.#step({ type: 'consent-ended', now, leases: own.map(({ id }) => id), code })
+      refused.push(...own.map(({ id }) => ({ lease: id, code })))
+    }
+    return refused
   }
 
   #settled(from: NodeId, { campaign, settlements }: Settlement, document: Uint8Array): void {
@@ -360,12 +385,7 @@ class VolunteerWorker implements Worker {
   /** Says what is held, checks what runs, forgets what is over. */
   #beat(): void {
     const now = this.#components.clock.now()
-    for (const lease of this.#state.leases.values()) {
-      const materials = this.#materials.get(lease.id)
-      if (lease.stage !== 'running' || materials === undefined) continue
-      const code = this.#refusal(materials.signed, lease.consent)
-      if (code !== null) this.#step({ type: 'failed', now, lease: lease.id, code })
-    }
+    this.#endUnconsented([...this.#state.leases.values()])
     this.#step({ type: 'sweep', now })
     const byRequester = Map.groupBy(this.#state.leases.values(), (lease) => lease.requester)
     const campaigns = new Set<CampaignId>()
