@@ -8,7 +8,7 @@ import { signManifest } from '../src/protocol/manifest.ts'
 import { assignAnswerSchema, dropSchema } from '../src/protocol/messages.ts'
 import { PROTOCOL_LIMITS, PROTOCOLS } from '../src/protocol/names.ts'
 import { CAMPAIGN_TOPIC } from '../src/protocol/topic.ts'
-import { Cluster, campaignOf, PERMISSIONS } from './support/cluster.ts'
+import { Cluster, campaignOf, FAST, PERMISSIONS } from './support/cluster.ts'
 import { EMPTY_MODULE, honest } from './support/function-executor.ts'
 
 let cluster: Cluster
@@ -188,7 +188,8 @@ describe('the doors of consent', () => {
   })
 
   it('CON-1 stops a running task when its consent ends', async () => {
-    const requester = await cluster.requester()
+    const policy = { ...FAST.policy, stragglerFloor: 2000 }
+    const requester = await cluster.requester(':memory:', { policy, silence: 10_000 })
     const revoked = await cluster.volunteer(() => new Promise(() => {}), { gate: closingAfter(6) })
     await cluster.volunteers(2)
     const id = await requester.submit(campaignOf(1))
