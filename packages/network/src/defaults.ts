@@ -119,6 +119,8 @@ export const OFFENCE_MALFORMED = 30
 export const OFFENCE_LIE = 30
 /** A request above the rate: about 400 at once, or 100 a second for ever, are a flood. */
 export const OFFENCE_OVER_RATE = 0.25
+/** A chunk asked for above the bytes: who waits 200 ms between tries, as we do, stays below what is forgiven. */
+export const OFFENCE_OVER_BYTES = 0.05
 /** A request for a protocol not spoken here, or larger than allowed: an old version asks a few times. */
 export const OFFENCE_REFUSED = 2
 /** How long a blocked peer stays out. */

@@ -7,6 +7,8 @@ import {
   BLOCK_BURST_BYTES,
   BLOCK_BYTES_PER_SECOND,
   BLOCK_CHUNK_BYTES,
+  BLOCK_RETRY_MS,
+  BLOCKS_AT_ONCE,
   MAX_BLOCK_BYTES,
 } from '../src/defaults.ts'
 import { Offences } from '../src/offences.ts'
@@ -90,4 +92,24 @@ describe('blocks given to others', () => {
     expect(Math.abs((await chunks(peer, 1000)) - perSecond)).toBeLessThanOrEqual(1)
     expect(await chunks(other, 5)).toBe(5)
   })
+
+  it('NET-5 a peer that waits before it asks again is never blocked, one that does not is', async () => {
+    const { time, store, offences, serving: door } = serving()
+    const large = await store.put(new Uint8Array(MAX_BLOCK_BYTES))
+    const ask = async (from: NodeId): Promise<boolean> =>
+      door.serve(from, encodeBlockRequest(large, 0)).then(
+        () => true,
+        () => false,
+      )
+    let given = 0
+    for (let passed = 0; passed < 120_000; passed += BLOCK_RETRY_MS) {
+      for (let slot = 0; slot < BLOCKS_AT_ONCE; slot++) if (await ask(peer)) given++
+      await time.advance(BLOCK_RETRY_MS)
+    }
+    expect(given).toBeLessThan(BLOCK_BURST_BYTES / BLOCK_CHUNK_BYTES + 121 * 16)
+    expect(given).toBeGreaterThan(120 * 15)
+    expect(offences.isBlocked(peer)).toBe(false)
+    for (let i = 0; i < 4000; i++) await ask(other)
+    expect(offences.isBlocked(other)).toBe(true)
+  }, 20_000)
 })

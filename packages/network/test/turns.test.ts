@@ -35,25 +35,39 @@ describe('turns at one provider', () => {
     expect(await Promise.all(done)).toEqual(['1', '2', '3', '4', '5'])
   })
 
-  it('NET-5 who gives up loses no place of others, whenever it is', async () => {
+  it('NET-5 who gives up while waiting loses no place of others', async () => {
     const { started, run, end } = work(new Turns(1))
-    const [early, late] = [new AbortController(), new AbortController()]
+    const early = new AbortController()
     const first = run(a, '1')
     const gone = run(a, '2', early.signal)
-    const handed = run(a, '3', late.signal)
-    const last = run(a, '4')
+    const last = run(a, '3')
     early.abort(new AskeeError('test/given-up', 'enough'))
     await expect(gone).rejects.toMatchObject({ code: 'test/given-up' })
     end('1')
     await first
-    // The place is on its way to 3.
-    late.abort(new AskeeError('test/given-up', 'enough'))
     await turn()
     end('3')
-    await expect(handed).rejects.toMatchObject({ code: 'test/given-up' })
-    await turn()
-    end('4')
-    expect(await last).toBe('4')
-    expect(started.filter((name) => name !== '3')).toEqual(['1', '4'])
+    expect(await last).toBe('3')
+    expect(started).toEqual(['1', '3'])
+  })
+
+  it('NET-5 who gives up in the moment the turn comes neither, however the two meet', async () => {
+    for (let steps = 0; steps < 12; steps++) {
+      const turns = new Turns(1)
+      const late = new AbortController()
+      const gate = Promise.withResolvers<void>()
+      const served: string[] = []
+      const first = turns.run(a, undefined, () => gate.promise)
+      const handed = turns.run(a, late.signal, async () => void served.push('2')).catch(() => undefined)
+      const last = ['3', '4'].map((name) => turns.run(a, undefined, async () => void served.push(name)))
+      gate.resolve()
+      for (let step = 0; step < steps; step++) await undefined
+      late.abort(new AskeeError('test/given-up', 'enough'))
+      await Promise.all([first, handed])
+      await turn()
+      await turn()
+      expect(served.filter((name) => name !== '2')).toEqual(['3', '4'])
+      await Promise.all(last)
+    }
   })
 })

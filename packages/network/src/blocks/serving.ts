@@ -4,7 +4,7 @@ import {
   BLOCK_BYTES_PER_SECOND,
   BLOCK_CHUNK_BYTES,
   BLOCK_REQUEST_COST_BYTES,
-  OFFENCE_OVER_RATE,
+  OFFENCE_OVER_BYTES,
   OFFENCE_REFUSED,
 } from '../defaults.ts'
 import { TokenBuckets } from '../limits.ts'
@@ -48,7 +48,7 @@ export class BlockServing {
     }
     const length = Math.min(BLOCK_CHUNK_BYTES, total - offset)
     if (!this.#served.take(from, length + BLOCK_REQUEST_COST_BYTES)) {
-      offences.note(from, OFFENCE_OVER_RATE, 'more bytes of blocks than allowed')
+      offences.note(from, OFFENCE_OVER_BYTES, 'more bytes of blocks than allowed')
       throw new AskeeError('mesh/rate-limited', 'slow down')
     }
     const chunk = await blocks.readRange(digest, offset, length)
