@@ -79,7 +79,10 @@ export class Cluster {
   readonly random = seededRandom(1)
   readonly blocks: BlockStore
   readonly requesterIdentity = createIdentity(this.random)
-  readonly topics = computeTopics(systemClock)
+  /** As they are, but for announcements as frequent as tests over memory make them. */
+  readonly topics = new Map(
+    [...computeTopics(systemClock)].map(([name, rules]) => [name, { ...rules, authorRatePerSecond: 1000 }]),
+  )
   readonly #stops: (() => Promise<void>)[] = []
 
   /** @param blocks the requester's */
