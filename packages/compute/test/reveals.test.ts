@@ -1,9 +1,9 @@
 import { AskeeError, digestOf, type Fuel, type LeaseId, type Mesh, type NodeId } from '@askee/core'
 import { createMemoryBlockStore, decorate } from '@askee/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Budget } from '../src/budget.ts'
 import { verifyReceipts } from '../src/protocol/documents.ts'
 import { PROTOCOLS } from '../src/protocol/names.ts'
-import { ByteBudget } from '../src/requester/byte-budget.ts'
 import { revealOf } from '../src/worker/reveal.ts'
 import { Cluster, FAST } from './support/cluster.ts'
 import { honest, silent } from './support/function-executor.ts'
@@ -135,7 +135,7 @@ describe('large outputs', () => {
   })
 
   it('NET-5 what is fetched at once stays within a budget of bytes', async () => {
-    const budget = new ByteBudget(100)
+    const budget = new Budget(100)
     let held = 0
     let most = 0
     const sizes = [60, 60, 30, 500, 10, 10, 40, 100, 1]

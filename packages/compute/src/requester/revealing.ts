@@ -8,10 +8,10 @@ import {
   type NodeId,
   type Timers,
 } from '@askee/core'
+import { Budget } from '../budget.ts'
 import type { Reveal } from '../coordinator/events.ts'
 import { REVEAL_OUTPUT_BYTES } from '../protocol/names.ts'
 import { refusalCode } from '../protocol/refusal.ts'
-import { ByteBudget } from './byte-budget.ts'
 import type { Campaign } from './campaign.ts'
 import type { Loop } from './loop.ts'
 import { openReveals, type RevealRound } from './reveals.ts'
@@ -43,7 +43,7 @@ const SLOWEST_LINE = 125
 export class Revealing {
   readonly #components: RevealingComponents
   readonly #init: RevealingInit
-  readonly #budget = new ByteBudget(FETCH_BUDGET_BYTES)
+  readonly #budget = new Budget(FETCH_BUDGET_BYTES)
 
   constructor(components: RevealingComponents, init: RevealingInit) {
     this.#components = components

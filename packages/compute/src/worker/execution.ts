@@ -9,7 +9,8 @@ import {
   type Random,
 } from '@askee/core'
 import type { ExecutionOutcome, Executor, TaskResult } from '@askee/sandbox'
-import { instrument } from '@askee/wasm'
+import { instrumentInThread } from '@askee/wasm'
+import type { Budget } from '../budget.ts'
 import { putPinned } from '../pinned-block.ts'
 import type { Manifest } from '../protocol/manifest.ts'
 import { INLINE_OUTPUT_BYTES, MAX_INPUT_BYTES, MAX_MODULE_BYTES } from '../protocol/names.ts'
@@ -25,6 +26,10 @@ export interface ExecutionComponents {
   readonly consents: ConsentGate
   readonly random: Random
   readonly modules: LruCache<string, Uint8Array>
+  /** Of modules fetched and instrumented at once: each may take a thread and much memory. */
+  readonly passes: Budget
+  /** Aborts when the worker stops: a module is fetched for all who want it. */
+  readonly stopping: () => AbortSignal
   readonly requesterReputation: (requester: NodeId) => number
 }
 
@@ -63,7 +68,9 @@ export async function execute(
     components.consents.check(lease.consent, questionOf(manifest, components.requesterReputation))
   }
   assertConsent()
-  const module = await components.modules.get(key, () => fetchModule(components, manifest))
+  const module = await components.modules.get(key, () =>
+    components.passes.use(1, () => fetchModule(components, manifest)),
+  )
   if (materials.bytes === null) assertConsent()
   const input = await inputOf(components.mesh, materials)
   assertConsent()
@@ -82,10 +89,13 @@ export async function execute(
   return committed(components, lease.id, manifest, materials, resultOf(outcome))
 }
 
-async function fetchModule({ mesh }: ExecutionComponents, manifest: Manifest): Promise<Uint8Array> {
+async function fetchModule({ mesh, stopping }: ExecutionComponents, manifest: Manifest): Promise<Uint8Array> {
   const { module, requester, resources } = manifest
-  const bytes = await mesh.getBlock(module, { providers: [requester], maxBytes: MAX_MODULE_BYTES })
-  return instrument(bytes, { abi: 'askee', maxMemoryBytes: resources.memoryBytes }).bytes
+  const signal = stopping()
+  signal.throwIfAborted()
+  const bytes = await mesh.getBlock(module, { providers: [requester], maxBytes: MAX_MODULE_BYTES, signal })
+  const options = { abi: 'askee', maxMemoryBytes: resources.memoryBytes } as const
+  return (await instrumentInThread(bytes, options, signal)).bytes
 }
 
 async function inputOf(mesh: Mesh, { signed, input, bytes, abort }: Materials): Promise<Uint8Array> {

@@ -20,6 +20,7 @@ import {
 import type { Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
 import type { Worker, WorkerStatus } from '../api.ts'
+import { Budget } from '../budget.ts'
 import type { Settlement } from '../protocol/documents.ts'
 import { isFromFuture, isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
 import type { Assign, AssignAnswer, Offer, RevealAnswer } from '../protocol/messages.ts'
@@ -82,7 +83,9 @@ class VolunteerWorker implements Worker {
     this.#state = initialWorker({ slots, queue, held, heldBytes, share, leaseSlack, retention })
     const limits = { capacity: init.modules, maxWeight: init.moduleBytes }
     const modules = new LruCache<string, Uint8Array>(limits, (module) => module.byteLength)
-    this.#execution = { ...components, requesterReputation, modules }
+    const passes = new Budget(1)
+    const stopping = (): AbortSignal => this.#abort.signal
+    this.#execution = { ...components, requesterReputation, modules, passes, stopping }
   }
 
   async start(signal?: AbortSignal): Promise<void> {
