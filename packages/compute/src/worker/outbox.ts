@@ -53,7 +53,7 @@ export class Outbox {
   readonly #onDrop: (leases: readonly LeaseId[]) => void
   readonly #signal: AbortSignal
   #queue: Notice[] = []
-  /** Taken back while a batch is under way. */
+  /** Taken back, of those waiting or under way. */
   readonly #cancelled = new Set<LeaseId>()
   #running = false
   /** Tries without an answer since the last one. */
@@ -88,9 +88,8 @@ export class Outbox {
 
   /** Takes back the commitment of a lease that is held no more. */
   cancel(lease: LeaseId): void {
-    if (!this.#running) return
-    this.#queue = this.#queue.filter((notice) => notice.type === 'failure' || notice.lease !== lease)
-    this.#cancelled.add(lease)
+    // Looked at when the next batch is made: most leases end long after their commitment was sent.
+    if (this.#running) this.#cancelled.add(lease)
   }
 
   async #drain(): Promise<void> {
@@ -98,7 +97,7 @@ export class Outbox {
       while (this.#queue.length > 0 && !this.#signal.aborted) {
         await this.#components.timers.sleep(this.#init.commitPeriod, this.#signal)
         const batch = this.#current(this.#queue.splice(0, MAX_BATCH))
-        this.#cancelled.clear()
+        if (this.#queue.length === 0) this.#cancelled.clear()
         if (batch.length === 0) continue
         if (await this.#deliver(batch)) {
           this.#tries = 0
@@ -113,6 +112,7 @@ export class Outbox {
       if (!this.#signal.aborted) throw error
     } finally {
       this.#running = false
+      this.#cancelled.clear()
     }
   }
 
