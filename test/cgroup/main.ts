@@ -11,6 +11,9 @@ const { values } = parseArgs({
   options: { json: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false } },
 })
 
+// So that what must be removed at the end is.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 try {
   const run = await measureCgroups((line) => {
     if (values.verbose || line.startsWith('@@ ')) process.stderr.write(`${line}\n`)

@@ -38,6 +38,8 @@ export async function measureCgroups(onLine: (line: string) => void): Promise<Cg
   if (missing !== null) throw new NotHere(missing)
   const kernel = obtainKernel()
   const directory = mkdtempSync(join(tmpdir(), 'askee-cgroup-'))
+  const remove = () => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', remove)
   try {
     const init = join(directory, 'init')
     compileGuest(init)
@@ -48,7 +50,8 @@ export async function measureCgroups(onLine: (line: string) => void): Promise<Cg
     truncateSync(disk, DISK_BYTES)
     return await run(kernel, initramfs, disk, onLine)
   } finally {
-    rmSync(directory, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
 }
 

@@ -1,5 +1,5 @@
 import { isCollectedHere, quantile } from '../escape/processes.ts'
-import { type Aftermath, type KillRound, killRound } from './kill.ts'
+import { type Aftermath, closeKillSite, type KillRound, killRound } from './kill.ts'
 import { PHASES } from './phases.ts'
 
 export interface Killings {
@@ -24,6 +24,7 @@ export async function killMany(rounds: number): Promise<Killings> {
     else spans.push(gone)
     left.push(...remains.map((text) => `${told}: ${text}`))
   }
+  await closeKillSite()
   return { rounds, left, spans }
 }
 

@@ -53,6 +53,7 @@ class Site {
   readonly streams = new Map<Phase, string>()
 
   async prepare(): Promise<this> {
+    process.once('exit', () => this.remove())
     for (const [from, to] of [
       [PROGRAMS.warden, this.warden],
       [PROGRAMS.runner, this.runner],
@@ -82,6 +83,10 @@ class Site {
     return this.streams.get(phase)!
   }
 
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
   processes(): number[] {
     return readdirSync('/proc')
       .map(Number)
@@ -108,14 +113,18 @@ class Site {
   }
 }
 
-let site: Site | null = null
+let site: Promise<Site> | null = null
 
-export async function killSite(): Promise<Site> {
-  if (site !== null) return site
-  const made = await new Site().prepare()
-  site = made
-  process.once('exit', () => rmSync(made.directory, { recursive: true, force: true }))
-  return made
+function killSite(): Promise<Site> {
+  site ??= new Site().prepare()
+  return site
+}
+
+/** Removes the programs and files of all rounds. */
+export async function closeKillSite(): Promise<void> {
+  const open = site
+  site = null
+  if (open !== null) (await open).remove()
 }
 
 /** Starts agent or warden, waits for the phase, kills it, and looks what remains. */

@@ -16,6 +16,9 @@ const { values } = parseArgs({
   },
 })
 
+// So that what must be removed at the end is.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 const missing = missingPrograms()
 if (missing !== null) {
   if (values.json)

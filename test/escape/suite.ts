@@ -1,6 +1,7 @@
 /** The suite of 50. */
 import { createPortableExecutor } from '@askee/sandbox'
 import { components } from '../../packages/sandbox/test/quiet-logger.ts'
+import { closeKillSite } from '../chaos/kill.ts'
 import { type Attempt, type Context, type Elsewhere, judge, type Row } from './attempt.ts'
 import { admissionAttempts } from './attempts/admission.ts'
 import { engineAttempts } from './attempts/engines.ts'
@@ -39,6 +40,9 @@ const ELSEWHERE: readonly Elsewhere[] = [
   }
 })
 
+/** For one attempt, with all repetitions on a busy machine. */
+const PATIENCE = 240_000
+
 export interface SuiteOptions {
   readonly thorough: Context['thorough']
   /** Numbers to carry out; all when absent. */
@@ -60,6 +64,7 @@ export async function runSuite({ thorough, only, onRow }: SuiteOptions): Promise
     }
   } finally {
     await portable.stop()
+    await closeKillSite()
   }
   const others = ELSEWHERE.filter(({ number }) => only === undefined || only.includes(number))
   return [...rows, ...others.map(notRun)].sort((a, b) => a.number - b.number)
@@ -67,10 +72,23 @@ export async function runSuite({ thorough, only, onRow }: SuiteOptions): Promise
 
 async function carryOut(attempt: Attempt, context: Context): Promise<Row> {
   try {
-    return judge(attempt, await attempt.run(context))
+    return judge(attempt, await inTime(attempt.run(context)))
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
     return { ...judge(attempt, []), stoppedBy: text, verdict: 'error' }
+  }
+}
+
+/** Nothing may hold the suite up; what is left of the attempt ends with this process. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${PATIENCE / 1000} s`)), PATIENCE)
+  })
+  try {
+    return await Promise.race([work, tooLate])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -144,11 +144,11 @@ export class Warden {
     }
   }
 
-  /** Processor time of the task in milliseconds. */
+  /** Processor time of the task in milliseconds; infinite when it has ended, so that nobody waits for more. */
   async processorTime(): Promise<number> {
     this.send(OUTER.usage)
     const used = await this.until(OUTER.used)
-    return Number(used?.payload.readBigUInt64LE(0) ?? 0n) / 1000
+    return used === null ? Number.POSITIVE_INFINITY : Number(used.payload.readBigUInt64LE(0)) / 1000
   }
 
   /** Sends a frame and tells how long the answer took, in milliseconds. */
