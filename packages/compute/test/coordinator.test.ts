@@ -257,6 +257,27 @@ describe('lost leases', () => {
   })
 })
 
+describe('a node that fails at one task and does others', () => {
+  it('CMP-4 waits longer each time before it tries that task again', () => {
+    open(2)
+    const fail = ({ lease, node }: Lease): void => {
+      feed({ type: 'lost', losses: [{ lease, node, reason: 'fault/engine' }] })
+    }
+    for (const name of ['a', 'b', 'c']) join(name)
+    const leases = assign().filter(({ node }) => node === 'a')
+    expect(leases.map(({ task }) => task)).toEqual([0, 1])
+    fail(leases[0]!)
+    now += DEFAULT_POLICY.backoffBase
+    // Doing another task clears the node's strikes, not what it failed at.
+    commit(leases[1]!, 'x')
+    fail(assign().find(({ task }) => task === 0)!)
+    now += DEFAULT_POLICY.backoffBase
+    expect(assign()).toEqual([])
+    now += DEFAULT_POLICY.backoffBase
+    expect(assign()).toHaveLength(1)
+  })
+})
+
 describe('commit and reveal', () => {
   it('CMP-3 asks nobody to reveal before all have committed', () => {
     for (const name of ['a', 'b', 'c']) join(name)

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { decode, digestOf, encode, type Fuel, systemClock } from '@askee/core'
+import { decode, digestOf, encode, type Fuel, type Mesh, systemClock } from '@askee/core'
+import { decorate } from '@askee/core/testing'
 import { createBlockStore, openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { dropSchema } from '../src/protocol/messages.ts'
@@ -70,6 +71,32 @@ describe('a requester that comes back', () => {
     for (const fuel of report.credit.values()) credited = (credited + fuel) as Fuel
     expect(credited).toBeLessThanOrEqual(40n * 4n * 4n)
     expect(credited).toBeGreaterThanOrEqual(40n * 2n * 4n)
+  })
+
+  it('CMP-4 does not hold against workers what was journaled for them and never sent', async () => {
+    const journal = join(directory, 'journal.db')
+    await cluster.volunteers(3)
+    const deaf = (mesh: Mesh): Mesh =>
+      decorate(mesh, {
+        request: (to, protocol, body, options) =>
+          protocol === PROTOCOLS.assign ? new Promise(() => {}) : mesh.request(to, protocol, body, options),
+      })
+    let requester = await cluster.requester(journal, {}, deaf)
+    let assigned = 0
+    requester.onEvent(({ type }) => {
+      if (type === 'assigned') assigned++
+    })
+    const id = await requester.submit(campaignOf(1))
+    await expect.poll(() => assigned).toBe(3)
+    await requester.stop()
+    await requester.mesh.stop()
+    requester = await cluster.requester(journal)
+    const lost = new Set<string>()
+    requester.onEvent((event) => {
+      if (event.type === 'lease-lost') lost.add(event.reason)
+    })
+    expect((await requester.wait(id)).tasks[0]?.state).toBe('accepted')
+    expect(lost).toEqual(new Set(['undelivered']))
   })
 
   it('CMP-2 keeps the report of a finished campaign, its evidence and what it learned of nodes', async () => {
