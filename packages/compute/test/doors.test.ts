@@ -217,6 +217,38 @@ describe('the doors of consent', () => {
     expect(requester.report(id).state).toBe('running')
   })
 
+  it('CMP-4 asks again at once for nodes whose consent was renewed, before a task is given up', async () => {
+    const policy = { ...FAST.policy, poolGrace: 400 }
+    const init = { policy, silence: 10_000, announceLongest: 60_000 }
+    const requester = await cluster.requester(':memory:', init)
+    let announced = 0
+    requester.mesh.subscribe(CAMPAIGN_TOPIC, () => {
+      announced = performance.now()
+    })
+    let open: 'yes' | 'no' = 'yes'
+    let renewed = false
+    const gate = (own: ConsentGate): ConsentGate => ({
+      covering: (question) => own.covering(question),
+      check: (id, question) => {
+        if (open === 'no') throw new AskeeError('consent/expired', 'it has just ended')
+        own.check(id, question)
+      },
+    })
+    const task = (request: ExecutionRequest): TaskResult | Promise<TaskResult> =>
+      renewed ? honest(request) : new Promise(() => {})
+    const volunteers = []
+    for (let i = 0; i < 3; i++) volunteers.push(await cluster.volunteer(task, { gate }))
+    const started = performance.now()
+    const id = await requester.submit(campaignOf(1))
+    // Announcements are now 800 ms apart: longer than a task waits for help.
+    await expect.poll(() => announced - started, { timeout: 8000, interval: 5 }).toBeGreaterThan(2400)
+    open = 'no'
+    await expect.poll(() => volunteers.every(({ worker }) => worker.status().failed === 1)).toBe(true)
+    open = 'yes'
+    renewed = true
+    expect((await requester.wait(id)).tasks[0]?.reason).toBeNull()
+  }, 15_000)
+
   it('CON-1 the requester refuses an offer with a token for somebody else', async () => {
     const requester = await cluster.requester()
     const volunteer = await cluster.volunteer()

@@ -2,7 +2,7 @@ import type { Context } from './context.ts'
 import { anyNode, evaluate, undecidable } from './decision.ts'
 import { loseLease, settleLease } from './leases.ts'
 import { couldTake, isPotential } from './pool.ts'
-import { DEADLINE_PASSED, type TaskRecord } from './state.ts'
+import { type CoordinatorState, DEADLINE_PASSED, type TaskRecord } from './state.ts'
 
 /** What time alone changes: the deadline, withheld reveals, stragglers, tasks that nobody can take. */
 export function sweep(ctx: Context): void {
@@ -19,6 +19,13 @@ export function sweep(ctx: Context): void {
     if (task?.outcome === null) watchForHelp(ctx, index, task)
   }
   watchFreshTasks(ctx)
+}
+
+/** Whether some task has nobody who could help, and will be given up if nobody comes. */
+export function isStuck({ stuckSince, active, tasks }: CoordinatorState): boolean {
+  if (stuckSince !== null) return true
+  for (const index in active) if (tasks[Number(index)]?.stuckSince != null) return true
+  return false
 }
 
 function expire(ctx: Context): void {

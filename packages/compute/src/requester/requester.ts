@@ -19,6 +19,7 @@ import type { CampaignEvent, CampaignReport, CampaignSpec, Requester } from '../
 import type { CoordinatorEffect } from '../coordinator/events.ts'
 import { check as checkLiveness, watch } from '../coordinator/liveness.ts'
 import { initialState } from '../coordinator/state.ts'
+import { isStuck } from '../coordinator/sweep.ts'
 import { putPinned } from '../pinned-block.ts'
 import { verifyManifest } from '../protocol/manifest.ts'
 import { INLINE_INPUT_BYTES } from '../protocol/names.ts'
@@ -268,6 +269,8 @@ class JournalingRequester implements Requester {
       const losses = checkLiveness(campaign.liveness, this.#components.clock.monotonic())
       if (losses.length > 0) live.loop.post(campaign, { type: 'lost', now, losses })
       live.loop.post(campaign, { type: 'sweep', now })
+      // Nodes that are there and could help offer themselves when they hear of the campaign, which must be in time.
+      if (isStuck(campaign.state)) this.#announcements.get(campaign)?.hurry()
     }
   }
 
