@@ -75,7 +75,7 @@ export function describeControl(executor: Executor, makeExecutor: MakeExecutor):
   it('WSM-4 tells progress as fuel used, at most ten times a second', async () => {
     const told: bigint[] = []
     const start = performance.now()
-    const request = requestOf(await countdown(1_000_000), {
+    const request = requestOf(await countdown(4_000_000), {
       input: Uint8Array.of(200),
       limits: { outputBytes: 10_000 },
       onProgress: ({ fuel }) => told.push(fuel),
