@@ -8,7 +8,7 @@ import { signManifest } from '../src/protocol/manifest.ts'
 import { assignAnswerSchema, dropSchema } from '../src/protocol/messages.ts'
 import { PROTOCOL_LIMITS, PROTOCOLS } from '../src/protocol/names.ts'
 import { CAMPAIGN_TOPIC } from '../src/protocol/topic.ts'
-import { Cluster, campaignOf, FAST, PERMISSIONS } from './support/cluster.ts'
+import { Cluster, campaignOf, FAST, PERMISSIONS, type Volunteer } from './support/cluster.ts'
 import { EMPTY_MODULE, honest } from './support/function-executor.ts'
 
 let cluster: Cluster
@@ -236,7 +236,7 @@ describe('the doors of consent', () => {
     })
     const task = (request: ExecutionRequest): TaskResult | Promise<TaskResult> =>
       renewed ? honest(request) : new Promise(() => {})
-    const volunteers = []
+    const volunteers: Volunteer[] = []
     for (let i = 0; i < 3; i++) volunteers.push(await cluster.volunteer(task, { gate }))
     const started = performance.now()
     const id = await requester.submit(campaignOf(1))

@@ -38,6 +38,8 @@ const MODULE = digestOf(utf8('module'))
 const SECOND = 1000
 
 export interface ChaosInit {
+  /** Default 200. Far where all must end well: nodes that were silent wait up to a minute before they are asked again. */
+  readonly deadlineSeconds?: number
   readonly f: number
   readonly tasks: number
   readonly nodes: readonly Behavior[]
@@ -86,7 +88,7 @@ export class Chaos {
       campaign: 'c' as never,
       f: init.f,
       count: init.tasks,
-      deadline: this.#now + 200 * SECOND,
+      deadline: this.#now + (init.deadlineSeconds ?? 200) * SECOND,
       minReputation: 0,
       wallTime: 5 * SECOND,
       policy: { ...DEFAULT_POLICY, poolGrace: 20 * SECOND },
@@ -122,7 +124,8 @@ export class Chaos {
       if (effect.type === 'accepted' || effect.type === 'accused') this.#carryOut(effect)
       if (effect.type !== 'assign') continue
       const { lease, node } = effect
-      this.#post({ type: 'lost', now: 0, losses: [{ lease, node, reason: 'silent' }] }, 5 * SECOND)
+      // Journaled and never sent: the shell tells that from silence.
+      this.#post({ type: 'lost', now: 0, losses: [{ lease, node, reason: 'undelivered' }] }, 5 * SECOND)
     }
     this.#feed({ type: 'resumed', now: this.#now })
   }
@@ -156,7 +159,9 @@ export class Chaos {
   #next(): void {
     const due = this.#mail.filter(({ at }) => at <= this.#now)
     const choice = this.#pick(16)
-    if (due.length > 0 && choice < 12) {
+    // A network that delivers nothing for ever is no network.
+    const overdue = due.some(({ at }) => this.#now - at > 10 * SECOND)
+    if (due.length > 0 && (choice < 12 || overdue)) {
       const letter = due[this.#pick(Math.min(3, due.length))] as (typeof due)[number]
       // Some messages come twice.
       if (choice !== 0) this.#mail.splice(this.#mail.indexOf(letter), 1)
