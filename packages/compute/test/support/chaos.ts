@@ -67,7 +67,7 @@ export function rightOutput(task: number): Digest {
 export class Chaos {
   readonly #init: ChaosInit
   readonly #names: NodeId[]
-  readonly #mail: { readonly at: number; readonly event: CoordinatorEvent }[] = []
+  readonly #mail: { readonly at: number; readonly event: CoordinatorEvent; repeated: boolean }[] = []
   readonly #config: CoordinatorConfig
   #choice = 0
   #entropy = 0
@@ -78,6 +78,8 @@ export class Chaos {
   readonly accepted = new Map<number, number>()
   readonly accused = new Set<number>()
   #last: CoordinatorEvent | null = null
+  /** Nodes that have crashed or are about to, until they offer themselves again. */
+  readonly #crashes = new Set<NodeId>()
   /** How often each node was cut off. */
   readonly #blips = new Map<number, number>()
 
@@ -152,7 +154,7 @@ export class Chaos {
   }
 
   #post(event: CoordinatorEvent, delay: number): void {
-    this.#mail.push({ at: this.#now + delay, event })
+    this.#mail.push({ at: this.#now + delay, event, repeated: false })
   }
 
   /** Delivers one message, not always the oldest, or lets time pass. */
@@ -163,8 +165,9 @@ export class Chaos {
     const overdue = due.some(({ at }) => this.#now - at > 10 * SECOND)
     if (due.length > 0 && (choice < 12 || overdue)) {
       const letter = due[this.#pick(Math.min(3, due.length))] as (typeof due)[number]
-      // Some messages come twice.
-      if (choice !== 0) this.#mail.splice(this.#mail.indexOf(letter), 1)
+      // Some messages come twice, none for ever: time would stand still.
+      if (choice !== 0 || letter.repeated) this.#mail.splice(this.#mail.indexOf(letter), 1)
+      else letter.repeated = true
       this.#feed({ ...letter.event, now: this.#now })
     } else if (choice === 12) this.#garbage()
     else {
@@ -179,6 +182,7 @@ export class Chaos {
   #feed(event: CoordinatorEvent): void {
     const result = step(this.state, event)
     this.#last = event
+    if (event.type === 'offered') this.#crashes.delete(event.node)
     if (!result.changed) return
     this.journal.push(structuredClone(event))
     if (this.#crashing) this.#crash(result.effects)
@@ -220,6 +224,9 @@ export class Chaos {
     } else if (behavior === 'silent') {
       this.#post(gone, 20 * SECOND)
     } else if (behavior === 'crasher') {
+      // It crashes once for all that it holds.
+      if (this.#crashes.has(node)) return
+      this.#crashes.add(node)
       this.#post({ type: 'departed', now: 0, node, reason: 'disconnected' }, delay)
       this.#post(this.#offer(node, i), delay + 3 * SECOND)
     } else if (behavior === 'refuser') {
