@@ -34,6 +34,11 @@ export const PEER_MEMORY_MS = 14 * DAY_MS
 export const MAX_REMEMBERED_PEERS = 2000
 /** A burst of changes is written once. */
 export const PEER_MEMORY_WRITE_DELAY_MS = 2 * SECOND_MS
+/** The first write of a run: a node that dies young is to find its peers again. */
+export const PEER_MEMORY_FIRST_DELAY_MS = 300
+
+/** Any port on all interfaces; the port is remembered. */
+export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'] as const
 /** Largest accepted file of remembered peers. */
 export const MAX_PEER_MEMORY_BYTES = 64 * MIB
 

@@ -16,6 +16,7 @@ import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import {
   CONNECTION_PING_MS,
+  DEFAULT_LISTEN,
   DHT_MESSAGE_TIMEOUT_MS,
   DHT_PROTOCOL,
   DIAL_TIMEOUT_MS,
@@ -34,7 +35,14 @@ import type { Libp2pMeshInit } from './init.ts'
 import { quietLogger } from './quiet-logger.ts'
 import { recordRules } from './records/validator.ts'
 
-export type AskeeServices = { dht: KadDHT; pubsub: GossipSub; ping: Ping } & Record<string, unknown>
+export type AskeeServices = { dht: KadDHT; pubsub: GossipSub; ping: Ping; listening: Listening } & Record<
+  string,
+  unknown
+>
+/** The addresses that the transports listen at: not what is announced. */
+export interface Listening {
+  addresses(): string[]
+}
 export type AskeeNode = Libp2p<AskeeServices>
 
 export interface NodeComponents {
@@ -67,7 +75,7 @@ export async function nodeOptions(
     nodeInfo: { name: 'askee', version: '1' },
     addresses: {
       listen: [
-        ...(init.listen ?? ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0']),
+        ...(init.listen ?? DEFAULT_LISTEN),
         // Named relays only: looking for them walks the DHT without end, at full speed while nobody is there.
         ...(relayClient && open ? (init.bootstrap ?? []).map((relay) => `${relay}/p2p-circuit`) : []),
       ],
@@ -94,6 +102,7 @@ export async function nodeOptions(
       identify: identify({ runOnLimitedConnection: true }),
       identifyPush: identifyPush({ runOnLimitedConnection: true }),
       ping: ping(),
+      listening: ({ transportManager }) => ({ addresses: () => transportManager.getAddrs().map(String) }),
       pubsub: gossipService(components.topics),
       dht: kadDHT({
         protocol: DHT_PROTOCOL,

@@ -7,13 +7,21 @@ import { BLOCK_LIMITS, BLOCK_PROTOCOL } from './blocks/protocol.ts'
 import { BlockServing } from './blocks/serving.ts'
 import { closestPeers } from './closest.ts'
 import { withDeadline } from './deadline.ts'
-import { DIAL_TIMEOUT_MS, KEEPING_PERIOD_MS, MINIMUM_PEERS, PEER_MEMORY_WRITE_DELAY_MS } from './defaults.ts'
+import {
+  DEFAULT_LISTEN,
+  DIAL_TIMEOUT_MS,
+  KEEPING_PERIOD_MS,
+  MINIMUM_PEERS,
+  PEER_MEMORY_FIRST_DELAY_MS,
+  PEER_MEMORY_WRITE_DELAY_MS,
+} from './defaults.ts'
 import { dialError } from './errors.ts'
 import { connectionGater, TrustedAddresses } from './gater.ts'
 import type { Gossip } from './gossip.ts'
 import type { Libp2pMeshComponents, Libp2pMeshInit } from './init.ts'
 import { KnownPeers } from './known-peers.ts'
 import { type AskeeNode, createNode } from './libp2p-node.ts'
+import { ListeningPorts } from './listening-ports.ts'
 import type { Offences } from './offences.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { PeerKeeping } from './peers.ts'
@@ -68,6 +76,9 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     const memory =
       init.directory === undefined ? undefined : new PeerMemory(init.directory, known, random, logger)
     const ownRecords = (await memory?.load(datastore)) ?? []
+    const ports =
+      init.directory === undefined ? undefined : new ListeningPorts(init.directory, random, logger)
+    const listen = init.listen ?? DEFAULT_LISTEN
     let multicastFound: (peer: PeerInfo) => void = () => {}
     const node = await createNode(
       {
@@ -81,7 +92,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
           multicastFound(peer)
         },
       },
-      init,
+      { ...init, listen: (await ports?.restore(listen)) ?? listen },
     )
     limitSenders(node.services.dht, offences, clock)
     const upkeep = new RecordUpkeep({
@@ -154,6 +165,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     signal?.throwIfAborted()
     stops.push(() => node.stop())
     await node.start()
+    await ports?.save(node.services.listening.addresses())
     stops.push(() => gossip.stop())
     gossip.start(node.services.pubsub)
     stops.push(
@@ -204,7 +216,7 @@ interface Saver {
   now(): Promise<void>
 }
 
-/** Writes at most once in a while, and at the end. */
+/** Writes the first change soon, more only once in a while, and the last at the end. */
 function saver(
   write: () => Promise<void>,
   timers: Libp2pMeshComponents['timers'],
@@ -212,9 +224,11 @@ function saver(
 ): Saver {
   let cancel: (() => void) | undefined
   let writing = Promise.resolve()
+  let delay = PEER_MEMORY_FIRST_DELAY_MS
   const now = (): Promise<void> => {
     cancel?.()
     cancel = undefined
+    delay = PEER_MEMORY_WRITE_DELAY_MS
     writing = writing.then(write).catch((error: unknown) => {
       logger.warn({ error: errorText(error) }, 'peers could not be written to disk')
     })
@@ -222,7 +236,7 @@ function saver(
   }
   return {
     soon() {
-      cancel ??= timers.after(PEER_MEMORY_WRITE_DELAY_MS, () => void now())
+      cancel ??= timers.after(delay, () => void now())
     },
     now,
   }

@@ -51,7 +51,7 @@ describe('peers are kept', () => {
     await first.putRecord(draft, { quorum: 1 })
     await first.stop()
     await eventually(() => peer.peers().length === 0)
-    // Another object, another port; only the folder and the key are the same.
+    // Another object; only the folder and the key are the same.
     const second = await started({ directory }, { identity })
     expect(second.self).toBe(first.self)
     await eventually(() => second.peers().includes(peer.self))
@@ -59,6 +59,32 @@ describe('peers are kept', () => {
       code: 'mesh/stale-record',
     })
   })
+
+  it('NET-4 listens where it did before, so that others find it again, unless the port is taken', async () => {
+    const directory = await folder()
+    const identity = createIdentity(systemRandom)
+    const first = await started({ directory }, { identity })
+    const address = first.addresses()[0] as string
+    await first.stop()
+    const second = await started({ directory }, { identity })
+    expect(second.addresses()).toEqual([address])
+    await second.stop()
+    const port = address.split('/')[4]
+    await started({ listen: [`/ip4/127.0.0.1/tcp/${port}`] })
+    const third = await started({ directory }, { identity })
+    expect(third.addresses()).toHaveLength(1)
+    expect(third.addresses()).not.toEqual([address])
+  })
+
+  it.each(['{', '{"version":1,"ip4":99999}', 'x'.repeat(2000)])(
+    'NET-4 starts when ports.json is %j',
+    async (text) => {
+      const directory = await folder()
+      await writeFile(join(directory, 'ports.json'), text)
+      expect((await started({ directory })).addresses()).toHaveLength(1)
+      expect((await stat(join(directory, 'ports.json'))).mode & 0o777).toBe(0o600)
+    },
+  )
 
   it('NET-4 dials a lost peer again until it is back', async () => {
     const identity = createIdentity(systemRandom)
