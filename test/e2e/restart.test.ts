@@ -95,6 +95,21 @@ describe('a mesh of real agents', () => {
     expect(after.filter((task) => task.state === 'accepted')).toHaveLength(tasks)
     expect(accused).toEqual([])
   }, 120_000)
+
+  it('CMP-6 a worker still knows what it earned after kill -9', async () => {
+    const requester = await mesh.start('requester')
+    const names = ['a', 'b', 'c']
+    const workers = await Promise.all(names.map((name) => mesh.start(name, requester.addresses)))
+    await Promise.all(workers.map((worker) => grant(worker, requester)))
+    const { id } = await submitPrimes(requester)
+    const { credit } = await requester.client.wait(id)
+    const earned = async (worker: RunningAgent): Promise<string | undefined> =>
+      (await worker.client.status()).worker.credit[requester.node]
+    const first = workers[0]!
+    await until('all settled', async () => (await earned(first)) === credit[first.node])
+    await first.kill()
+    expect(await earned(await mesh.start('a', requester.addresses))).toBe(credit[first.node])
+  }, 120_000)
 })
 
 /** A count as the primes task writes it: decimal digits. */

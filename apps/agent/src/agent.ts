@@ -112,12 +112,13 @@ async function compose(
       identity,
       executor,
       consents,
+      blocks,
       clock,
       timers,
       random,
       logger,
     },
-    { slots: init.slots },
+    { slots: init.slots, journal: paths.ledger },
   )
 
   let requestStop = (): void => {}

@@ -20,6 +20,7 @@ export function agentPaths(dataDirectory: string, controlSocket?: string) {
     compiled: join(dataDirectory, 'compiled'),
     consents: join(dataDirectory, 'consents.db'),
     journal: join(dataDirectory, 'compute.db'),
+    ledger: join(dataDirectory, 'credit.db'),
     blocks: join(dataDirectory, 'blocks'),
     peers: join(dataDirectory, 'peers'),
     socket,
