@@ -9,5 +9,6 @@ export {
   type MemoryMeshNodeInit,
   type MemoryMessageKind,
 } from './memory-mesh.ts'
-export { eventually, type MeshTestNetwork, meshAcceptance, type TestFunctions } from './mesh-acceptance.ts'
+export { meshAcceptance } from './mesh-acceptance.ts'
+export { eventually, type MeshTestNetwork, type TestFunctions } from './mesh-nodes.ts'
 export * from './virtual-time.ts'

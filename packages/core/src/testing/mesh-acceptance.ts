@@ -1,31 +1,9 @@
-import { systemClock, systemTimers } from '../adapters/system.ts'
+import { systemTimers } from '../adapters/system.ts'
 import { utf8 } from '../bytes.ts'
-import { AskeeError, errorCode } from '../errors.ts'
-import { type Digest, digestOf, type NodeId } from '../ids.ts'
-import {
-  MAX_RECORD_BYTES,
-  type Mesh,
-  type ProtocolLimits,
-  type ProtocolName,
-  type TopicName,
-  type TopicRules,
-} from '../ports/mesh.ts'
-
-/** The test functions of vitest, handed in so that programs may import these fakes without it. */
-export type TestFunctions = Pick<
-  typeof import('vitest'),
-  'describe' | 'it' | 'expect' | 'beforeAll' | 'afterAll'
->
-
-/** How the suite gets at nodes of the implementation under test. */
-export interface MeshTestNetwork {
-  /** New nodes, started, all connected with each other and known to each other's record store. */
-  start(count: number, topics: ReadonlyMap<TopicName, TopicRules>): Promise<Mesh[]>
-  /** A valid id that no node has. */
-  strangerId(): NodeId
-  /** Stops every node that was started. */
-  stop(): Promise<void>
-}
+import { AskeeError } from '../errors.ts'
+import type { Mesh, ProtocolLimits, ProtocolName, TopicName, TopicRules } from '../ports/mesh.ts'
+import { eventually, type MeshTestNetwork, nodesFor, refusal, type TestFunctions } from './mesh-nodes.ts'
+import { storageTests } from './mesh-storage-acceptance.ts'
 
 const ECHO: ProtocolName = '/askee/test/echo/1'
 const TOPIC: TopicName = '/askee/topic/test/1'
@@ -37,30 +15,6 @@ const WIDE: ProtocolLimits = {
   burst: 10_000,
   concurrency: 1000,
 }
-const HOUR_MS = 3_600_000
-
-/** Whether the promise rejects with this code, and its details; resolved promises fail. */
-async function refusal(promise: Promise<unknown>): Promise<{ code: string | undefined; details: unknown }> {
-  try {
-    await promise
-  } catch (error) {
-    return { code: errorCode(error) ?? String(error), details: (error as AskeeError).details }
-  }
-  return { code: 'resolved', details: {} }
-}
-
-/** Repeats until `check` holds; the last failure is thrown after 8 s. */
-export async function eventually(check: () => unknown): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    try {
-      if ((await check()) === false) throw new Error('the condition does not hold')
-      return
-    } catch (error) {
-      if (tries >= 160) throw error
-      await systemTimers.sleep(50)
-    }
-  }
-}
 
 /**
  * What every Mesh must do.
@@ -70,24 +24,8 @@ export async function eventually(check: () => unknown): Promise<void> {
 export function meshAcceptance(test: TestFunctions, name: string, makeNetwork: () => MeshTestNetwork): void {
   test.describe(`${name}: requests`, () => requestTests(test, makeNetwork))
   test.describe(`${name}: topics`, () => topicTests(test, makeNetwork))
-  test.describe(`${name}: records and closest peers`, () => recordTests(test, makeNetwork))
-  test.describe(`${name}: blocks`, () => blockTests(test, makeNetwork))
+  storageTests(test, name, makeNetwork)
   test.describe(`${name}: life`, () => lifeTests(test, makeNetwork))
-}
-
-function nodesFor(
-  { beforeAll, afterAll }: TestFunctions,
-  makeNetwork: () => MeshTestNetwork,
-  count: number,
-  topics: ReadonlyMap<TopicName, TopicRules> = new Map(),
-): { nodes: Mesh[]; network: MeshTestNetwork } {
-  const network = makeNetwork()
-  const nodes: Mesh[] = []
-  beforeAll(async () => {
-    nodes.push(...(await network.start(count, topics)))
-  })
-  afterAll(() => network.stop())
-  return { nodes, network }
 }
 
 function requestTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): void {
@@ -328,132 +266,6 @@ function topicTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): vo
     expect((await refusal(a.publish(SLOW_TOPIC, utf8('y')))).code).toBe('mesh/rate-limited')
     expect(judged).toBe(before)
     expect((await refusal(a.publish(TOPIC, utf8('z')))).code).toBe('resolved')
-  })
-}
-
-function recordTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): void {
-  const { it, expect } = test
-  const { nodes } = nodesFor(test, makeNetwork, 4)
-  const draft = (name: string, sequence: number, text = 'value') => ({
-    namespace: 'test',
-    name,
-    value: utf8(text),
-    sequence,
-    expires: systemClock.now() + HOUR_MS,
-  })
-  const read = (at: Mesh, owner: Mesh, name: string) =>
-    at.getRecord({ namespace: 'test', owner: owner.self, name })
-
-  it('NET-2 stores a record with others, who read what the owner wrote', async () => {
-    const [a, b] = nodes as [Mesh, Mesh]
-    const record = draft('profile', 1)
-    expect((await a.putRecord(record, { quorum: 2 })).acknowledged).toBeGreaterThanOrEqual(2)
-    for (const node of nodes) expect(await read(node, a, 'profile')).toEqual({ ...record, owner: a.self })
-    expect(await read(a, b, 'profile')).toBeUndefined()
-    expect(await read(b, a, 'other')).toBeUndefined()
-  })
-
-  it('NET-2 replaces a record by one of a higher sequence only', async () => {
-    const [a, b] = nodes as [Mesh, Mesh]
-    await a.putRecord(draft('version', 5, 'five'), { quorum: 2 })
-    await a.putRecord(draft('version', 6, 'six'), { quorum: 2 })
-    expect((await refusal(a.putRecord(draft('version', 5, 'five'), { quorum: 1 }))).code).toBe(
-      'mesh/stale-record',
-    )
-    expect((await read(b, a, 'version'))?.value).toEqual(utf8('six'))
-  })
-
-  it('NET-2 fails a put that too few acknowledge, and counts them', async () => {
-    const [a] = nodes as [Mesh]
-    expect(await refusal(a.putRecord(draft('quorum', 1), { quorum: 50 }))).toEqual({
-      code: 'mesh/no-quorum',
-      details: { acknowledged: nodes.length - 1 },
-    })
-  })
-
-  it('NET-2 refuses records that are too large, expired or out of form', async () => {
-    const [a] = nodes as [Mesh]
-    const put = async (change: object): Promise<string | undefined> =>
-      (await refusal(a.putRecord({ ...draft('bad', 1), ...change }, { quorum: 0 }))).code
-    expect(await put({ value: new Uint8Array(MAX_RECORD_BYTES) })).toBe('mesh/invalid-record')
-    expect(await put({ expires: systemClock.now() - 1 })).toBe('mesh/invalid-record')
-    expect(await put({ sequence: -1 })).toBe('mesh/invalid-record')
-    expect(await put({ sequence: 1.5 })).toBe('mesh/invalid-record')
-    expect(await put({ name: 'ümlaut' })).toBe('mesh/invalid-record')
-    expect(await put({ namespace: 'a/b' })).toBe('mesh/invalid-record')
-  })
-
-  it('NET-2 no longer serves a record that has expired', async () => {
-    const [a, b] = nodes as [Mesh, Mesh]
-    await a.putRecord({ ...draft('brief', 1), expires: systemClock.now() + 600 }, { quorum: 1 })
-    expect(await read(b, a, 'brief')).toBeDefined()
-    await systemTimers.sleep(700)
-    expect(await read(b, a, 'brief')).toBeUndefined()
-  })
-
-  it('NET-2 finds the nodes closest to a key: never itself, nearest first, the same from everywhere', async () => {
-    const key = utf8('some key')
-    const all = await Promise.all(nodes.map((node) => node.closestPeers(key, 20)))
-    const order = [...(all[0] as NodeId[])]
-    for (const [i, found] of all.entries()) {
-      expect(new Set(found)).toEqual(new Set(nodes.filter((_, k) => k !== i).map((node) => node.self)))
-      const common = order.filter((id) => id !== nodes[i]?.self)
-      expect(found.filter((id) => id !== nodes[0]?.self)).toEqual(common)
-    }
-    expect(await (nodes[0] as Mesh).closestPeers(key, 2)).toEqual(order.slice(0, 2))
-  })
-}
-
-function blockTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): void {
-  const { it, expect } = test
-  const { nodes, network } = nodesFor(test, makeNetwork, 3)
-  const block = (size: number, fill: number): Uint8Array =>
-    Uint8Array.from({ length: size }, (_, i) => i * fill)
-
-  it('NET-2 fetches a block from a named provider, whatever its size', async () => {
-    const [a, b] = nodes as [Mesh, Mesh]
-    for (const size of [0, 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000]) {
-      const bytes = block(size, 3)
-      const digest = await a.putBlock(bytes)
-      expect(digest).toBe(digestOf(bytes))
-      expect(digestOf(await b.getBlock(digest, { providers: [a.self] }))).toBe(digest)
-    }
-  })
-
-  it('CMP-9 asks nobody but the named providers, and has a block from then on', async () => {
-    const [a, b, c] = nodes as [Mesh, Mesh, Mesh]
-    const digest = await a.putBlock(block(5000, 5))
-    expect((await refusal(c.getBlock(digest))).code).toBe('mesh/not-found')
-    await c.getBlock(digest, { providers: [b.self, a.self] })
-    expect(digestOf(await c.getBlock(digest))).toBe(digest)
-    expect(digestOf(await b.getBlock(digest, { providers: [c.self] }))).toBe(digest)
-  })
-
-  it('NET-5 fetches many blocks at once, none of them lost', async () => {
-    const [a, b] = nodes as [Mesh, Mesh]
-    const blocks = Array.from({ length: 330 }, (_, i) => utf8(`${i} `.repeat(4000)))
-    const digests = await Promise.all(blocks.map((bytes) => a.putBlock(bytes)))
-    const fetched = await Promise.all(digests.map((digest) => b.getBlock(digest, { providers: [a.self] })))
-    expect(fetched.map((bytes) => digestOf(bytes))).toEqual(digests)
-  })
-
-  it('NET-5 says that a provider of a block could not be asked', async () => {
-    const [a, b] = nodes as [Mesh, Mesh]
-    const nowhere = 'cd'.repeat(32) as Digest
-    for (const providers of [[network.strangerId()], [network.strangerId(), a.self]]) {
-      expect((await refusal(b.getBlock(nowhere, { providers }))).code).toBe('mesh/unreachable')
-    }
-  })
-
-  it('NET-2 says when nobody has a block, or it is larger than wanted', async () => {
-    const [a, b] = nodes as [Mesh, Mesh]
-    expect((await refusal(b.getBlock('ab'.repeat(32) as Digest, { providers: [a.self] }))).code).toBe(
-      'mesh/not-found',
-    )
-    const digest = await a.putBlock(block(2000, 7))
-    const wanted = { providers: [a.self], maxBytes: 1999 }
-    expect((await refusal(b.getBlock(digest, wanted))).code).toBe('mesh/too-large')
-    expect((await refusal(a.getBlock(digest, wanted))).code).toBe('mesh/too-large')
   })
 }
 
