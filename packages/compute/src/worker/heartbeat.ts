@@ -1,5 +1,7 @@
-import type { Heartbeat } from '../protocol/messages.ts'
-import { MAX_BATCH } from '../protocol/names.ts'
+import { decode, encode, type LeaseId, type Mesh, type NodeId, type RequestOptions } from '@askee/core'
+import { dropSchema, type Heartbeat } from '../protocol/messages.ts'
+import { MAX_BATCH, MAX_MESSAGE_BYTES, PROTOCOLS } from '../protocol/names.ts'
+import { refusalCode } from '../protocol/refusal.ts'
 import type { WorkerLease } from './state.ts'
 
 /** Campaigns in one heartbeat, at most. */
@@ -17,4 +19,21 @@ export function heartbeatOf(leases: readonly Pick<WorkerLease, 'id' | 'campaign'
     .slice(0, MAX_CAMPAIGNS)
     .map(([campaign, own]) => ({ campaign, leases: own.slice(0, MAX_BATCH).map(({ id }) => id) }))
   return { v: 1, campaigns }
+}
+
+/** Tells one requester of its leases; those that it does not want any more. Never rejects. */
+export async function sendHeartbeat(
+  mesh: Mesh,
+  requester: NodeId,
+  leases: readonly WorkerLease[],
+  options: RequestOptions,
+): Promise<readonly LeaseId[]> {
+  try {
+    const answer = await mesh.request(requester, PROTOCOLS.heartbeat, encode(heartbeatOf(leases)), options)
+    return decode(answer, dropSchema, MAX_MESSAGE_BYTES).drop
+  } catch (error) {
+    // It does not know this node any more, so its leases are worth nothing. After any other failure the next heartbeat
+    // may arrive; if none does, the requester gives the leases to others.
+    return refusalCode(error) === 'compute/not-registered' ? leases.map(({ id }) => id) : []
+  }
 }

@@ -1,0 +1,53 @@
+import type { ConsentGate } from '@askee/consent'
+import { errorCode, type LeaseId, type NodeId } from '@askee/core'
+import type { Manifest, SignedManifest } from '../protocol/manifest.ts'
+import { questionOf } from './execution.ts'
+import type { WorkerLease } from './state.ts'
+
+/** Leases under one consent that has ended, and the code of why. */
+export interface EndedConsent {
+  readonly leases: readonly LeaseId[]
+  readonly code: string
+}
+
+/** The consents of this machine's owner as the worker's doors ask them (CON-1). */
+export class ConsentDoor {
+  readonly #consents: ConsentGate
+  readonly #reputation: (requester: NodeId) => number
+
+  constructor(consents: ConsentGate, reputation: (requester: NodeId) => number) {
+    this.#consents = consents
+    this.#reputation = reputation
+  }
+
+  /** A live consent that covers the campaign's tasks, or undefined. */
+  covering(manifest: Manifest): ReturnType<ConsentGate['covering']> {
+    return this.#consents.covering(questionOf(manifest, this.#reputation))
+  }
+
+  /** Null when the door is open, else the code of the refusal. */
+  refusal(manifest: Manifest, consent: string): string | null {
+    try {
+      this.#consents.check(consent, questionOf(manifest, this.#reputation))
+      return null
+    } catch (error) {
+      return errorCode(error) ?? 'consent/internal'
+    }
+  }
+
+  /** Those of the leases whose consent has ended. Asked once for all leases of a campaign under the same consent. */
+  ended(
+    leases: readonly WorkerLease[],
+    manifestOf: (lease: LeaseId) => SignedManifest | undefined,
+  ): EndedConsent[] {
+    const ended: EndedConsent[] = []
+    const byQuestion = Map.groupBy(leases, ({ campaign, consent }) => `${campaign}/${consent}`)
+    for (const own of byQuestion.values()) {
+      const first = own[0] as WorkerLease
+      const signed = manifestOf(first.id)
+      const code = signed === undefined ? null : this.refusal(signed.manifest, first.consent)
+      if (code !== null) ended.push({ leases: own.map(({ id }) => id), code })
+    }
+    return ended
+  }
+}
