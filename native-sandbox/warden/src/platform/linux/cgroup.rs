@@ -16,7 +16,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A group of our own; removed when dropped.
 pub struct Group {
-    path: PathBuf,
+    pub path: PathBuf,
     pub limits_cpu: bool,
 }
 
@@ -152,14 +152,27 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
-        // The kernel lets go of a group some moments after its last process.
-        for _ in 0..200 {
-            match fs::remove_dir(&self.path) {
-                Err(error) if error.raw_os_error() == Some(16) => sleep(Duration::from_millis(1)),
-                _ => return,
-            }
+        remove(&self.path);
+    }
+}
+
+/// Ends what is in a group, and the group.
+pub fn remove(group: &Path) {
+    let _ = fs::write(group.join("cgroup.kill"), "1");
+    // The kernel lets go of a group some moments after its last process.
+    for _ in 0..200 {
+        match fs::remove_dir(group) {
+            Err(error) if error.raw_os_error() == Some(16) => sleep(Duration::from_millis(1)),
+            _ => return,
         }
+    }
+}
+
+/// Takes a process that was killed out of its group into our own: below an idle or used up group it would wait for its turn.
+pub fn release(pid: i32) {
+    if let Ok(group) = own_group() {
+        // It may be gone, or the system may not want it: then it takes longer.
+        let _ = fs::write(group.join("cgroup.procs"), pid.to_string());
     }
 }
 

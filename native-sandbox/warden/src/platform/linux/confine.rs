@@ -1,7 +1,8 @@
 //! What the new process does to itself between fork and exec. It allocates nothing and returns never.
 
 use super::process::Confinement;
-use super::{capabilities, landlock, mounts, namespaces, priority, rlimits, seccomp, sys};
+use super::rlimits::{self, Bounds};
+use super::{capabilities, landlock, mounts, namespaces, priority, seccomp, sys};
 use askee_filter::Instruction;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -76,8 +77,7 @@ pub struct Child<'a> {
     pub program: RawFd,
     pub arguments: &'a [CString],
     pub filter: &'a [Instruction],
-    pub memory_bytes: u64,
-    pub cpu_seconds: Option<u64>,
+    pub bounds: Bounds,
     pub separate: bool,
     pub confinement: Confinement,
 }
@@ -126,7 +126,7 @@ fn confine(child: &Child) -> io::Result<()> {
     // After the last change of identity, which would undo it; then look whether the parent died before.
     report(child, Step::ParentDeath, sys::prctl_set(PR_SET_PDEATHSIG, sys::SIGKILL as u64, 0));
     wait_at_gate(child)?;
-    report(child, Step::Rlimits, rlimits::apply(child.memory_bytes, child.cpu_seconds));
+    report(child, Step::Rlimits, rlimits::apply(child.bounds));
     report(child, Step::Landlock, landlock::deny_all(child.program).map(drop));
     #[cfg(feature = "escape")]
     if child.confinement == Confinement::WithoutSeccomp {

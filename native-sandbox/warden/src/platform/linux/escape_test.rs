@@ -2,6 +2,7 @@
 
 use super::machine::{Machine, now};
 use super::process::{self, Confinement, End, Spec};
+use super::rlimits::Bounds;
 use super::{open_runner, sys, take_places};
 use crate::policy::Policy;
 use crate::report::escape;
@@ -112,8 +113,7 @@ fn attempt(name: &str, mode: &str, confinement: Confinement) -> Result<(String, 
     let spec = Spec {
         program: &program,
         arguments: &["askee-escape", name, mode],
-        memory_bytes: MEMORY_BYTES,
-        cpu_seconds: None,
+        bounds: Bounds { memory_bytes: MEMORY_BYTES, cpu_seconds: None },
         control: None,
         group: None,
         confinement,

@@ -3,6 +3,8 @@
 use super::cgroup::Group;
 use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
+use super::rlimits::Bounds;
+use super::reaper::Reaper;
 use super::usage::{peak_bytes, resident_bytes};
 use super::{freeze, open_runner, sys};
 use crate::policy::Policy;
@@ -42,6 +44,7 @@ pub struct Machine {
     is_frozen: bool,
     stands: bool,
     is_running: bool,
+    is_killed: bool,
     peak_bytes: u64,
     throttled: u64,
     /// Processor time of the compiling child after its end.
@@ -49,6 +52,9 @@ pub struct Machine {
     pub over_memory: bool,
     /// The kernel takes one change of an autogroup in 100 ms: it is tried again.
     wants_autogroup: bool,
+    compiler_reaper: Option<Reaper>,
+    /// Last, because fields go in their order: it outlives what it would remove in our place.
+    runner_reaper: Option<Reaper>,
 }
 
 impl Machine {
@@ -72,11 +78,14 @@ impl Machine {
             is_frozen: false,
             stands: false,
             is_running: false,
+            is_killed: false,
             peak_bytes: 0,
             throttled: 0,
             past_ns: 0,
             over_memory: false,
             wants_autogroup: false,
+            compiler_reaper: None,
+            runner_reaper: None,
         })
     }
 
@@ -86,8 +95,7 @@ impl Machine {
         let spec = Spec {
             program: &program,
             arguments: &["askee-runner", "confined"],
-            memory_bytes: policy.memory_bytes,
-            cpu_seconds: None,
+            bounds: Bounds { memory_bytes: policy.memory_bytes, cpu_seconds: None },
             control: Some(&self.control.fd),
             group: group.as_ref(),
             confinement: Confinement::Full,
@@ -106,6 +114,12 @@ impl Machine {
             Layer::enforced("duty-cycle", format!("{} % of one processor", policy.cpu_percent))
         });
         layers.push(Layer::enforced("memory-watch", "resident memory, every 50 ms"));
+        let reaper = Reaper::start(&work, group.as_ref(), policy.cache_directory.as_deref());
+        layers.push(match &reaper {
+            Ok(_) => Layer::enforced("reaper", "hurries a killed warden's work, removes its group and draft"),
+            Err(why) => Layer::missing("reaper", why.to_string()),
+        });
+        self.runner_reaper = reaper.ok();
         self.memory_bytes = policy.memory_bytes;
         (self.program, self.group, self.runner) = (Some(program), group, Some(work));
         self.next_watch = now() + WATCH;
@@ -145,6 +159,9 @@ impl Machine {
         }
         if clock >= self.next_watch {
             self.next_watch = clock + WATCH;
+            if self.is_killed {
+                return self.kill();
+            }
             if let (true, Some(work)) = (self.wants_autogroup, &self.runner) {
                 self.wants_autogroup = work.autogroup.as_ref().is_some_and(|group| group.be_nicest().is_err());
             }
@@ -213,8 +230,10 @@ impl Containment for Machine {
         let spec = Spec {
             program,
             arguments: &["askee-runner", "compile"],
-            memory_bytes: policy.compile_memory_bytes,
-            cpu_seconds: Some(policy.compile_cpu_seconds),
+            bounds: Bounds {
+                memory_bytes: policy.compile_memory_bytes,
+                cpu_seconds: Some(policy.compile_cpu_seconds),
+            },
             control: None,
             group: self.group.as_ref(),
             confinement: Confinement::Full,
@@ -224,6 +243,8 @@ impl Containment for Machine {
         if !policy.tier.is_met_by(reached.tier()) {
             return Err(format!("the compiler is not contained: {}", reached.lacking()));
         }
+        // Without it a compiler still dies with us, only later.
+        self.compiler_reaper = Reaper::start(&work, self.group.as_ref(), None).ok();
         self.compiler = Some(work);
         self.begin_duty();
         if self.is_frozen {
@@ -237,6 +258,7 @@ impl Containment for Machine {
             self.past_ns += work.processor_ns();
         }
         self.compiler = None;
+        self.compiler_reaper = None;
     }
 
     fn is_sealed(&self) -> bool {
@@ -273,6 +295,8 @@ impl Containment for Machine {
     }
 
     fn kill(&mut self) {
+        // Looked after until it is dead: see `on_time`.
+        (self.is_killed, self.is_frozen) = (true, false);
         self.works().iter().for_each(|work| work.kill());
         if let Some(group) = &self.group {
             group.kill();

@@ -13,6 +13,7 @@ mod mounts;
 mod namespaces;
 mod priority;
 mod process;
+mod reaper;
 mod rlimits;
 mod seccomp;
 mod sys;

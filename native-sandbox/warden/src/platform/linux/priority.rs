@@ -5,6 +5,7 @@
 use super::sys;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
 const SCHED_OTHER: i32 = 0;
 const SCHED_IDLE: i32 = 5;
@@ -16,7 +17,7 @@ const NICEST: i32 = 19;
 pub fn be_idle() -> io::Result<()> {
     // SAFETY: numbers only; a fresh child is never the leader of a group, so it cannot fail.
     sys::check(i64::from(unsafe { sys::setsid() }))?;
-    sys::set_nice(NICEST)?;
+    sys::set_nice(0, NICEST)?;
     sys::call(sys::number::IOPRIO_SET, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE)?;
     sys::set_scheduler(0, SCHED_IDLE)
 }
@@ -31,6 +32,12 @@ impl Autogroup {
         File::options().write(true).open(format!("/proc/{pid}/autogroup")).map(Self)
     }
 
+    /// The same, where the descriptor is known by its number only.
+    pub fn at(fd: RawFd) -> Self {
+        // SAFETY: the caller's descriptor, given away.
+        Self(unsafe { File::from_raw_fd(fd) })
+    }
+
     pub fn be_nicest(&self) -> io::Result<()> {
         self.set(NICEST)
     }
@@ -40,10 +47,17 @@ impl Autogroup {
     }
 }
 
+impl AsRawFd for Autogroup {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
 /// For a process that is about to be killed: an idle one would wait for its turn to die.
 pub fn hurry(pid: i32, autogroup: Option<&Autogroup>) {
     // It may have ended, or the kernel may want to wait: then dying takes longer, and that is all.
     let _ = sys::set_scheduler(pid, SCHED_OTHER);
+    let _ = sys::set_nice(pid, 0);
     if let Some(autogroup) = autogroup {
         let _ = autogroup.set(0);
     }

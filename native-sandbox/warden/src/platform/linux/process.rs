@@ -1,13 +1,18 @@
 //! Starts one confined process and says which layers hold it.
 
+use super::cgroup::{self, Group};
 use super::confine::{self, Step};
 use super::priority::{self, Autogroup};
-use super::{cgroup::Group, namespaces, seccomp, sys};
+use super::rlimits::{self, Bounds};
+use super::{namespaces, seccomp, sys};
 use crate::report::Layer;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+
+/// How long a killed process gets before it is hurried again: the kernel takes a change of an autogroup once in 100 ms.
+pub const HURRY_AGAIN_NS: u64 = 10_000_000;
 
 /// How much holds the process. Everything but `Full` exists in test builds only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +27,7 @@ pub enum Confinement {
 pub struct Spec<'a> {
     pub program: &'a File,
     pub arguments: &'a [&'a str],
-    pub memory_bytes: u64,
-    pub cpu_seconds: Option<u64>,
+    pub bounds: Bounds,
     pub control: Option<&'a OwnedFd>,
     pub group: Option<&'a Group>,
     pub confinement: Confinement,
@@ -45,6 +49,7 @@ pub struct Work {
     pub output: Option<OwnedFd>,
     pub layers: Vec<Layer>,
     pub autogroup: Option<Autogroup>,
+    in_group: bool,
     pub end: Option<(End, sys::RUsage)>,
 }
 
@@ -78,8 +83,7 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
             program: spec.program.as_raw_fd(),
             arguments: &arguments,
             filter: &filter,
-            memory_bytes: spec.memory_bytes,
-            cpu_seconds: spec.cpu_seconds,
+            bounds: spec.bounds,
             separate: separate.is_ok(),
             confinement: spec.confinement,
         })
@@ -93,6 +97,7 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
         output: Some(output.0),
         layers: Vec::new(),
         autogroup: None,
+        in_group: spec.group.is_some(),
         end: None,
     };
     drop((input.0, output.1, status.1, gate.0));
@@ -241,15 +246,18 @@ impl Work {
         if self.end.is_none() {
             priority::hurry(self.pid, self.autogroup.as_ref());
             let _ = sys::send_signal(self.pid, sys::SIGKILL);
+            if self.in_group && !sys::has_ended(self.pidfd.as_raw_fd(), Some(HURRY_AGAIN_NS)).unwrap_or(true) {
+                cgroup::release(self.pid);
+            }
         }
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.kill();
-        while self.end.is_none() && self.reap(0).is_none() {
-            // Interrupted, or stopped rather than ended.
+        while self.end.is_none() && self.reap(sys::WNOHANG).is_none() {
+            self.kill();
+            let _ = sys::has_ended(self.pidfd.as_raw_fd(), Some(HURRY_AGAIN_NS));
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Limits of setrlimit(2): they hold with and without cgroups.
+//! Limits of setrlimit(2): they hold with and without cgroups. The child sets all it can; what the kernel then shows of
+//! it is what counts.
 
 use super::sys;
+use crate::report::Layer;
+use std::fs;
 use std::io;
 
-const CPU: u32 = 0;
-const FSIZE: u32 = 1;
-const DATA: u32 = 2;
-const STACK: u32 = 3;
-const CORE: u32 = 4;
-const NPROC: u32 = 6;
-const NOFILE: u32 = 7;
-const MEMLOCK: u32 = 8;
-const LOCKS: u32 = 10;
-const SIGPENDING: u32 = 11;
-const MSGQUEUE: u32 = 12;
-const NICE: u32 = 13;
-const RTPRIO: u32 = 14;
+/// A limit: its number for the kernel, the name of its row in /proc/PID/limits, and what the work gets.
+struct Limit {
+    resource: u32,
+    row: &'static str,
+    most: u64,
+}
+
+const fn limit(resource: u32, row: &'static str, most: u64) -> Limit {
+    Limit { resource, row, most }
+}
 
 /// The main thread's stack: the engine lets a task use half of it at most.
 pub const STACK_BYTES: u64 = 16 * 1024 * 1024;
@@ -23,17 +23,180 @@ const OPEN_FILES: u64 = 16;
 /// In the words of RLIMIT_NICE: nice 19, no less. At 0 the warden could not take it out of the idle class to die.
 const NICEST: u64 = 1;
 
-/// `memory_bytes` bounds private writable memory; the address space is not bounded, because the engine reserves it.
-pub fn apply(memory_bytes: u64, cpu_seconds: Option<u64>) -> io::Result<()> {
-    for resource in [CORE, FSIZE, MEMLOCK, LOCKS, MSGQUEUE, RTPRIO] {
-        sys::limit(resource, 0)?;
+/// No process or thread of its own. The kernel does not hold the system's own root to it.
+const PROCESSES: Limit = limit(6, "Max processes", 0);
+const STACK: Limit = limit(3, "Max stack size", STACK_BYTES);
+const OTHERS: [Limit; 9] = [
+    limit(1, "Max file size", 0),
+    limit(4, "Max core file size", 0),
+    limit(7, "Max open files", OPEN_FILES),
+    limit(8, "Max locked memory", 0),
+    limit(10, "Max file locks", 0),
+    limit(11, "Max pending signals", 16),
+    limit(12, "Max msgqueue size", 0),
+    limit(13, "Max nice priority", NICEST),
+    limit(14, "Max realtime priority", 0),
+];
+
+/// Private writable memory. The address space is not bounded, because the engine reserves it.
+fn data(bytes: u64) -> Limit {
+    limit(2, "Max data size", bytes)
+}
+
+/// Processor time, in seconds.
+fn cpu_time(seconds: u64) -> Limit {
+    limit(0, "Max cpu time", seconds)
+}
+
+/// What a process is to be held to.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Private writable memory.
+    pub memory_bytes: u64,
+    /// `None` for no limit but the inherited one.
+    pub cpu_seconds: Option<u64>,
+}
+
+impl Bounds {
+    /// In the order in which they are set: what a task could hurt others with comes first.
+    fn limits(self) -> impl Iterator<Item = Limit> {
+        let first = self.cpu_seconds.map(cpu_time).into_iter();
+        [data(self.memory_bytes)].into_iter().chain(first).chain([PROCESSES, STACK]).chain(OTHERS)
     }
-    sys::limit(NPROC, 0)?;
-    // Most systems allow ordinary users 0 only.
-    sys::limit(NICE, NICEST).or_else(|_| sys::limit(NICE, 0))?;
-    sys::limit(SIGPENDING, 16)?;
-    sys::limit(NOFILE, OPEN_FILES)?;
-    sys::limit(STACK, STACK_BYTES)?;
-    sys::limit(DATA, memory_bytes)?;
-    cpu_seconds.map_or(Ok(()), |seconds| sys::limit(CPU, seconds))
+}
+
+/// In the child. An inherited hard limit that is lower already stays: it is as strict. One that cannot be set costs no other;
+/// the first error is returned when all were tried.
+pub fn apply(bounds: Bounds) -> io::Result<()> {
+    let mut result = Ok(());
+    for Limit { resource, most, .. } in bounds.limits() {
+        let set = sys::hard_limit(resource).and_then(|hard| sys::limit(resource, most.min(hard)));
+        result = result.and(set);
+    }
+    result
+}
+
+/// A task that runs out of the machine's stack ends in a fault where elsewhere it has a result. With less than every other
+/// node has nothing is started; only the system's administrator can raise a hard limit.
+pub fn check_stack() -> io::Result<()> {
+    enough_stack(sys::hard_limit(STACK.resource)?)
+}
+
+fn enough_stack(hard: u64) -> io::Result<()> {
+    if hard >= STACK_BYTES {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "the hard limit of the stack is {hard} bytes here, and a task needs {STACK_BYTES}, or it would fail where it \
+         succeeds on other machines; raise it (ulimit -Hs, LimitSTACK= of the service)"
+    )))
+}
+
+/// What /proc shows of the process, a layer for each limit that matters alone. `said` is what the child reported,
+/// `is_root` whether the system's own root runs the work.
+pub fn layers(pid: i32, bounds: Bounds, said: Option<&io::Error>, is_root: bool) -> Vec<Layer> {
+    let table = fs::read_to_string(format!("/proc/{pid}/limits")).map_err(|error| format!("cannot look: {error}"));
+    judge(table.as_deref(), bounds, said, is_root)
+}
+
+fn judge(table: Result<&str, &String>, bounds: Bounds, said: Option<&io::Error>, is_root: bool) -> Vec<Layer> {
+    let because = said.map_or(String::new(), |error| format!(" ({error})"));
+    let look = |limit: &Limit| {
+        let found = table.map_err(String::clone)?;
+        match limits_of(found, limit.row) {
+            Some((_, hard)) if hard <= limit.most => Ok(hard),
+            Some((_, u64::MAX)) => Err(format!("{}: none, expected {}{because}", limit.row, limit.most)),
+            Some((_, hard)) => Err(format!("{}: {hard}, expected {}{because}", limit.row, limit.most)),
+            None => Err(format!("{}: not shown by the kernel", limit.row)),
+        }
+    };
+    let layer = |name, limit: &Limit, unit: &str| match look(limit) {
+        Ok(hard) if hard == limit.most => Layer::enforced(name, format!("{hard} {unit}")),
+        Ok(hard) => Layer::enforced(name, format!("{hard} {unit}, inherited; {} asked for", limit.most)),
+        Err(why) => Layer::missing(name, why),
+    };
+    let mut layers = vec![layer("data-limit", &data(bounds.memory_bytes), "bytes")];
+    layers.extend(bounds.cpu_seconds.map(|seconds| layer("cpu-time-limit", &cpu_time(seconds), "s")));
+    layers.push(match is_root {
+        true => Layer::missing("process-limit", "the kernel does not hold root to it"),
+        false => layer("process-limit", &PROCESSES, "processes"),
+    });
+    layers.push(layer("stack-limit", &STACK, "bytes"));
+    let failed: Vec<String> = OTHERS.iter().filter_map(|limit| look(limit).err()).collect();
+    layers.push(match failed.is_empty() {
+        true => Layer::enforced("rlimits", "core, files, locks, signals, queues, priority"),
+        false => Layer::missing("rlimits", failed.join("; ")),
+    });
+    layers
+}
+
+/// Soft and hard limit in a row of /proc/PID/limits; `u64::MAX` for unlimited.
+fn limits_of(table: &str, row: &str) -> Option<(u64, u64)> {
+    let rest = table.lines().find_map(|line| line.strip_prefix(row)).filter(|rest| rest.starts_with(' '))?;
+    let mut words = rest.split_ascii_whitespace().map(|word| match word {
+        "unlimited" => Some(u64::MAX),
+        number => number.parse().ok(),
+    });
+    Some((words.next()??, words.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: Bounds = Bounds { memory_bytes: 1 << 26, cpu_seconds: Some(30) };
+    const NAMES: [&str; 5] = ["data-limit", "cpu-time-limit", "process-limit", "stack-limit", "rlimits"];
+
+    /// As the kernel writes it, with some values of our own.
+    fn table(changes: &[(&str, &str)]) -> String {
+        let mut out = String::from("Limit                     Soft Limit           Hard Limit           Units     \n");
+        for Limit { row, most, .. } in BOUNDS.limits() {
+            let value = changes.iter().find(|(name, _)| *name == row).map_or(most.to_string(), |(_, to)| (*to).into());
+            out += &format!("{row:<25} {value:<20} {value:<20} units\n");
+        }
+        out
+    }
+
+    fn missing(table: Result<&str, &String>, is_root: bool) -> Vec<&'static str> {
+        let layers = judge(table, BOUNDS, None, is_root);
+        assert_eq!(layers.iter().map(|layer| layer.name).collect::<Vec<_>>(), NAMES);
+        layers.iter().filter(|layer| !layer.is_enforced()).map(|layer| layer.name).collect()
+    }
+
+    #[test]
+    fn sbx_3_each_limit_is_judged_by_what_the_kernel_shows() {
+        assert!(missing(Ok(&table(&[])), false).is_empty());
+        for (row, name) in [
+            ("Max data size", "data-limit"),
+            ("Max cpu time", "cpu-time-limit"),
+            ("Max processes", "process-limit"),
+            ("Max stack size", "stack-limit"),
+            ("Max locked memory", "rlimits"),
+            ("Max realtime priority", "rlimits"),
+        ] {
+            for value in ["unlimited", "99999999999", "what"] {
+                assert_eq!(missing(Ok(&table(&[(row, value)])), false), [name], "{row} {value}");
+            }
+        }
+        assert_eq!(missing(Ok(""), false), NAMES);
+        assert_eq!(missing(Err(&"gone".to_owned()), false), NAMES);
+        assert_eq!(missing(Ok(&table(&[])), true), ["process-limit"], "root may have as many as it likes");
+    }
+
+    #[test]
+    fn sbx_3_a_lower_inherited_limit_holds_and_is_told() {
+        let layers = judge(Ok(&table(&[("Max data size", "4096"), ("Max cpu time", "1")])), BOUNDS, None, false);
+        let expected = [
+            Layer::enforced("data-limit", "4096 bytes, inherited; 67108864 asked for"),
+            Layer::enforced("cpu-time-limit", "1 s, inherited; 30 asked for"),
+        ];
+        assert_eq!(layers[..2], expected);
+    }
+
+    #[test]
+    fn wsm_1_less_stack_than_other_machines_give_is_refused() {
+        assert!(enough_stack(STACK_BYTES).is_ok() && enough_stack(u64::MAX).is_ok());
+        let why = enough_stack(STACK_BYTES - 1).unwrap_err().to_string();
+        assert!(why.contains("16777215") && why.contains("ulimit -Hs"), "{why}");
+    }
 }

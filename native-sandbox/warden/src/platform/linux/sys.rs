@@ -65,6 +65,7 @@ unsafe extern "C" {
     fn umount2(target: *const c_char, flags: c_int) -> c_int;
     fn chdir(path: *const c_char) -> c_int;
     fn sethostname(name: *const c_char, length: usize) -> c_int;
+    fn getrlimit(resource: c_uint, limit: *mut RLimit) -> c_int;
     fn setrlimit(resource: c_uint, limit: *const RLimit) -> c_int;
     fn setpriority(which: c_uint, who: c_uint, value: c_int) -> c_int;
     fn sched_setscheduler(pid: c_int, policy: c_int, parameter: *const c_int) -> c_int;
@@ -77,6 +78,7 @@ unsafe extern "C" {
     fn geteuid() -> c_uint;
     fn getegid() -> c_uint;
     fn getppid() -> c_int;
+    fn signal(number: c_int, handler: usize) -> usize;
 }
 
 pub const SIGKILL: i32 = 9;
@@ -95,6 +97,7 @@ pub const WNOHANG: i32 = 1;
 
 /// Numbers of calls that the C library may not have.
 pub mod number {
+    pub const PIDFD_SEND_SIGNAL: i64 = 424;
     pub const CLONE3: i64 = 435;
     pub const PIDFD_OPEN: i64 = 434;
     pub const CLOSE_RANGE: i64 = 436;
@@ -184,15 +187,23 @@ pub fn set_host_name(name: &str) -> io::Result<()> {
     check(i64::from(unsafe { sethostname(name.as_ptr().cast(), name.len()) })).map(drop)
 }
 
+/// `u64::MAX` for none.
+pub fn hard_limit(resource: u32) -> io::Result<u64> {
+    let mut limit = RLimit { soft: 0, hard: 0 };
+    // SAFETY: room for a `struct rlimit`.
+    check(i64::from(unsafe { getrlimit(resource, &raw mut limit) })).map(|_| limit.hard)
+}
+
 pub fn limit(resource: u32, value: u64) -> io::Result<()> {
     let limit = RLimit { soft: value, hard: value };
     // SAFETY: a valid `struct rlimit`.
     check(i64::from(unsafe { setrlimit(resource, &raw const limit) })).map(drop)
 }
 
-pub fn set_nice(value: i32) -> io::Result<()> {
+/// Of process `pid`; 0 is the caller.
+pub fn set_nice(pid: i32, value: i32) -> io::Result<()> {
     // SAFETY: numbers only.
-    check(i64::from(unsafe { setpriority(0, 0, value) })).map(drop)
+    check(i64::from(unsafe { setpriority(0, pid as c_uint, value) })).map(drop)
 }
 
 /// Of process `pid`; 0 is the caller.
@@ -205,6 +216,19 @@ pub fn set_scheduler(pid: i32, policy: i32) -> io::Result<()> {
 pub fn send_signal(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: numbers only. Callers pass the process id of an unreaped child.
     check(i64::from(unsafe { kill(pid, signal) })).map(drop)
+}
+
+pub fn ignore_signal(number: i32) {
+    const SIG_IGN: usize = 1;
+    // SAFETY: no handler of ours.
+    unsafe { signal(number, SIG_IGN) };
+}
+
+/// What `ps` shows; at most 15 bytes.
+pub fn name_process(name: &CStr) -> io::Result<()> {
+    const PR_SET_NAME: c_int = 15;
+    // SAFETY: a C string that lives through the call.
+    check(i64::from(unsafe { prctl(PR_SET_NAME, name.as_ptr()) })).map(drop)
 }
 
 /// `Some((status, usage))` when the child has something to tell.
@@ -232,6 +256,13 @@ pub fn poll(fds: &mut [PollFd], timeout_nanoseconds: Option<u64>) -> io::Result<
         }
         other => other.map(drop),
     }
+}
+
+/// Whether the process behind a pidfd has ended, after at most so many nanoseconds (`None`: however long it takes).
+pub fn has_ended(pidfd: RawFd, wait_nanoseconds: Option<u64>) -> io::Result<bool> {
+    let mut fds = [PollFd { fd: pidfd, events: POLLIN, revents: 0 }];
+    poll(&mut fds, wait_nanoseconds)?;
+    Ok(fds[0].revents != 0)
 }
 
 pub const CLOCK_MONOTONIC: i32 = 1;
