@@ -1,62 +1,126 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
-import { createNativeExecutor, locateNative } from '../src/index.ts'
+import { digestOf } from '@askee/core'
+import { instrument, resultDigest } from '@askee/wasm'
+import { carryOut, loadModule, WORKLOADS, type Workload } from '@askee/workloads'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createNativeExecutor, createPortableExecutor, type Executor, locateNative } from '../src/index.ts'
 import { components } from './quiet-logger.ts'
-import { answersOf, disagreements } from './support/generated.ts'
+import { Census } from './support/census.ts'
+import { answersOf, disagreements, generatedModule } from './support/generated.ts'
+import { listing, Tally } from './support/tally.ts'
+import { answersOfV8, V8_COMPILERS } from './support/v8-compilers.ts'
 
 const binaries = locateNative()
-const run = promisify(execFile)
-const SCRIPT = fileURLToPath(new URL('support/v8-answers.ts', import.meta.url))
 /** One can ask for less, or for other seeds, while looking for a difference. */
 const FIRST = Number(process.env.ASKEE_DIFFERENTIAL_SEED ?? 100_000)
 const COUNT = Number(process.env.ASKEE_DIFFERENTIAL_COUNT ?? 10_000)
 /** Seeds of one V8 process. */
 const BATCH = 500
-const WIDTH = 3
+/** Tasks of the native executor at a time: of the lowest priority, they fill what gaps others leave, if enough stand ready. */
+const WIDTH = 12
+/** One of so many modules is disassembled for the table. */
+const SAMPLED = 10
+/** On a busy machine the lowest priority waits, and that is no difference. Milliseconds. */
+const START_TIMEOUT = 300_000
+const WALL_TIME = 600_000
 const PATIENCE = 7_200_000
 
-/** What V8 with these flags says of each seed, in this many processes one after the other. */
-async function answersOfV8(
-  flags: readonly string[],
-  first: number,
-  count: number,
-): Promise<Map<number, string>> {
-  const { stdout } = await run(process.execPath, [...flags, SCRIPT, String(first), String(count)], {
-    maxBuffer: 1 << 30,
-  })
-  const lines = stdout.trim().split('\n')
-  return new Map(
-    lines.map((line) => [Number(line.slice(0, line.indexOf(' '))), line.slice(line.indexOf(' ') + 1)]),
-  )
-}
+const tell = (text: string): void => void process.stderr.write(`${text}\n`)
+const seedsFrom = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index)
 
 describe.skipIf('missing' in binaries)('engines, at length', () => {
+  const executors = new Map<string, Executor>(
+    'missing' in binaries
+      ? []
+      : [
+          [
+            'wasmtime',
+            createNativeExecutor(components, { binaries, spares: WIDTH, startTimeout: START_TIMEOUT }),
+          ],
+          ...Object.entries(V8_COMPILERS).map(
+            ([name, v8Flags]) =>
+              [name, createPortableExecutor(components, { v8Flags, niceness: 0 })] as const,
+          ),
+        ],
+  )
+  beforeAll(() => Promise.all([...executors.values()].map((executor) => executor.start())))
+  afterAll(() => Promise.all([...executors.values()].map((executor) => executor.stop())))
+
   it(
-    `WSM-1 wasmtime and both compilers of V8 agree on ${COUNT} generated modules`,
+    'WSM-1 wasmtime and both compilers of V8 agree on generated modules by the thousand',
     async () => {
-      if ('missing' in binaries) return
-      const executor = createNativeExecutor(components, { binaries, spares: WIDTH })
-      await executor.start()
+      const begun = performance.now()
+      const seconds = () => ((performance.now() - begun) / 1000).toFixed(0)
       const differences: string[] = []
-      let seen = 0
-      try {
-        for (let first = FIRST; first < FIRST + COUNT; first += BATCH) {
-          const count = Math.min(BATCH, FIRST + COUNT - first)
-          const seeds = Array.from({ length: count }, (_, index) => first + index)
-          const liftoff = await answersOfV8(['--liftoff-only'], first, count)
-          const turbofan = await answersOfV8(['--no-liftoff', '--no-wasm-tier-up'], first, count)
-          const native = await answersOf(executor, seeds, WIDTH)
-          differences.push(...disagreements({ native, liftoff, turbofan }))
-          seen += native.size
-        }
-      } finally {
-        await executor.stop()
+      const tally = new Tally()
+      const census = new Census()
+      for (let first = FIRST; first < FIRST + COUNT; first += BATCH) {
+        const count = Math.min(BATCH, FIRST + COUNT - first)
+        const seeds = seedsFrom(first, count)
+        const [liftoff, turbofan] = await Promise.all([
+          answersOfV8(V8_COMPILERS.liftoff, first, count),
+          answersOfV8(V8_COMPILERS.turbofan, first, count),
+        ])
+        const wasmtime = await answersOf(executors.get('wasmtime')!, seeds, WIDTH)
+        expect(wasmtime.size).toBe(count)
+        differences.push(...disagreements({ wasmtime, liftoff, turbofan }))
+        tally.add(wasmtime.values())
+        await census.count(seeds.filter((seed) => seed % SAMPLED === 0).map(generatedModule))
+        const done = first + count - FIRST
+        tell(`differential: ${done} of ${COUNT}, ${differences.length} differences, ${seconds()} s`)
       }
+      const rows = [...census.rows(), ...tally.rows()]
+      tell(`${COUNT} generated modules on three compilers, ${seconds()} s\n${listing(rows)}`)
       expect(differences).toEqual([])
-      expect(seen).toBe(COUNT)
+      expect([...tally.traps.values()].reduce((sum, count) => sum + count, 0)).toBe(COUNT)
+      if (COUNT < 1_000) return
+      // A generator that has become dull would prove nothing.
+      expect(census.kinds).toBeGreaterThan(350)
+      expect(tally.traps.get('null')).toBeLessThan(0.8 * COUNT)
+      expect(tally.traps.size).toBeGreaterThan(8)
     },
     PATIENCE,
   )
+
+  it('WSM-1 the control: without the pass the compilers of V8 differ on the same modules', async () => {
+    const [liftoff, turbofan] = await Promise.all([
+      answersOfV8(V8_COMPILERS.liftoff, 100_000, 400, '--raw'),
+      answersOfV8(V8_COMPILERS.turbofan, 100_000, 400, '--raw'),
+    ])
+    expect(liftoff.size).toBe(400)
+    expect(disagreements({ liftoff, turbofan }).length).toBeGreaterThan(0)
+  })
+
+  /** Digests of all results, round after round, and the answer made of them. */
+  async function digestsOn(executor: Executor, workload: Workload): Promise<string[]> {
+    const module = await loadModule(workload.moduleName)
+    const { bytes } = instrument(module, { abi: 'askee', maxMemoryBytes: workload.resources.memoryBytes })
+    const limits = { ...workload.resources, wallTime: WALL_TIME }
+    const digests: string[] = []
+    const answer = await carryOut(workload.plan('default'), async (inputs) => {
+      const outputs: Uint8Array[] = []
+      for (const input of inputs) {
+        const { outcome } = await executor.execute({ module: bytes, input, limits })
+        const ended = await outcome
+        if (ended.kind !== 'completed') throw new Error(`expected a result, received ${ended.kind}`)
+        digests.push(resultDigest({ module: digestOf(module), input: digestOf(input), ...ended.result }))
+        outputs.push(ended.result.output)
+      }
+      return outputs
+    })
+    return [...digests, answer]
+  }
+
+  for (const [name, workload] of WORKLOADS) {
+    it(
+      `WSM-1 every task of the workload ${name} has one digest on wasmtime and both compilers of V8`,
+      async () => {
+        const digests = new Map<string, string[]>()
+        for (const [engine, executor] of executors) digests.set(engine, await digestsOn(executor, workload))
+        expect(digests.get('liftoff')).toEqual(digests.get('wasmtime'))
+        expect(digests.get('turbofan')).toEqual(digests.get('wasmtime'))
+        expect(digests.get('wasmtime')?.at(-1)).toBe(workload.expected('default'))
+      },
+      PATIENCE,
+    )
+  }
 })

@@ -7,15 +7,27 @@ import { told } from '../../src/testing/index.ts'
 
 const INPUT = Uint8Array.from({ length: 40 }, (_, index) => index * 7)
 const OUTPUT_BYTES = 65_536
+/** A little more than what the entry of a generated module writes at its end. */
+const LITTLE_OUTPUT_BYTES = 1_040
+const ENDLESS_CALLS = 1_000_000_000
 /** Generated modules declare at most three pages. */
 const MEMORY_BYTES = 4 * 65_536
 
-/** The task of a seed: `run` and `step` by turns; every fifth has so little fuel that most run out of it. */
-export function generatedRequest(seed: number): ExecutionRequest {
+/** The module of a seed: `run` and `step` by turns; every eleventh may recurse until fuel or stack end it. */
+export function generatedModule(seed: number): Uint8Array {
   const entry = seed % 2 === 0 ? 'run' : 'step'
-  const { bytes } = instrument(generateModule(seed, { entry, nan: 'seen' }), { abi: 'askee' })
+  return generateModule(seed, { entry, nan: 'seen', ...(seed % 11 === 0 ? { calls: ENDLESS_CALLS } : {}) })
+}
+
+/**
+ * The task of a seed: every fifth has so little fuel that most run out of it, every seventh may write little, which three
+ * steps or a few writes exceed.
+ */
+export function generatedRequest(seed: number): ExecutionRequest {
+  const { bytes } = instrument(generatedModule(seed), { abi: 'askee' })
   const fuel = (seed % 5 === 0 ? 1_000n : 10_000_000n) as Fuel
-  const limits = { fuel, memoryBytes: MEMORY_BYTES, outputBytes: OUTPUT_BYTES, wallTime: 120_000 }
+  const outputBytes = seed % 7 === 0 ? LITTLE_OUTPUT_BYTES : OUTPUT_BYTES
+  const limits = { fuel, memoryBytes: MEMORY_BYTES, outputBytes, wallTime: 600_000 }
   return { module: bytes, input: INPUT, limits }
 }
 

@@ -9,10 +9,11 @@ export interface GenerateOptions {
   readonly entry?: 'run' | 'step' | 'main'
   /** `hidden`: what the module computes does not depend on the bits of a NaN, so that it can be run without the pass. */
   readonly nan?: 'hidden' | 'seen'
+  /** Calls that it makes at most, default 40; that and counted loops make every module end. With millions only fuel and stack do. */
+  readonly calls?: number
 }
 
 const VALUE_TYPES = [t.i32, t.i64, t.f32, t.f64, t.v128]
-/** Calls that a generated module makes at most; that and counted loops make all of them end. */
 const CALLS = 40
 const TABLE_SIZE = 8
 
@@ -21,12 +22,12 @@ const TABLE_SIZE = 8
  * every computing instruction, memory, bulk memory, several results, globals, and now and then a trap.
  */
 export function generateModule(seed: number, options: GenerateOptions = {}): Uint8Array {
-  const { entry = 'run', nan = 'seen' } = options
+  const { entry = 'run', nan = 'seen', calls: most = CALLS } = options
   const random = new Prng(seed)
   const builder = new ModuleBuilder()
   const imports = entry === 'main' ? new Map<string, number>() : importAll(builder)
   builder.memory(1, 3).exportMemory().table(TABLE_SIZE)
-  const calls = builder.global(t.i32, 'mutable', i32(CALLS))
+  const calls = builder.global(t.i32, 'mutable', i32(most))
   const functions = declare(builder, random)
   const scope: ModuleScope = {
     random,
