@@ -24,6 +24,9 @@ pub fn run() -> i32 {
 
 fn hold() -> io::Result<()> {
     take_places()?;
+    // What keeps the agent's session busy shall not keep us from freezing and killing; nor shall a terminal end us
+    // before the agent does. It fails for the leader of a group, which the agent's child is not.
+    let _ = sys::new_session();
     let agent = watch_parent()?;
     sys::set_nonblocking(0)?;
     sys::set_nonblocking(1)?;

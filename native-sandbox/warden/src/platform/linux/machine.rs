@@ -3,8 +3,8 @@
 use super::cgroup::Group;
 use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
-use super::rlimits::Bounds;
 use super::reaper::Reaper;
+use super::rlimits::Bounds;
 use super::usage::{peak_bytes, resident_bytes};
 use super::{freeze, open_runner, sys};
 use crate::policy::Policy;
@@ -217,6 +217,13 @@ impl Machine {
             End::Signalled(SIGSYS) => Cause::Seccomp,
             End::Signalled(_) => Cause::Crash,
         }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Both at once, before anybody waits for either.
+        self.kill();
     }
 }
 

@@ -15,8 +15,7 @@ const NICEST: i32 = 19;
 
 /// In the child, before it is confined.
 pub fn be_idle() -> io::Result<()> {
-    // SAFETY: numbers only; a fresh child is never the leader of a group, so it cannot fail.
-    sys::check(i64::from(unsafe { sys::setsid() }))?;
+    sys::new_session()?;
     sys::set_nice(0, NICEST)?;
     sys::call(sys::number::IOPRIO_SET, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE)?;
     sys::set_scheduler(0, SCHED_IDLE)

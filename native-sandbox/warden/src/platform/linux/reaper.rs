@@ -64,8 +64,7 @@ impl Drop for Reaper {
 /// Lets go of all descriptors but those two or three, above all of the pipes: nobody shall wait for their end because of us.
 fn keep(watched: &OwnedFd, work: &Work) -> io::Result<Option<Autogroup>> {
     // A session of its own, and with it an autogroup at nice 0.
-    // SAFETY: numbers only; a fresh child is never the leader of a group.
-    unsafe { sys::setsid() };
+    sys::new_session()?;
     IGNORED.into_iter().for_each(sys::ignore_signal);
     sys::name_process(c"askee-reaper")?;
     let autogroup = work.autogroup.as_ref().map_or(watched.as_raw_fd(), Autogroup::as_raw_fd);

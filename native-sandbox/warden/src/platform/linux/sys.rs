@@ -51,7 +51,7 @@ unsafe extern "C" {
     pub fn prctl(option: c_int, ...) -> c_int;
     pub fn _exit(status: c_int) -> !;
     pub fn dup2(old: c_int, new: c_int) -> c_int;
-    pub fn setsid() -> c_int;
+    fn setsid() -> c_int;
     pub fn mmap(at: *mut c_void, length: usize, prot: c_int, flags: c_int, fd: c_int, offset: i64) -> *mut c_void;
     fn pipe2(fds: *mut c_int, flags: c_int) -> c_int;
     fn fcntl(fd: c_int, command: c_int, ...) -> c_int;
@@ -216,6 +216,11 @@ pub fn set_scheduler(pid: i32, policy: i32) -> io::Result<()> {
 pub fn send_signal(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: numbers only. Callers pass the process id of an unreaped child.
     check(i64::from(unsafe { kill(pid, signal) })).map(drop)
+}
+
+pub fn new_session() -> io::Result<()> {
+    // SAFETY: takes nothing.
+    check(i64::from(unsafe { setsid() })).map(drop)
 }
 
 pub fn ignore_signal(number: i32) {
