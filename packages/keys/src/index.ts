@@ -2,6 +2,7 @@
  * Ed25519 identities of nodes and volunteers, signed documents, and the one verifier of signatures.
  * Hierarchy, rotation and key providers build on this package later.
  */
+export * from './device-key/index.ts'
 export { createIdentity, type Identity, identityFromSeed } from './identity.ts'
 export { loadOrCreateIdentity } from './identity-file.ts'
 export { nodeIdFromPublicKey, publicKeyFromNodeId } from './node-id.ts'
