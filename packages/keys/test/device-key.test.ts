@@ -100,24 +100,6 @@ describe('device key behind a passphrase', () => {
   })
 })
 
-// Before a Secret Service is started: a connection once made is kept.
-describe('device key in the keychain', () => {
-  it.skipIf(process.platform !== 'linux')('KEY-2 says what to do where there is no keychain', async () => {
-    const address = process.env.DBUS_SESSION_BUS_ADDRESS
-    process.env.DBUS_SESSION_BUS_ADDRESS = `unix:path=${join(folder, 'no-bus')}`
-    try {
-      const opened = openKeychainDeviceKey({ service: 'askee-test', account: 'nobody', random })
-      await expect(opened).rejects.toMatchObject({
-        code: 'keys/no-keychain',
-        message: expect.stringContaining('choose the passphrase, pkcs11 or software provider'),
-      })
-    } finally {
-      if (address === undefined) delete process.env.DBUS_SESSION_BUS_ADDRESS
-      else process.env.DBUS_SESSION_BUS_ADDRESS = address
-    }
-  })
-})
-
 const noKeychain = secretServiceMissing()
 if (noKeychain === undefined) {
   let stop: (() => void) | undefined
