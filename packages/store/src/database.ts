@@ -2,6 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { AskeeError } from '@askee/core'
 import SQLite from 'better-sqlite3-multiple-ciphers'
+import { asStoreError } from './encryption/integrity.ts'
+import { SealedDatabase, type Sealing } from './encryption/sealed-database.ts'
+import type { Fingerprint } from './generations/fingerprint.ts'
 
 export type Database = SQLite
 
@@ -15,12 +18,16 @@ export interface Migration {
 /**
  * Opens (or makes) a database and brings it to the newest schema, each migration in a transaction of its own.
  * Write-ahead log with full synchronisation: what a committed transaction holds survives kill -9 and loss of power.
- * @param path file, or `:memory:`
- * @throws AskeeError `store/newer-schema` when the file was written by a later version, `store/damaged`
+ *
+ * With `sealing` all of it is encrypted and authenticated; a plain database that stands there is encrypted once. Before it
+ * returns, every page has been authenticated: by the digest taken when it was closed, after a crash one by one.
+ * @param path file, or `:memory:`, which is never sealed
+ * @throws AskeeError `store/newer-schema` when the file was written by a later version, `store/damaged`; with `sealing` also
+ * `store/wrong-key`, `store/swapped`, `store/rolled-back`, `store/not-encrypted`
  */
-export function openDatabase(path: string, migrations: readonly Migration[]): Database {
+export function openDatabase(path: string, migrations: readonly Migration[], sealing?: Sealing): Database {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const database = open(path)
+  const database = open(path, sealing)
   try {
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
@@ -33,26 +40,43 @@ export function openDatabase(path: string, migrations: readonly Migration[]): Da
   return database
 }
 
-function open(path: string): Database {
+/**
+ * The state of a sealed database, to be kept outside of this disk and given to `checkNotOlder` later.
+ * @throws AskeeError `store/not-sealed`
+ */
+export function fingerprint(database: Database): Fingerprint {
+  return sealed(database).fingerprint()
+}
+
+/**
+ * Raises the generation of a sealed database: from now on a copy taken earlier is older. Two synchronised writes.
+ * @throws AskeeError `store/not-sealed`
+ */
+export function advance(database: Database): Fingerprint {
+  return sealed(database).advance()
+}
+
+/**
+ * Compares a sealed database with a fingerprint that was kept elsewhere.
+ * @throws AskeeError `store/rolled-back` when it is older, made anew or of another history; `store/swapped` when it is another
+ * database; `store/not-sealed`
+ */
+export function checkNotOlder(database: Database, expected: Fingerprint): void {
+  sealed(database).checkNotOlder(expected)
+}
+
+function sealed(database: Database): SealedDatabase {
+  if (database instanceof SealedDatabase) return database
+  throw new AskeeError('store/not-sealed', 'only a database opened with a key has generations')
+}
+
+function open(path: string, sealing: Sealing | undefined): Database {
   try {
-    return new SQLite(path)
+    if (sealing === undefined || path === ':memory:') return new SQLite(path)
+    return SealedDatabase.openFile(path, sealing)
   } catch (error) {
     throw asStoreError(path, error)
   }
-}
-
-function asStoreError(path: string, error: unknown): unknown {
-  if (error instanceof AskeeError) return error
-  const code = (error as { code?: string }).code ?? ''
-  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) {
-    return new AskeeError(
-      'store/damaged',
-      `${path} is not a database or is damaged`,
-      { path },
-      { cause: error },
-    )
-  }
-  return error
 }
 
 function migrate(database: Database, path: string, migrations: readonly Migration[]): void {

@@ -18,10 +18,15 @@ declare module 'better-sqlite3-multiple-ciphers' {
   export default class Database {
     constructor(path: string, options?: { readonly?: boolean; fileMustExist?: boolean; timeout?: number })
     readonly open: boolean
+    readonly inTransaction: boolean
     prepare(sql: string): Statement
     exec(sql: string): this
     pragma(source: string, options?: { simple?: boolean }): unknown
     transaction<A extends unknown[], R>(body: (...args: A) => R): (...args: A) => R
+    /** The key of a file that is encrypted, or is to be; before anything is read. */
+    key(key: Buffer): number
+    /** Encrypts all of an open file with another key. */
+    rekey(key: Buffer): number
     close(): this
   }
 }

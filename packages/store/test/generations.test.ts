@@ -1,0 +1,215 @@
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemRandom } from '@askee/core'
+import { describe, expect, it } from 'vitest'
+import {
+  advance,
+  checkNotOlder,
+  type Database,
+  fingerprint,
+  type Generations,
+  openDatabase,
+  openGenerations,
+} from '../src/index.ts'
+import { codeOf, temporaryFolder } from './support/folder.ts'
+
+const folder = temporaryFolder()
+const KEY = new Uint8Array(32).fill(7)
+const SCHEMA = [{ version: 1, sql: 'CREATE TABLE n (x INTEGER PRIMARY KEY) STRICT' }]
+
+let number = 0
+/** A store in a folder of its own; every `open` remembers afresh, as another process would. */
+function newStore(): {
+  path: string
+  seen: string
+  generations: () => Generations
+  open: (name?: string) => Database
+} {
+  const directory = join(folder, `${number++}`)
+  mkdirSync(directory)
+  const seen = join(directory, 'generations')
+  const generations = () => openGenerations({ random: systemRandom }, { path: seen, key: KEY })
+  const open = (name = 'a.db') =>
+    openDatabase(join(directory, name), SCHEMA, { key: KEY, generations: generations() })
+  return { path: join(directory, 'a.db'), seen, generations, open }
+}
+
+describe('generations of a database', () => {
+  it('STO-1 raises the generation at opening, at closing and when told, and links each to the one before', () => {
+    const { open } = newStore()
+    const database = open()
+    const first = fingerprint(database)
+    expect(first).toMatchObject({ name: 'a.db', generation: 1 })
+    const second = advance(database)
+    expect(second).toMatchObject({ epoch: first.epoch, generation: 2 })
+    expect(second.digest).not.toBe(first.digest)
+    database.close()
+    const again = open()
+    expect(fingerprint(again).generation).toBe(4)
+    for (const earlier of [first, second]) checkNotOlder(again, earlier)
+    again.close()
+  })
+
+  it('STO-1 finds an older copy, put back when the store is closed', () => {
+    const { path, open } = newStore()
+    open().close()
+    copyFileSync(path, `${path}.old`)
+    open().close()
+    copyFileSync(path, `${path}.new`)
+    copyFileSync(`${path}.old`, path)
+    for (let i = 0; i < 2; i++) expect(codeOf(open)).toBe('store/rolled-back')
+    copyFileSync(`${path}.new`, path)
+    open().close()
+  })
+
+  it('STO-1 finds a copy of the same session, taken before it was closed', () => {
+    const { path, open } = newStore()
+    const database = open()
+    database.pragma('wal_checkpoint(TRUNCATE)')
+    copyFileSync(path, `${path}.old`)
+    database.close()
+    copyFileSync(`${path}.old`, path)
+    expect(codeOf(open)).toBe('store/rolled-back')
+  })
+
+  it('STO-1 finds a single page of an older copy among newer ones', () => {
+    const { path, open } = newStore()
+    const fill = (from: number) => {
+      const database = open()
+      const insert = database.prepare('INSERT INTO n VALUES (?)')
+      database.transaction(() => {
+        for (let i = from; i < from + 500; i++) insert.run(i)
+      })()
+      database.close()
+    }
+    fill(0)
+    const old = readFileSync(path)
+    fill(500)
+    const bytes = readFileSync(path)
+    let replaced = 0
+    for (let at = 4096; at < old.byteLength; at += 4096) {
+      if (old.subarray(at, at + 4096).equals(bytes.subarray(at, at + 4096))) continue
+      const mixed = Buffer.from(bytes)
+      old.copy(mixed, at, at, at + 4096)
+      writeFileSync(path, mixed)
+      // The page that holds the generation says the latter.
+      for (let i = 0; i < 2; i++) expect(['store/damaged', 'store/rolled-back']).toContain(codeOf(open))
+      replaced++
+    }
+    expect(replaced).toBeGreaterThan(0)
+    writeFileSync(path, bytes)
+    open().close()
+  })
+
+  it('STO-1 finds a database that is gone, emptied, made anew, or plain in the place of an encrypted one', () => {
+    const { path, open } = newStore()
+    open().close()
+    rmSync(path)
+    expect(codeOf(open)).toBe('store/rolled-back')
+    writeFileSync(path, '')
+    expect(codeOf(open)).toBe('store/rolled-back')
+    rmSync(path)
+    openDatabase(path, SCHEMA, { key: KEY }).close()
+    expect(codeOf(open)).toBe('store/rolled-back')
+    rmSync(path)
+    openDatabase(path, SCHEMA).close()
+    expect(codeOf(open)).toBe('store/not-encrypted')
+  })
+
+  it('STO-1 finds that the file of generations is gone, older, damaged or of another store', () => {
+    const { path, seen, generations, open } = newStore()
+    const other = openGenerations(
+      { random: systemRandom },
+      { path: `${seen}.other`, key: new Uint8Array(32) },
+    )
+    other.record('a.db', { epoch: '', generation: 0, file: null })
+    open('other.db').close()
+    const before = readFileSync(seen)
+    open().close()
+    const bytes = readFileSync(seen)
+    rmSync(seen)
+    expect(codeOf(open)).toBe('store/rolled-back')
+    writeFileSync(seen, before)
+    expect(codeOf(open)).toBe('store/rolled-back')
+    copyFileSync(`${seen}.other`, seen)
+    expect(codeOf(open)).toBe('store/wrong-key')
+    for (let at = 0; at < bytes.byteLength; at++) {
+      const flipped = Buffer.from(bytes)
+      flipped[at] = flipped[at]! ^ (1 << (at % 8))
+      writeFileSync(seen, flipped)
+      expect([at, codeOf(generations)]).toEqual([at, 'store/damaged'])
+      writeFileSync(seen, bytes.subarray(0, at))
+      expect([at, codeOf(generations)]).toEqual([at, 'store/damaged'])
+    }
+    writeFileSync(seen, bytes)
+    open().close()
+    expect(readFileSync(seen).includes('a.db')).toBe(false)
+    expect(existsSync(path)).toBe(true)
+  })
+
+  it('STO-1 finds a journal that was put beside a database closed in order', () => {
+    const { path, open } = newStore()
+    const database = open()
+    copyFileSync(`${path}-wal`, `${path}.log`)
+    database.close()
+    copyFileSync(`${path}.log`, `${path}-wal`)
+    expect(codeOf(open)).toBe('store/damaged')
+    rmSync(`${path}-wal`)
+    open().close()
+  })
+
+  it('STO-1 tells a store that was rolled back whole by a fingerprint kept elsewhere, and a fork of it', () => {
+    const { path, open } = newStore()
+    const directory = join(path, '..')
+    open().close()
+    cpSync(directory, `${directory}.old`, { recursive: true })
+    const database = open()
+    for (let i = 0; i < 4; i++) advance(database)
+    const kept = fingerprint(database)
+    database.close()
+    rmSync(directory, { recursive: true })
+    cpSync(`${directory}.old`, directory, { recursive: true })
+    const older = open()
+    expect(codeOf(() => checkNotOlder(older, kept))).toBe('store/rolled-back')
+    while (fingerprint(older).generation < kept.generation + 3) advance(older)
+    expect(() => checkNotOlder(older, kept)).toThrow(/left the history/)
+    expect(codeOf(() => checkNotOlder(older, { ...fingerprint(older), name: 'b.db' }))).toBe('store/swapped')
+    expect(codeOf(() => checkNotOlder(older, { ...fingerprint(older), epoch: '00'.repeat(16) }))).toBe(
+      'store/rolled-back',
+    )
+    older.close()
+  })
+
+  it('STO-1 takes what a backup brought back when the owner says so, once', () => {
+    const { path, generations, open } = newStore()
+    open().close()
+    copyFileSync(path, `${path}.backup`)
+    open().close()
+    copyFileSync(`${path}.backup`, path)
+    generations().accept('a.db')
+    open().close()
+    copyFileSync(`${path}.backup`, path)
+    expect(codeOf(open)).toBe('store/rolled-back')
+  })
+
+  it('STO-1 has generations for encrypted databases alone', () => {
+    const plain = openDatabase(':memory:', SCHEMA)
+    for (const ask of [fingerprint, advance]) expect(codeOf(() => ask(plain))).toBe('store/not-sealed')
+    plain.close()
+  })
+
+  it('STO-2 closes with two connections open, and after a transaction that was left', () => {
+    const { open } = newStore()
+    const first = open()
+    const second = open()
+    first.close()
+    second.prepare('INSERT INTO n VALUES (1)').run()
+    second.close()
+    const third = open()
+    third.exec('BEGIN; INSERT INTO n VALUES (2)')
+    third.close()
+    const last = open()
+    expect(last.prepare('SELECT x FROM n').all()).toEqual([{ x: 1 }])
+    last.close()
+  })
+})
