@@ -63,6 +63,8 @@ pub struct Demands {
     pub all: &'static [&'static str],
     /// One of these keeps files away; none is asked for where `all` does.
     pub one_of: &'static [&'static str],
+    /// Not of every process; where one is told of, it must be in force.
+    pub where_told: &'static [&'static str],
 }
 
 const LINUX: Demands = Demands {
@@ -75,8 +77,11 @@ const LINUX: Demands = Demands {
         "no-new-privileges",
         "seccomp",
         "parent-death",
+        "data-limit",
+        "stack-limit",
     ],
     one_of: &["empty-root", "landlock"],
+    where_told: &["cpu-time-limit"],
 };
 const WINDOWS: Demands = Demands {
     all: &[
@@ -89,8 +94,10 @@ const WINDOWS: Demands = Demands {
         "handle-list",
     ],
     one_of: &[],
+    where_told: &[],
 };
-const MACOS: Demands = Demands { all: &["sandbox", "parent-death", "own-descriptors", "rlimits"], one_of: &[] };
+const MACOS: Demands =
+    Demands { all: &["sandbox", "parent-death", "own-descriptors", "rlimits"], one_of: &[], where_told: &[] };
 
 const HERE: &Demands = if cfg!(target_os = "windows") {
     &WINDOWS
@@ -113,7 +120,9 @@ impl Report {
         let holds =
             |name: &&'static str| self.layers.iter().any(|layer| layer.name == *name && layer.is_enforced());
         let keeps_files = demands.one_of.is_empty() || demands.one_of.iter().any(&holds);
-        if keeps_files && demands.all.iter().all(&holds) { Tier::Contained } else { Tier::Process }
+        let is_lacking = |layer: &Layer| demands.where_told.contains(&layer.name) && !layer.is_enforced();
+        let holds_all = keeps_files && demands.all.iter().all(&holds) && !self.layers.iter().any(is_lacking);
+        if holds_all { Tier::Contained } else { Tier::Process }
     }
 
     /// Names of what keeps the tier down.
@@ -185,6 +194,17 @@ mod tests {
                 assert_eq!(Report { layers }.tier_under(demands), Tier::Process, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn sbx_3_a_limit_of_processor_time_that_was_asked_for_must_hold() {
+        let with = |layer: Option<Layer>| {
+            let layers = full(&LINUX).into_iter().chain(layer).collect();
+            Report { layers }.tier_under(&LINUX)
+        };
+        assert_eq!(with(None), Tier::Contained, "a runner has none");
+        assert_eq!(with(Some(Layer::enforced("cpu-time-limit", "30 s"))), Tier::Contained);
+        assert_eq!(with(Some(Layer::missing("cpu-time-limit", "EPERM"))), Tier::Process);
     }
 
     #[test]

@@ -23,6 +23,8 @@ impl Containment for Told {
             "no-capabilities",
             "no-new-privileges",
             "parent-death",
+            "data-limit",
+            "stack-limit",
             "empty-root",
         ];
         let mut layers: Vec<Layer> = names.into_iter().map(|name| Layer::enforced(name, "")).collect();

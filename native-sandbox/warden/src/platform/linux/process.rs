@@ -24,6 +24,15 @@ pub enum Confinement {
     None,
 }
 
+impl Confinement {
+    fn has_limits(self) -> bool {
+        #[cfg(feature = "escape")]
+        return self != Self::None;
+        #[cfg(not(feature = "escape"))]
+        true
+    }
+}
+
 pub struct Spec<'a> {
     pub program: &'a File,
     pub arguments: &'a [&'a str],
@@ -62,6 +71,9 @@ struct Channels {
 
 /// Starts the program. The layers of the result were all seen in force or are named as missing.
 pub fn start(spec: &Spec) -> io::Result<Work> {
+    if spec.confinement.has_limits() {
+        rlimits::check_stack()?;
+    }
     let channels =
         Channels { input: sys::pipe()?, output: sys::pipe()?, status: sys::pipe()?, gate: sys::pipe()? };
     let arguments: Vec<CString> =
@@ -104,7 +116,7 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
     if let (Some(group), None) = (spec.group, group_fd) {
         group.add(pid)?;
     }
-    guide(&mut work, separate, File::from(status.0), File::from(gate.1))?;
+    guide(&mut work, spec, separate, File::from(status.0), File::from(gate.1))?;
     Ok(work)
 }
 
@@ -122,7 +134,13 @@ fn fork(confinement: Confinement, group: Option<i32>) -> io::Result<(Result<(), 
 }
 
 /// Gives the child its identity, hears what it reports, and lets it go on.
-fn guide(work: &mut Work, separate: io::Result<()>, mut status: File, mut gate: File) -> io::Result<()> {
+fn guide(
+    work: &mut Work,
+    spec: &Spec,
+    separate: io::Result<()>,
+    mut status: File,
+    mut gate: File,
+) -> io::Result<()> {
     let identity = match &separate {
         Ok(()) => namespaces::map_identity(work.pid),
         Err(why) => Err(io::Error::new(why.kind(), why.to_string())),
@@ -130,12 +148,18 @@ fn guide(work: &mut Work, separate: io::Result<()>, mut status: File, mut gate: 
     gate.write_all(&[u8::from(identity.is_ok())])?;
     let mut record = [0u8; 5];
     let mut layers = Vec::new();
+    let mut limits = None;
     while status.read_exact(&mut record).is_ok() {
         let [step, error @ ..] = record;
         let error = i32::from_le_bytes(error);
         let Some(step) = Step::from_byte(step) else { return Err(io::ErrorKind::InvalidData.into()) };
         if step == Step::Start {
             return Err(io::Error::from_raw_os_error(error));
+        }
+        if step == Step::Rlimits {
+            // What the kernel shows of them, when the process is what it will be, is worth more.
+            limits = (error != 0).then(|| io::Error::from_raw_os_error(error));
+            continue;
         }
         let reason = || io::Error::from_raw_os_error(error).to_string();
         layers.push(match error {
@@ -158,6 +182,8 @@ fn guide(work: &mut Work, separate: io::Result<()>, mut status: File, mut gate: 
     }
     work.layers = namespace_layers(work.pid, identity.as_ref().err());
     work.layers.extend(layers);
+    let is_root = identity.is_err() && sys::user_id() == 0;
+    work.layers.extend(rlimits::layers(work.pid, spec.bounds, limits.as_ref(), is_root));
     check_status(work);
     Ok(())
 }

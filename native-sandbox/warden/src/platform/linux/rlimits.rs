@@ -149,9 +149,11 @@ mod tests {
 
     /// As the kernel writes it, with some values of our own.
     fn table(changes: &[(&str, &str)]) -> String {
-        let mut out = String::from("Limit                     Soft Limit           Hard Limit           Units     \n");
+        let mut out =
+            String::from("Limit                     Soft Limit           Hard Limit           Units     \n");
         for Limit { row, most, .. } in BOUNDS.limits() {
-            let value = changes.iter().find(|(name, _)| *name == row).map_or(most.to_string(), |(_, to)| (*to).into());
+            let value =
+                changes.iter().find(|(name, _)| *name == row).map_or(most.to_string(), |(_, to)| (*to).into());
             out += &format!("{row:<25} {value:<20} {value:<20} units\n");
         }
         out
