@@ -54,7 +54,11 @@ describe('the form of the code', () => {
   it('gives the version of the root package everywhere', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
     expect(readFileSync('apps/agent/src/version.ts', 'utf8')).toContain(`'${version}'`)
-    const others = files.filter((file) => /^(packages|apps)\/[\w-]+\/package\.json$/.test(file))
+    expect(readFileSync('packages/sandbox/src/native/shipped.ts', 'utf8')).toContain(`'${version}'`)
+    expect(readFileSync('native-sandbox/Cargo.toml', 'utf8')).toContain(`version = "${version}"`)
+    const others = files.filter((file) =>
+      /^(packages|apps|installers\/npm)\/[\w-]+\/package\.json$/.test(file),
+    )
     expect(others.filter((file) => JSON.parse(readFileSync(file, 'utf8')).version !== version)).toEqual([])
   })
 

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { shippedFolder, shippedName } from './shipped.ts'
 
 /** Paths of the two programs of native-sandbox/. */
 export interface NativeBinaries {
@@ -9,36 +9,45 @@ export interface NativeBinaries {
   readonly runner: string
 }
 
+/** Where programs are looked for. */
+export interface NativePlaces {
+  /** The folder into which `node scripts/build-native.ts` builds. */
+  readonly built: string
+  /** A file from which the optional package of this system is looked for, as `require` does. */
+  readonly shippedBeside: string | URL
+}
+
 /** Names the folder with the two programs; nothing else is looked at then. */
 export const NATIVE_DIRECTORY_VARIABLE = 'ASKEE_NATIVE_DIR'
-const BUILT = fileURLToPath(new URL('../../../../native-sandbox/target/release/', import.meta.url))
+const HERE: NativePlaces = {
+  built: fileURLToPath(new URL('../../../../native-sandbox/target/release/', import.meta.url)),
+  shippedBeside: import.meta.url,
+}
 
 /**
- * Finds warden and runner: where `ASKEE_NATIVE_DIR` says, else in the optional package of this platform
- * (`@askee/native-<platform>-<arch>`, folder `bin`), else where `node scripts/build-native.ts` puts them.
+ * Finds warden and runner: where `ASKEE_NATIVE_DIR` says, else where `node scripts/build-native.ts` puts them, else in the
+ * optional package of this system (`@askee/native-<platform>-<arch>`), if it is of our version and undamaged.
  */
 export function locateNative(
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  places: NativePlaces = HERE,
 ): NativeBinaries | { readonly missing: string } {
   const named = environment[NATIVE_DIRECTORY_VARIABLE]
   if (named !== undefined) {
     return binariesIn(named) ?? { missing: `${NATIVE_DIRECTORY_VARIABLE} is ${named}, which lacks them` }
   }
-  const name = `@askee/native-${process.platform}-${process.arch}`
-  const shipped = packageFolder(name)
-  const found = (shipped === null ? null : binariesIn(join(shipped, 'bin'))) ?? binariesIn(BUILT)
-  if (found !== null) return found
-  return {
-    missing: `the package ${name} is not installed, and nothing was built by: node scripts/build-native.ts`,
+  const built = binariesIn(places.built)
+  if (built !== null) return built
+  const shipped = shippedFolder(places.shippedBeside)
+  if (shipped === null) {
+    return {
+      missing: `nothing was built by: node scripts/build-native.ts, and the package ${shippedName()} is not installed`,
+    }
   }
-}
-
-function packageFolder(name: string): string | null {
-  try {
-    return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
-  } catch {
-    return null
-  }
+  if (typeof shipped !== 'string') return shipped
+  return (
+    binariesIn(shipped) ?? { missing: `${shippedName()} has programs that cannot be run; install it again` }
+  )
 }
 
 function binariesIn(folder: string): NativeBinaries | null {
