@@ -1,5 +1,6 @@
 //! A cgroup (version 2) for one piece of work, below a group that is delegated to us.
 
+use super::{idle, own_group};
 use crate::policy::{CgroupChoice, Policy};
 use crate::report::Layer;
 use std::fs;
@@ -12,6 +13,7 @@ use std::time::Duration;
 const PREFIX: &str = "askee-";
 /// Period of cpu.max: short, so that what is left of a core comes evenly.
 const CPU_PERIOD_US: u64 = 20_000;
+const EBUSY: i32 = 16;
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A group of our own; removed when dropped.
@@ -23,7 +25,7 @@ pub struct Group {
 impl Group {
     /// Makes a group with the policy's limits. The layers say which of them the kernel took.
     pub fn create(policy: &Policy) -> (Option<Self>, Vec<Layer>) {
-        let names = ["cgroup-cpu", "cgroup-memory", "cgroup-pids", "cgroup-io", "cgroup-kill"];
+        let names = ["cgroup-cpu", "cgroup-memory", "cgroup-pids", "cgroup-io", "cgroup-kill", "cgroup-idle"];
         match Self::make(policy) {
             Ok((mut group, controllers)) => {
                 let layers = group.limit(policy, &controllers);
@@ -37,7 +39,7 @@ impl Group {
     fn make(policy: &Policy) -> Result<(Self, String), String> {
         let parent = match &policy.cgroup {
             CgroupChoice::None => return Err("the policy wants none".to_owned()),
-            CgroupChoice::Own => own_group()?,
+            CgroupChoice::Own => own_group::to_divide()?,
             CgroupChoice::Below(path) => path.clone(),
         };
         let available = fs::read_to_string(parent.join("cgroup.controllers"))
@@ -46,19 +48,17 @@ impl Group {
             return Err(format!("{} has no controllers", parent.display()));
         }
         sweep(&parent);
-        for name in ["cpu", "memory", "pids", "io"] {
-            if has(&available, name) {
-                // One refused controller must not cost the others.
-                let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{name}"));
+        let enabled = match pass_on(&parent, &available) {
+            Err(error) if error.raw_os_error() == Some(EBUSY) && policy.cgroup == CgroupChoice::Own => {
+                own_group::vacate(&parent)?;
+                pass_on(&parent, &available)
             }
-        }
-        let enabled = fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
-        if enabled.trim().is_empty() {
-            return Err(format!(
-                "{} passes no controller on (not delegated, or it holds processes)",
-                parent.display()
-            ));
-        }
+            other => other,
+        };
+        let enabled = enabled.map_err(|error| match error.raw_os_error() {
+            Some(EBUSY) => format!("{} holds processes: it cannot be divided", parent.display()),
+            _ => format!("{} is not delegated to us: {error}", parent.display()),
+        })?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
@@ -94,6 +94,7 @@ impl Group {
             ("cgroup-pids", pids),
             ("cgroup-io", io),
             ("cgroup-kill", kill),
+            ("cgroup-idle", idle::give_way(self.path.parent().unwrap_or(&self.path), &self.path)),
         ];
         let layer = |(name, result)| match result {
             Ok(how) => Layer::enforced(name, how),
@@ -162,7 +163,7 @@ pub fn remove(group: &Path) {
     // The kernel lets go of a group some moments after its last process.
     for _ in 0..200 {
         match fs::remove_dir(group) {
-            Err(error) if error.raw_os_error() == Some(16) => sleep(Duration::from_millis(1)),
+            Err(error) if error.raw_os_error() == Some(EBUSY) => sleep(Duration::from_millis(1)),
             _ => return,
         }
     }
@@ -170,7 +171,7 @@ pub fn remove(group: &Path) {
 
 /// Takes a process that was killed out of its group into our own: below an idle or used up group it would wait for its turn.
 pub fn release(pid: i32) {
-    if let Ok(group) = own_group() {
+    if let Ok(group) = own_group::current() {
         // It may be gone, or the system may not want it: then it takes longer.
         let _ = fs::write(group.join("cgroup.procs"), pid.to_string());
     }
@@ -189,21 +190,27 @@ pub fn sweep(parent: &Path) {
     }
 }
 
-fn has(list: &str, name: &str) -> bool {
-    list.split_whitespace().any(|item| item == name)
+/// Has `group` pass on to those below it what it has. Which it then does, or why none.
+fn pass_on(group: &Path, available: &str) -> io::Result<String> {
+    let control = group.join("cgroup.subtree_control");
+    let mut refused = None;
+    for name in ["cpu", "memory", "pids", "io"] {
+        // One refused controller must not cost the others.
+        if has(available, name)
+            && let Err(error) = fs::write(&control, format!("+{name}"))
+        {
+            refused = Some(error);
+        }
+    }
+    let enabled = fs::read_to_string(&control).unwrap_or_default();
+    match refused {
+        Some(error) if enabled.trim().is_empty() => Err(error),
+        _ => Ok(enabled),
+    }
 }
 
-/// Path of the version 2 group this process is in.
-fn own_group() -> Result<PathBuf, String> {
-    let groups = fs::read_to_string("/proc/self/cgroup").map_err(|error| error.to_string())?;
-    let relative = groups.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("no cgroup v2")?;
-    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| error.to_string())?;
-    let mount = mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ').skip(1);
-        let (place, kind) = (fields.next()?, fields.next()?);
-        (kind == "cgroup2").then_some(place)
-    });
-    Ok(Path::new(mount.ok_or("cgroup v2 is not mounted")?).join(relative))
+fn has(list: &str, name: &str) -> bool {
+    list.split_whitespace().any(|item| item == name)
 }
 
 #[cfg(test)]

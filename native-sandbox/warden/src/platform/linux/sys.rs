@@ -79,6 +79,7 @@ unsafe extern "C" {
     fn getegid() -> c_uint;
     fn getppid() -> c_int;
     fn signal(number: c_int, handler: usize) -> usize;
+    fn getxattr(path: *const c_char, name: *const c_char, value: *mut c_void, size: usize) -> isize;
 }
 
 pub const SIGKILL: i32 = 9;
@@ -221,6 +222,14 @@ pub fn send_signal(pid: i32, signal: i32) -> io::Result<()> {
 pub fn new_session() -> io::Result<()> {
     // SAFETY: takes nothing.
     check(i64::from(unsafe { setsid() })).map(drop)
+}
+
+/// Extended attribute of a file, if it has it and it is no longer than a few bytes.
+pub fn attribute(path: &CStr, name: &CStr) -> Option<Vec<u8>> {
+    let mut value = [0u8; 16];
+    // SAFETY: two C strings, and room of the size said.
+    let length = unsafe { getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    usize::try_from(length).ok().map(|length| value[..length].to_vec())
 }
 
 pub fn ignore_signal(number: i32) {
