@@ -38,6 +38,7 @@ pub struct Machine {
     duty_percent: Option<u32>,
     duty: Option<DutyCycle>,
     memory_bytes: u64,
+    compile_memory_bytes: u64,
     next_turn: u64,
     next_watch: u64,
     next_tick: u64,
@@ -72,6 +73,7 @@ impl Machine {
             duty_percent: None,
             duty: None,
             memory_bytes: 0,
+            compile_memory_bytes: 0,
             next_turn: 0,
             next_watch: 0,
             next_tick: 0,
@@ -165,13 +167,24 @@ impl Machine {
             if let (true, Some(work)) = (self.wants_autogroup, &self.runner) {
                 self.wants_autogroup = work.autogroup.as_ref().is_some_and(|group| group.be_nicest().is_err());
             }
-            let resident: u64 = self.works().iter().map(|work| resident_bytes(work.pid)).sum();
-            self.peak_bytes = self.peak_bytes.max(resident);
-            let is_compiling = self.compiler.is_some();
-            if resident > self.memory_bytes && !is_compiling {
-                self.over_memory = true;
-                self.kill();
-            }
+            self.watch_memory();
+        }
+    }
+
+    /// Each process has a limit of its own. A compiler that passes its is ended alone: the session says why there is no code.
+    fn watch_memory(&mut self) {
+        let resident = |work: &Option<Work>| match work {
+            Some(work) if work.end.is_none() => resident_bytes(work.pid),
+            _ => 0,
+        };
+        let (runner, compiler) = (resident(&self.runner), resident(&self.compiler));
+        self.peak_bytes = self.peak_bytes.max(runner + compiler);
+        if let (true, Some(work)) = (compiler > self.compile_memory_bytes, &self.compiler) {
+            work.kill();
+        }
+        if runner > self.memory_bytes {
+            self.over_memory = true;
+            self.kill();
         }
     }
 
@@ -252,6 +265,7 @@ impl Containment for Machine {
         }
         // Without it a compiler still dies with us, only later.
         self.compiler_reaper = Reaper::start(&work, self.group.as_ref(), None).ok();
+        self.compile_memory_bytes = policy.compile_memory_bytes;
         self.compiler = Some(work);
         self.begin_duty();
         if self.is_frozen {
@@ -329,3 +343,6 @@ impl Containment for Machine {
 pub fn now() -> u64 {
     sys::clock(sys::CLOCK_MONOTONIC).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

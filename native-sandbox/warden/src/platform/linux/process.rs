@@ -102,16 +102,8 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
     };
     // From here on every way out kills and reaps it.
     let Channels { input, output, status, gate } = channels;
-    let mut work = Work {
-        pid,
-        pidfd,
-        input: Some(input.1),
-        output: Some(output.0),
-        layers: Vec::new(),
-        autogroup: None,
-        in_group: spec.group.is_some(),
-        end: None,
-    };
+    let mut work = Work::of(pid, pidfd);
+    (work.input, work.output, work.in_group) = (Some(input.1), Some(output.0), spec.group.is_some());
     drop((input.0, output.1, status.1, gate.0));
     if let (Some(group), None) = (spec.group, group_fd) {
         group.add(pid)?;
@@ -241,6 +233,11 @@ fn check_status(work: &mut Work) {
 }
 
 impl Work {
+    pub fn of(pid: i32, pidfd: OwnedFd) -> Self {
+        let (input, output, layers) = (None, None, Vec::new());
+        Self { pid, pidfd, input, output, layers, autogroup: None, in_group: false, end: None }
+    }
+
     /// Whether it also put on the last filter: two filters in force.
     pub fn is_sealed(&self) -> bool {
         seccomp::filters_of(self.pid).is_none_or(|count| count >= 2)
