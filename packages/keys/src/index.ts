@@ -5,6 +5,7 @@
 export * from './device-key/index.ts'
 export { createIdentity, type Identity, identityFromSeed } from './identity.ts'
 export { loadOrCreateIdentity } from './identity-file.ts'
+export * from './key-store/index.ts'
 export { nodeIdFromPublicKey, publicKeyFromNodeId } from './node-id.ts'
 export { type SignedDocument, signDocument, type VerifyErrorCode, verifyDocument } from './signed-document.ts'
 export { verifySignature } from './verify.ts'
