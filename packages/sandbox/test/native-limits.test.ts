@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -104,18 +105,22 @@ describe('the folder of compiled modules', () => {
     const cache = new CompiledCache(components.clock, { directory, key: KEY, maxBytes: 250 })
     await cache.open()
     const now = components.clock.now() / 1000
-    for (const [index, name] of [
-      'a.compiled',
-      'b.compiled',
-      'c.compiled',
-      'd.1.draft',
-      'e.2.draft',
-    ].entries()) {
+    const names = ['a.compiled', 'b.compiled', 'c.compiled', 'd.1.draft']
+    for (const [index, name] of names.entries()) {
       await writeFile(join(directory, name), new Uint8Array(100))
-      const at = now - (name === 'e.2.draft' ? 10 : 10_000 - index)
-      await utimes(join(directory, name), at, at)
+      await utimes(join(directory, name), now - 10_000 + index, now - 10_000 + index)
     }
     await cache.prune()
-    expect((await readdir(directory)).sort()).toEqual(['b.compiled', 'c.compiled', 'e.2.draft'])
+    expect((await readdir(directory)).sort()).toEqual(['b.compiled', 'c.compiled'])
+  })
+
+  it('SBX-5 loses the draft of a warden that was killed when it is opened, and keeps what a living one writes', async () => {
+    const directory = join(folder, 'drafts')
+    await mkdir(directory)
+    const dead = spawnSync(process.execPath, ['--version']).pid
+    const [left, written] = [`a.${dead}.draft`, `b.${process.pid}.draft`]
+    for (const name of [left, written, 'unknown']) await writeFile(join(directory, name), new Uint8Array(1))
+    await new CompiledCache(components.clock, { directory, key: KEY }).open()
+    expect((await readdir(directory)).sort()).toEqual([written, 'unknown'])
   })
 })

@@ -15,7 +15,9 @@ export interface CompiledCacheInit {
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 /** Tasks between two looks at the size. */
 const PRUNE_EVERY = 64
-/** A draft this old belongs to a warden that was killed. */
+/** `HEX.PID.draft`: what the warden PID is just writing. */
+const DRAFT = /\.(\d+)\.draft$/
+/** A draft this old was left, whoever has its warden's number now. */
 const DRAFT_AGE = 3_600_000
 
 /** Keeps the folder of compiled modules small: the least recently used go first. */
@@ -54,9 +56,10 @@ export class CompiledCache {
       const path = join(directory, name)
       const found = await stat(path).catch(() => null)
       if (found === null) continue
-      const isStale = this.#clock.now() - found.mtimeMs > DRAFT_AGE
+      const isOld = this.#clock.now() - found.mtimeMs > DRAFT_AGE
+      const writer = DRAFT.exec(name)?.[1]
       if (name.endsWith('.compiled')) files.push({ path, bytes: found.size, usedAt: found.mtimeMs })
-      else if (name.endsWith('.draft') && isStale) await rm(path, { force: true })
+      else if (writer !== undefined && (isOld || !exists(Number(writer)))) await rm(path, { force: true })
     }
     files.sort((a, b) => b.usedAt - a.usedAt)
     let total = 0
@@ -69,6 +72,15 @@ export class CompiledCache {
   /** Resolves when nothing is written any more. */
   async close(): Promise<void> {
     await this.#work
+  }
+}
+
+function exists(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // Somebody else's is one all the same.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 
