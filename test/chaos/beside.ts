@@ -17,7 +17,9 @@ export async function killBeside(victim: Victim, rounds: number): Promise<Beside
   const spin = ['-e', 'for (;;);']
   const options = { stdio: 'ignore', detached: true } as const
   const busy = Array.from({ length: availableParallelism() }, () => spawn(process.execPath, spin, options))
-  const end = () => busy.forEach((each) => each.kill('SIGKILL'))
+  const end = () => {
+    for (const each of busy) each.kill('SIGKILL')
+  }
   process.once('exit', end)
   const spans: number[] = []
   const left: string[] = []

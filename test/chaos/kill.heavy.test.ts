@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { missingPrograms } from '../escape/warden.ts'
+import { describeBeside, killBeside } from './beside.ts'
 import { describeKillings, killMany } from './kill-many.ts'
 
 const missing = missingPrograms()
@@ -11,5 +12,14 @@ describe.skipIf(missing !== null)('kill -9 of agent or warden', () => {
     console.log(await describeKillings(killings))
     expect(killings.left).toEqual([])
     expect(Math.max(...killings.spans)).toBeLessThan(5_000)
+  })
+
+  it('SBX-5 beside busy programs leaves nothing behind either', async () => {
+    for (const victim of ['warden', 'agent'] as const) {
+      const beside = await killBeside(victim, 25)
+      console.log(describeBeside(beside))
+      expect(beside.left).toEqual([])
+      expect(Math.max(...beside.spans)).toBeLessThan(5_000)
+    }
   })
 })
