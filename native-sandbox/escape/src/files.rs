@@ -1,12 +1,12 @@
 //! N19 files, N31 descriptors, N32 /proc, N36 disk.
 
 use crate::call::{Attempt, plain, succeeded, text};
+use crate::outside;
 use std::ffi::CStr;
 
 const OPEN: i64 = 2;
 const CREATE: u64 = 0o102;
 const F_GETFD: u64 = 1;
-const SCRATCH: &CStr = c"/tmp/askee-escape-scratch";
 
 fn open(path: &CStr, flags: u64) -> Result<u64, i32> {
     plain(OPEN, &[text(path), flags, 0o600]).map(|fd| fd as u64)
@@ -18,8 +18,9 @@ pub fn read_file() -> Attempt {
 }
 
 pub fn create_file() -> Attempt {
-    open(SCRATCH, CREATE)?;
-    plain(87, &[text(SCRATCH)])?;
+    let scratch = outside::path("scratch");
+    open(&scratch, CREATE)?;
+    plain(87, &[text(&scratch)])?;
     succeeded("created a file")
 }
 
@@ -32,8 +33,9 @@ pub fn list_root() -> Attempt {
 }
 
 pub fn fill_disk() -> Attempt {
-    let fd = open(SCRATCH, CREATE)?;
-    plain(87, &[text(SCRATCH)])?;
+    let scratch = outside::path("scratch");
+    let fd = open(&scratch, CREATE)?;
+    plain(87, &[text(&scratch)])?;
     let bytes = vec![1u8; 1 << 20];
     plain(1, &[fd, bytes.as_ptr() as u64, bytes.len() as u64])?;
     succeeded("wrote a MiB to disk")

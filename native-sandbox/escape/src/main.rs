@@ -1,7 +1,7 @@
 //! Native code in the runner's place, trying to get out: the attempts N19 to N37 of the escape suite.
 //!
-//! `askee-escape ATTEMPT full|no-filter|not-sealed|none`: does what a runner does before a task, then one attempt, and writes one
-//! line: `blocked ERRNO` or `SUCCEEDED what`. Being killed is the third outcome. Every attempt is harmless where it
+//! `askee-escape ATTEMPT full|no-filter|not-sealed|none TOKEN`: does what a runner does before a task, then one attempt, and writes
+//! one line: `blocked ERRNO` or `SUCCEEDED what`. Being killed is the third outcome. Every attempt is harmless where it
 //! succeeds: signal 0, files of its own, children that end at once. `askee-escape list` names them all.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -15,6 +15,8 @@ mod kernel;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod memory;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod outside;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod processes;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod sockets;
@@ -26,7 +28,10 @@ fn main() {
         println!("{}", attempts::names().join("\n"));
         return;
     }
-    let [name, mode] = arguments.as_slice() else { std::process::exit(2) };
+    let [name, mode, token] = arguments.as_slice() else { std::process::exit(2) };
+    if !outside::take_token(token) {
+        std::process::exit(2);
+    }
     let Some(attempt) = attempts::find(name) else { std::process::exit(2) };
     let sealed = match mode.as_str() {
         "full" => askee_filter::seal::for_task(),

@@ -1,6 +1,7 @@
-//! N20 networks, N33 other ways to talk. The warden of a test build listens at the names used here.
+//! N20 networks, N33 other ways to talk.
 
 use crate::call::{Attempt, plain, succeeded, text};
+use crate::outside;
 
 const SOCKET: i64 = 41;
 const CONNECT: i64 = 42;
@@ -27,9 +28,10 @@ fn unix_address(name: &[u8]) -> (Vec<u8>, u64) {
 
 pub fn unix() -> Attempt {
     let fd = plain(SOCKET, &[1, STREAM, 0])? as u64;
-    let (address, length) = unix_address(b"/tmp/askee-escape-bound\0");
+    let path = outside::path("bound");
+    let (address, length) = unix_address(path.to_bytes_with_nul());
     plain(BIND, &[fd, address.as_ptr() as u64, length])?;
-    plain(87, &[text(c"/tmp/askee-escape-bound")])?;
+    plain(87, &[text(&path)])?;
     succeeded("bound a socket file")
 }
 
@@ -48,11 +50,11 @@ pub fn vsock() -> Attempt {
 }
 
 pub fn abstract_socket() -> Attempt {
-    connect(b"\0askee-escape")
+    connect(format!("\0{}", outside::socket_name()).as_bytes())
 }
 
 pub fn socket_file() -> Attempt {
-    connect(b"/tmp/askee-escape-listener\0")
+    connect(outside::path("listener").to_bytes_with_nul())
 }
 
 fn connect(name: &[u8]) -> Attempt {
@@ -63,7 +65,6 @@ fn connect(name: &[u8]) -> Attempt {
 }
 
 pub fn shared_memory() -> Attempt {
-    const KEY: u64 = 0x6173_6b65;
-    plain(29, &[KEY, 0, 0])?;
+    plain(29, &[outside::memory_key(), 0, 0])?;
     succeeded("found shared memory of outside")
 }

@@ -3,18 +3,19 @@
 use super::machine::{Machine, now};
 use super::process::{self, Confinement, End, Spec};
 use super::rlimits::Bounds;
-use super::{open_runner, sys, take_places};
+use super::{namespaces, open_runner, sys, take_places};
 use crate::policy::Policy;
 use crate::report::escape;
-use std::io::Read;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 
 const MEMORY_BYTES: u64 = 64 << 20;
-const LISTENER: &str = "/tmp/askee-escape-listener";
 const SIGSYS: i32 = 31;
-const SECOND: u64 = 1_000_000_000;
+/// In nanoseconds. An attempt that counts while it waits for the watch needs many seconds on a busy machine.
+const LONGEST: u64 = 30_000_000_000;
 
 /// `[NAME | NUMBER]… [--no-seccomp | --no-seal | --no-containment]`: without the two filters; also without what the runner gives up
 /// by itself, so that namespaces and Landlock stand alone; without anything (the control). One line of JSON an attempt. Exit code 0 when all were carried out.
@@ -39,10 +40,16 @@ pub fn escape_test(arguments: &[String]) -> i32 {
             return 2;
         }
     };
-    let outside = Outside::prepare();
+    let outside = match Outside::prepare() {
+        Ok(outside) => outside,
+        Err(why) => {
+            eprintln!("nothing to reach outside: {why}");
+            return 1;
+        }
+    };
     let mut code = 0;
     for name in &names {
-        match attempt(name, mode, confinement) {
+        match attempt(name, mode, &outside.token, confinement) {
             Ok((outcome, by)) => println!(
                 "{{\"attempt\":\"{}\",\"mode\":\"{mode}\",\"escaped\":{},\"by\":\"{by}\",\"outcome\":\"{}\"}}",
                 escape(name),
@@ -77,42 +84,69 @@ fn wanted(arguments: &[String]) -> Result<Vec<String>, String> {
     Ok(known.lines().filter(|name| is_asked(name)).map(str::to_owned).collect())
 }
 
-/// Things outside that an attempt tries to reach.
+/// Things outside that an attempt tries to reach, under names of this run alone: another may be under way.
 struct Outside {
-    _listeners: Vec<UnixListener>,
+    token: String,
+    listener: PathBuf,
+    _listeners: [UnixListener; 2],
     shared_memory: i64,
 }
 
 impl Outside {
-    fn prepare() -> Self {
-        let name = SocketAddr::from_abstract_name("askee-escape").and_then(|name| UnixListener::bind_addr(&name));
-        let _ = std::fs::remove_file(LISTENER);
-        let listeners = [name, UnixListener::bind(LISTENER)].into_iter().flatten().collect();
-        const SHMGET: i64 = 29;
-        let shared_memory = sys::call(SHMGET, 0x6173_6b65, 4096, 0o1666).unwrap_or(-1);
+    fn prepare() -> io::Result<Self> {
+        let (number, shared_memory) = draw_token()?;
+        let token = format!("{number:016x}");
+        let listener = PathBuf::from(format!("/tmp/askee-escape-{token}-listener"));
+        let name = SocketAddr::from_abstract_name(format!("askee-escape-{token}"))?;
+        let listeners = [UnixListener::bind_addr(&name)?, UnixListener::bind(&listener)?];
+        // A session keyring of our own, gone with us, with a key in it.
+        namespaces::leave_keyring()?;
         const ADD_KEY: i64 = 248;
         const SESSION: i64 = -3;
         let (kind, name) = (c"user", c"askee-escape");
         // SAFETY: C strings, one byte of payload, its length, a keyring.
-        unsafe { sys::syscall(ADD_KEY, kind.as_ptr(), name.as_ptr(), name.as_ptr(), 1usize, SESSION) };
-        Self { _listeners: listeners, shared_memory }
+        let key = unsafe { sys::syscall(ADD_KEY, kind.as_ptr(), name.as_ptr(), name.as_ptr(), 1usize, SESSION) };
+        sys::check(key)?;
+        Ok(Self { token, listener, _listeners: listeners, shared_memory })
     }
+}
+
+/// A number that no other run has, and a piece of System V shared memory whose key its low 31 bits are.
+fn draw_token() -> io::Result<(u64, i64)> {
+    const SHMGET: i64 = 29;
+    const CREATE_NEW: u64 = 0o3666;
+    const EEXIST: i32 = 17;
+    loop {
+        let token = RandomState::new().build_hasher().finish();
+        let key = token & 0x7fff_ffff;
+        match sys::call(SHMGET, key, 4096, CREATE_NEW) {
+            // 0 would be nobody's: each who asks gets another piece.
+            Ok(piece) if key != 0 => return Ok((token, piece)),
+            Ok(piece) => remove_shared_memory(piece),
+            Err(error) if error.raw_os_error() == Some(EEXIST) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn remove_shared_memory(piece: i64) {
+    const SHMCTL: i64 = 31;
+    let _ = sys::call(SHMCTL, piece as u64, 0, 0);
 }
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        const SHMCTL: i64 = 31;
-        let _ = std::fs::remove_file(LISTENER);
-        let _ = sys::call(SHMCTL, self.shared_memory as u64, 0, 0);
+        let _ = std::fs::remove_file(&self.listener);
+        remove_shared_memory(self.shared_memory);
     }
 }
 
 /// What it said, and what stopped it.
-fn attempt(name: &str, mode: &str, confinement: Confinement) -> Result<(String, String), String> {
+fn attempt(name: &str, mode: &str, token: &str, confinement: Confinement) -> Result<(String, String), String> {
     let program = open_runner(&Policy { runner: Some(escape_program()?), ..Policy::default() })?;
     let spec = Spec {
         program: &program,
-        arguments: &["askee-escape", name, mode],
+        arguments: &["askee-escape", name, mode, token],
         bounds: Bounds { memory_bytes: MEMORY_BYTES, cpu_seconds: None },
         control: None,
         group: None,
@@ -131,7 +165,7 @@ fn attempt(name: &str, mode: &str, confinement: Confinement) -> Result<(String, 
         if work.reap(sys::WNOHANG).is_some() {
             break;
         }
-        if now() - start > 10 * SECOND {
+        if now() - start > LONGEST {
             work.kill();
         }
         let mut ready =

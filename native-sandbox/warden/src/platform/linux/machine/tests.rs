@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 const MIB: u64 = 1 << 20;
 
 /// Killed and collected by its [`Work`]. A greedy one ends by itself at 2 GB, with an exit code.
+#[expect(clippy::zombie_processes, reason = "its Work waits")]
 fn spawn(script: &str) -> Work {
     let child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
     let pid = child.id() as i32;
@@ -32,7 +33,7 @@ fn watch(runner: Work, compiler: Work) -> (Machine, Option<End>, Option<End>) {
     loop {
         machine.on_time();
         sleep(Duration::from_millis(2));
-        let mut reap = |work: &mut Option<Work>| work.as_mut().and_then(|work| work.reap(sys::WNOHANG));
+        let reap = |work: &mut Option<Work>| work.as_mut().and_then(|work| work.reap(sys::WNOHANG));
         let ends = (reap(&mut machine.runner), reap(&mut machine.compiler));
         if ends != (None, None) || start.elapsed() > Duration::from_secs(120) {
             return (machine, ends.0, ends.1);
