@@ -2,7 +2,7 @@
  * Floor 2: what is kept on disk. `openDatabase` (SQLite with numbered migrations) and `createBlockStore`
  * (content-addressed files within a limit).
  */
-export { type BlockStoreInit, createBlockStore } from './blocks.ts'
+export { type BlockStoreInit, createBlockStore } from './blocks/block-store.ts'
 export {
   advance,
   checkNotOlder,
