@@ -16,11 +16,16 @@ const flags = new Set(process.argv.slice(2))
 /** The runner starts in an empty root, where there is no library to load. */
 const STATIC = process.platform === 'linux' ? ['--', '-C', 'target-feature=+crt-static'] : []
 
+const HOW = ['rustc', '--release', '--locked', '--offline']
+
 const cargo = findCargo()
 if (cargo === null) leaveOut('cargo is not installed (https://rustup.rs)')
 run('the crates could not be fetched', ['fetch', '--locked'])
 build('askee-warden')
 build('askee-runner')
+// Seals V8's runner from inside Node, which is linked dynamically and holds on Linux only.
+if (process.platform === 'linux')
+  run('askee-seal could not be built', [...HOW, '--package', 'askee-seal', '--lib'])
 if (flags.has('--escape')) {
   build('askee-warden', '--features', 'escape', '--target-dir', 'target/escape')
   build('askee-escape', '--target-dir', 'target/escape')
@@ -38,8 +43,7 @@ function answers(path: string): boolean {
 }
 
 function build(name: string, ...options: string[]): void {
-  const how = ['rustc', '--release', '--locked', '--offline', '--package', name, '--bin', name]
-  run(`${name} could not be built`, [...how, ...options, ...STATIC])
+  run(`${name} could not be built`, [...HOW, '--package', name, '--bin', name, ...options, ...STATIC])
 }
 
 function run(failure: string, args: string[]): void {

@@ -12,16 +12,16 @@ pub const ARCH: u32 = 0xc000_00b7;
 
 const PROT_EXEC: u32 = 4;
 /// Grows a mapping: the stack's business.
-const PROT_GROWS: u32 = 0x0300_0000;
-const MAP_SHARED: u32 = 1;
-const MAP_PRIVATE: u32 = 2;
+pub(crate) const PROT_GROWS: u32 = 0x0300_0000;
+pub(crate) const MAP_SHARED: u32 = 1;
+pub(crate) const MAP_PRIVATE: u32 = 2;
 /// Such a mapping counts as stack, which RLIMIT_DATA does not bound.
-const MAP_GROWSDOWN: u32 = 0x100;
-const MAP_ANONYMOUS: u32 = 0x20;
-const NO_DESCRIPTOR: &[u32] = &[u32::MAX];
-const ENOENT: u32 = 2;
-const ENOMEM: u32 = 12;
-const ENOTTY: u32 = 25;
+pub(crate) const MAP_GROWSDOWN: u32 = 0x100;
+pub(crate) const MAP_ANONYMOUS: u32 = 0x20;
+pub(crate) const NO_DESCRIPTOR: &[u32] = &[u32::MAX];
+pub(crate) const ENOENT: u32 = 2;
+pub(crate) const ENOMEM: u32 = 12;
+pub(crate) const ENOTTY: u32 = 25;
 
 /// Start of the runner's program, its engine, and the mapping of compiled code. No call here reaches a file, a socket or
 /// another process: what start-up code tries to open is answered with "no such file".

@@ -10,7 +10,10 @@ const PR_TSC_SIGSEGV: u64 = 2;
 const PR_SET_MDWE: c_int = 65;
 const PR_MDWE_REFUSE_EXEC_GAIN: u64 = 1;
 const SECCOMP_MODE_FILTER: u64 = 2;
+const RLIMIT_NPROC: c_uint = 6;
 const RLIMIT_NOFILE: c_uint = 7;
+const SECCOMP_SET_MODE_FILTER: c_long = 1;
+const SECCOMP_FILTER_FLAG_TSYNC: c_long = 1;
 
 /// `struct sock_fprog`.
 #[repr(C)]
@@ -53,17 +56,36 @@ fn give_up() -> Result<(), String> {
     // What was compiled is mapped; nothing becomes executable any more. Before Linux 6.3 the filter alone says so.
     // SAFETY: takes numbers.
     unsafe { prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0u64, 0u64, 0u64) };
+    stay_as_it_is()
+}
+
+/// For V8 in Node, on all its threads, which are there already: no new descriptor, thread or process, no debugger, and its
+/// last filter. Code comes and goes with the task, and the clock is Node's.
+pub fn for_v8() -> Result<(), String> {
+    v8_without_filter()?;
+    put_on_every_thread(&crate::v8_last())
+}
+
+/// As [`for_v8`] without the filter.
+pub fn v8_without_filter() -> Result<(), String> {
+    none_of(RLIMIT_NPROC, "no new threads")?;
+    stay_as_it_is()
+}
+
+fn stay_as_it_is() -> Result<(), String> {
     // Those that are open stay open; a socket, a ring, a file would need a new one.
-    let none = [0, 0];
-    // SAFETY: a valid `struct rlimit`.
-    if unsafe { setrlimit(RLIMIT_NOFILE, &raw const none) } != 0 {
-        return Err(failed("no new descriptors"));
-    }
+    none_of(RLIMIT_NOFILE, "no new descriptors")?;
     // SAFETY: takes numbers.
     if unsafe { prctl(PR_SET_DUMPABLE, 0u64, 0u64, 0u64, 0u64) } != 0 {
         return Err(failed("not dumpable"));
     }
     Ok(())
+}
+
+fn none_of(resource: c_uint, what: &str) -> Result<(), String> {
+    let none = [0, 0];
+    // SAFETY: a valid `struct rlimit`.
+    if unsafe { setrlimit(resource, &raw const none) } == 0 { Ok(()) } else { Err(failed(what)) }
 }
 
 fn put_on(filter: &[Instruction]) -> Result<(), String> {
@@ -72,6 +94,16 @@ fn put_on(filter: &[Instruction]) -> Result<(), String> {
     // SAFETY: the program lives through the call; the kernel copies it.
     let installed = unsafe { prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &raw const program, 0u64, 0u64) };
     if installed == 0 { Ok(()) } else { Err(failed("the last filter")) }
+}
+
+/// The kernel refuses, with a thread's number, when one of them has other filters than the caller.
+fn put_on_every_thread(filter: &[Instruction]) -> Result<(), String> {
+    let length = u16::try_from(filter.len()).map_err(|_| "the filter is too long".to_owned())?;
+    let program = Program { length, instructions: filter.as_ptr() };
+    let call = c_long::from(crate::sysno::SECCOMP);
+    // SAFETY: the program lives through the call; the kernel copies it.
+    let result = unsafe { syscall(call, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &raw const program) };
+    if result == 0 { Ok(()) } else { Err(failed("the last filter")) }
 }
 
 /// Ends every thread at once, with no destructor and no other call.

@@ -1,4 +1,4 @@
-//! Numbers of the system calls that the two programs name.
+//! Numbers of the system calls that the programs name.
 
 macro_rules! numbers {
     ($($name:ident $x86:literal $arm:literal)*) => {
@@ -49,6 +49,28 @@ numbers! {
     EXECVEAT 322 281
     MEMBARRIER 324 283
     RSEQ 334 293
+    GETRUSAGE 98 165
+    PREAD64 17 67
+    CLONE 56 220
+    KILL 62 129
+    UNAME 63 160
+    GETCWD 79 17
+    SYSINFO 99 179
+    GETUID 102 174
+    GETGID 104 176
+    GETEUID 107 175
+    GETEGID 108 177
+    CAPGET 125 90
+    EPOLL_CTL 233 21
+    TGKILL 234 131
+    EPOLL_PWAIT 281 22
+    EVENTFD2 290 19
+    EPOLL_CREATE1 291 20
+    PIPE2 293 59
+    PKEY_ALLOC 330 289
+    STATX 332 291
+    IO_URING_SETUP 425 425
+    CLONE3 435 435
 }
 
 /// Calls that only x86-64 still has.

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 /// Most bytes of a POLICY.
 pub const MOST_BYTES: usize = 8 * 1024;
 const MIB: u64 = 1024 * 1024;
+/// Names that may stand on several lines.
+const REPEATED: [&str; 2] = ["argument", "file"];
+const MOST_ARGUMENTS: usize = 32;
+const MOST_FILES: usize = 48;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CgroupChoice {
@@ -15,6 +19,24 @@ pub enum CgroupChoice {
     Own,
     /// Below this group, which must be empty of processes and delegated to us.
     Below(PathBuf),
+}
+
+/// What kind of runner is held, and so how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// `askee-runner`: linked statically, one thread, compiles in another process.
+    Wasmtime,
+    /// Node with a script: needs files to start, has threads, and makes code while a task runs.
+    V8,
+}
+
+/// A file of this machine and the name it has for the runner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedFile {
+    pub inside: String,
+    pub outside: PathBuf,
+    /// The dynamic loader, which the kernel executes; other files are read.
+    pub executes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +53,13 @@ pub struct Policy {
     /// Disk traffic a second, where a cgroup can limit it.
     pub io_bytes_per_second: Option<u64>,
     pub cgroup: CgroupChoice,
+    pub profile: Profile,
     /// The runner's program; default: beside the warden's.
     pub runner: Option<PathBuf>,
+    /// Of V8's runner: what stands after the program's name.
+    pub arguments: Vec<String>,
+    /// Of V8's runner: all the files there are for it, readable.
+    pub files: Vec<ListedFile>,
     pub cache_directory: Option<PathBuf>,
     pub cache_key: Option<[u8; 32]>,
     pub compile_memory_bytes: u64,
@@ -49,7 +76,10 @@ impl Default for Policy {
             output_bytes: 256 * MIB,
             io_bytes_per_second: None,
             cgroup: CgroupChoice::Own,
+            profile: Profile::Wasmtime,
             runner: None,
+            arguments: Vec::new(),
+            files: Vec::new(),
             cache_directory: None,
             cache_key: None,
             compile_memory_bytes: 1024 * MIB,
@@ -59,7 +89,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Reads lines `name value`. Each name at most once; an unknown one, or a value out of range, is an error that says so.
+    /// Reads lines `name value`. Each name at most once but for `argument` and `file`; an unknown one, or a value out of range, is an error that says so.
     pub fn parse(payload: &[u8]) -> Result<Self, String> {
         if payload.len() > MOST_BYTES {
             return Err(format!("expected at most {MOST_BYTES} bytes, received {}", payload.len()));
@@ -70,7 +100,7 @@ impl Policy {
         for line in text.lines() {
             let (name, value) =
                 line.split_once(' ').ok_or_else(|| format!("expected `name value`, received `{line}`"))?;
-            if seen.contains(&name) {
+            if seen.contains(&name) && !REPEATED.contains(&name) {
                 return Err(format!("expected {name} once"));
             }
             seen.push(name);
@@ -79,7 +109,22 @@ impl Policy {
         if policy.cache_directory.is_some() != policy.cache_key.is_some() {
             return Err("expected cache-directory and cache-key together".to_owned());
         }
+        policy.check_profile()?;
         Ok(policy)
+    }
+
+    fn check_profile(&self) -> Result<(), String> {
+        let is_v8 = self.profile == Profile::V8;
+        if is_v8 && !cfg!(target_os = "linux") {
+            return Err("profile v8 is held on Linux only".to_owned());
+        }
+        if is_v8 && (self.runner.is_none() || self.cache_directory.is_some()) {
+            return Err("expected profile v8 with a runner and without a cache".to_owned());
+        }
+        if !(is_v8 || self.arguments.is_empty() && self.files.is_empty()) {
+            return Err("expected argument and file with profile v8 only".to_owned());
+        }
+        Ok(())
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -101,6 +146,16 @@ impl Policy {
                     path => CgroupChoice::Below(absolute(name, path)?),
                 };
             }
+            "profile" => {
+                self.profile = match value {
+                    "wasmtime" => Profile::Wasmtime,
+                    "v8" => Profile::V8,
+                    _ => return Err("expected profile wasmtime or v8".to_owned()),
+                };
+            }
+            "argument" => push_up_to(MOST_ARGUMENTS, name, &mut self.arguments, text(name, value)?)?,
+            "file" => push_up_to(MOST_FILES, name, &mut self.files, listed(name, value)?)?,
+            "interpreter" => push_up_to(MOST_FILES, name, &mut self.files, listed(name, value)?)?,
             "runner" => self.runner = Some(absolute(name, value)?),
             "cache-directory" => self.cache_directory = Some(absolute(name, value)?),
             "cache-key" => self.cache_key = Some(key(value)?),
@@ -122,6 +177,36 @@ fn number(name: &str, value: &str, least: u64, most: u64) -> Result<u64, String>
 fn absolute(name: &str, value: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(value);
     if path.is_absolute() { Ok(path) } else { Err(format!("expected {name} to be an absolute path")) }
+}
+
+fn push_up_to<T>(most: usize, name: &str, list: &mut Vec<T>, value: T) -> Result<(), String> {
+    if list.len() == most {
+        return Err(format!("expected at most {most} of {name}"));
+    }
+    list.push(value);
+    Ok(())
+}
+
+fn text(name: &str, value: &str) -> Result<String, String> {
+    if value.contains('\0') { Err(format!("expected {name} without a zero")) } else { Ok(value.to_owned()) }
+}
+
+/// `INSIDE OUTSIDE`. INSIDE is made, so it is held to what paths in the new root need: names of ordinary characters.
+fn listed(name: &str, value: &str) -> Result<ListedFile, String> {
+    let (inside, outside) = value.split_once(' ').ok_or(format!("expected {name} with two paths"))?;
+    let is_plain = |name: &str| {
+        let ordinary = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
+        !name.is_empty() && name != "." && name != ".." && name.bytes().all(ordinary)
+    };
+    let is_name = inside.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain));
+    if !is_name {
+        return Err(format!("expected {name} with an absolute path of plain names, received {inside}"));
+    }
+    Ok(ListedFile {
+        inside: inside.to_owned(),
+        outside: absolute(name, &text(name, outside)?)?,
+        executes: name == "interpreter",
+    })
 }
 
 fn key(value: &str) -> Result<[u8; 32], String> {
@@ -156,6 +241,10 @@ mod tests {
             "runner relative/path",
             "cache-directory /tmp",
             "cache-key 00",
+            "profile other",
+            "profile v8",
+            "argument --version",
+            "file /lib/a /lib/a",
         ] {
             assert!(Policy::parse(wrong.as_bytes()).is_err(), "{wrong}");
         }
@@ -166,5 +255,23 @@ mod tests {
     #[test]
     fn sbx_3_demands_the_contained_tier_by_default() {
         assert_eq!(Policy::parse(b"").unwrap().tier, Tier::Contained);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn sbx_2_a_profile_of_v8_names_every_file_its_runner_may_read() {
+        let policy = "profile v8\nrunner /usr/bin/node\nargument --stack-size=900\nargument /runner/main.cjs\n";
+        let parsed = Policy::parse(format!("{policy}file /lib/libc.so.6 /usr/lib/a folder/libc.so.6").as_bytes());
+        let parsed = parsed.unwrap();
+        assert_eq!(parsed.arguments, ["--stack-size=900", "/runner/main.cjs"]);
+        assert_eq!(parsed.files[0].inside, "/lib/libc.so.6");
+        assert_eq!(parsed.files[0].outside, PathBuf::from("/usr/lib/a folder/libc.so.6"));
+        for wrong in
+            ["/lib", "lib/a /lib/a", "/lib/../a /lib/a", "/lib//a /lib/a", "/ /lib/a", "/a lib/a", "/a\0 /a"]
+        {
+            assert!(Policy::parse(format!("{policy}file {wrong}").as_bytes()).is_err(), "{wrong}");
+        }
+        let many: String = (0..=MOST_FILES).map(|index| format!("file /lib/{index} /lib/a\n")).collect();
+        assert!(Policy::parse(format!("{policy}{many}").as_bytes()).is_err());
     }
 }

@@ -80,7 +80,7 @@ const LINUX: Demands = Demands {
         "data-limit",
         "stack-limit",
     ],
-    one_of: &["empty-root", "landlock"],
+    one_of: &["empty-root", "listed-root", "landlock"],
     where_told: &["cpu-time-limit"],
 };
 const WINDOWS: Demands = Demands {

@@ -13,6 +13,8 @@ const TYPES = {
   log: 8,
   result: 9,
   fault: 10,
+  /** To a warden only. */
+  ready: 33,
 }
 const NAMES = Object.fromEntries(Object.entries(TYPES).map(([name, type]) => [type, name]))
 const MiB = 1024 * 1024
@@ -23,7 +25,12 @@ const WATCH = process.argv.includes('watch')
 
 /** Ends at once, from any thread, whatever runs: `process.exit` would wait for a pending read. */
 function die() {
-  process.kill(process.pid, 'SIGKILL')
+  try {
+    process.kill(process.pid, 'SIGKILL')
+  } finally {
+    // Under a warden no signal can be sent.
+    process.abort()
+  }
 }
 
 function fill(buffer) {

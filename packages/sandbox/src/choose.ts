@@ -5,13 +5,16 @@ import { createNativeExecutor } from './native/executor.ts'
 import { locateNative, type NativeBinaries } from './native/locate.ts'
 import { createPortableExecutor } from './portable/executor.ts'
 import type { TaskExecutionComponents } from './task-execution.ts'
+import { createHeldV8Executor } from './v8/executor.ts'
 
 /**
  * - `best`: native when it is there and reaches the tier `contained`, else portable, with the reason in `describe()`
  * - `native`: native at whatever tier it reaches, told in `describe()`; `start` fails where it is missing
+ * - `v8`: V8 under the warden when it is there and reaches the tier `contained`, else portable, with the reason: the second
+ *   engine, as well contained as this machine can
  * - `portable`: V8 in a Node process, tier `process`
  */
-export type ExecutorPolicy = 'best' | 'native' | 'portable'
+export type ExecutorPolicy = 'best' | 'native' | 'v8' | 'portable'
 
 export interface ChooseExecutorInit {
   readonly policy: ExecutorPolicy
@@ -40,13 +43,12 @@ class ChosenExecutor implements Executor {
   /** @throws AskeeError `sandbox/native-missing`, `sandbox/start` */
   async start(signal?: AbortSignal): Promise<void> {
     if (this.#chosen !== null) return
-    const native =
-      this.#init.policy === 'portable' ? 'portable was asked for' : await this.#startNative(signal)
-    if (typeof native !== 'string') {
-      this.#chosen = native
+    const held = this.#init.policy === 'portable' ? 'portable was asked for' : await this.#startHeld(signal)
+    if (typeof held !== 'string') {
+      this.#chosen = held
       return
     }
-    this.#reason = native
+    this.#reason = held
     const portable = createPortableExecutor(this.#components)
     await portable.start(signal)
     this.#chosen = portable
@@ -70,22 +72,18 @@ class ChosenExecutor implements Executor {
     return this.#chosen.execute(request)
   }
 
-  /** @returns the started executor, or why `best` goes without it */
-  async #startNative(signal?: AbortSignal): Promise<Executor | string> {
-    const { policy, cache } = this.#init
+  /** @returns the started executor under a warden, or why there is none; `native` goes without for no reason */
+  async #startHeld(signal?: AbortSignal): Promise<Executor | string> {
+    const { policy } = this.#init
     const binaries = this.#init.native ?? locateNative()
     if ('missing' in binaries) {
-      if (policy === 'best') return `native containment is missing: ${binaries.missing}`
+      if (policy !== 'native') return `native containment is missing: ${binaries.missing}`
       throw new AskeeError('sandbox/native-missing', `expected native containment: ${binaries.missing}`)
     }
-    const native = createNativeExecutor(this.#components, {
-      binaries,
-      tier: policy === 'best' ? 'contained' : 'process',
-      ...(cache === undefined ? {} : { cache }),
-    })
+    const held = this.#createHeld(binaries)
     try {
-      await native.start(signal)
-      return native
+      await held.start(signal)
+      return held
     } catch (error) {
       signal?.throwIfAborted()
       if (policy === 'native') throw error
@@ -93,5 +91,17 @@ class ChosenExecutor implements Executor {
       this.#components.logger.warn({ reason }, 'tasks run on the portable executor')
       return reason
     }
+  }
+
+  #createHeld(binaries: NativeBinaries): Executor {
+    const { policy, cache } = this.#init
+    if (policy === 'v8') {
+      return createHeldV8Executor(this.#components, { warden: binaries.warden, tier: 'contained' })
+    }
+    return createNativeExecutor(this.#components, {
+      binaries,
+      tier: policy === 'best' ? 'contained' : 'process',
+      ...(cache === undefined ? {} : { cache }),
+    })
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Floor 2: running a task in a process of its own. The port is `Executor`; its adapters are `createNativeExecutor`
- * (wasmtime under the warden of native-sandbox/) and `createPortableExecutor` (V8, on every machine that has Node);
- * `chooseExecutor` takes the stronger one that this machine has. Frames and checkpoints, which both share, are specified
- * in FRAMES.md.
+ * (wasmtime under the warden of native-sandbox/), `createHeldV8Executor` (V8 in Node under the same warden) and
+ * `createPortableExecutor` (V8, on every machine that has Node); `chooseExecutor` takes the stronger one that this machine has.
+ * Frames and checkpoints, which all share, are specified in FRAMES.md.
  */
 export { type ChooseExecutorInit, chooseExecutor, type ExecutorPolicy } from './choose.ts'
 export * from './executor.ts'
@@ -18,3 +18,4 @@ export {
   type PortableExecutorComponents,
   type PortableExecutorInit,
 } from './portable/executor.ts'
+export { createHeldV8Executor, type HeldV8ExecutorInit } from './v8/executor.ts'

@@ -56,13 +56,13 @@ export function repeated(text: string, previous: readonly string[] = []): string
   return [...previous, text]
 }
 
-const EXECUTORS: readonly ExecutorPolicy[] = ['best', 'native', 'portable']
+const EXECUTORS: readonly ExecutorPolicy[] = ['best', 'native', 'v8', 'portable']
 
-/** `--executor best|native|portable`, default `best`. */
+/** `--executor best|native|v8|portable`, default `best`. */
 export function executorOption(): Option {
   return new Option(
     '--executor <kind>',
-    'what runs tasks: native containment, V8 in a process, or the best there is',
+    'what runs tasks: wasmtime or V8 in native containment, V8 in a bare process, or the best there is',
   )
     .choices([...EXECUTORS])
     .default('best')

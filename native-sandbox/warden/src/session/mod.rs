@@ -8,7 +8,7 @@ mod task_stream;
 
 use crate::cache::{self, Cache, Found};
 use crate::frames::{CHUNK_BYTES, Piece, Splitter, encode, inner, outer};
-use crate::policy::{self, Policy};
+use crate::policy::{self, Policy, Profile};
 use compiling::{Compiled, CompilerStream};
 pub use containment::{Cause, Containment, Usage};
 pub use outbox::Outbox;
@@ -117,6 +117,7 @@ impl Session {
             return self.refuse("tier", &report.lacking());
         }
         self.runner = RunnerStream::new(policy.output_bytes as usize);
+        self.task.passes_suspend = policy.profile == Profile::V8;
         self.policy = Some(policy);
     }
 
@@ -139,6 +140,10 @@ impl Session {
             return Ok(());
         }
         let Some(policy) = &self.policy else { return Ok(()) };
+        if policy.profile == Profile::V8 {
+            self.task.release_uncompiled(&std::mem::take(&mut self.load));
+            return Ok(());
+        }
         let module = module_of(&self.load)?;
         if let (Some(directory), Some(key)) = (&policy.cache_directory, &policy.cache_key) {
             let identity = cache::identity(&self.engine, module);

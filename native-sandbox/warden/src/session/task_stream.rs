@@ -56,6 +56,8 @@ pub struct TaskStream {
     sent: usize,
     is_open: bool,
     has_load: bool,
+    /// SUSPEND goes to the runner too, and not only to the page that it looks at.
+    pub passes_suspend: bool,
     /// Bytes that the agent may send again.
     pub credit: usize,
 }
@@ -70,6 +72,7 @@ impl TaskStream {
             sent: 0,
             is_open: false,
             has_load: false,
+            passes_suspend: false,
             credit: 0,
         }
     }
@@ -108,7 +111,8 @@ impl TaskStream {
 
     fn begin(&mut self, kind: u8, length: usize) {
         match kind {
-            inner::LOAD | inner::SUSPEND => self.credit += header(kind, length).len(),
+            inner::LOAD => self.credit += header(kind, length).len(),
+            inner::SUSPEND if !self.passes_suspend => self.credit += header(kind, length).len(),
             inner::GO => {
                 self.queue.push_back(Item::Gate);
                 self.queue.push_back(Item::Task(header(kind, length).to_vec()));
@@ -119,8 +123,13 @@ impl TaskStream {
 
     /// Puts the compiled module and LOAD in front of everything else; from now on bytes flow.
     pub fn release(&mut self, compiled: &[u8], load: &[u8]) {
-        let parts = [&header(inner::COMPILED, compiled.len()), compiled, &header(inner::LOAD, load.len()), load];
-        self.queue.push_front(Item::Own(parts.concat()));
+        self.release_uncompiled(load);
+        self.queue.push_front(Item::Own([&header(inner::COMPILED, compiled.len()), compiled].concat()));
+    }
+
+    /// As [`Self::release`], for a runner that compiles by itself.
+    pub fn release_uncompiled(&mut self, load: &[u8]) {
+        self.queue.push_front(Item::Own([&header(inner::LOAD, load.len()), load].concat()));
         self.has_load = true;
     }
 
@@ -203,6 +212,19 @@ mod tests {
         ] {
             assert!(TaskStream::new().push(&wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn sbx_1_a_runner_that_compiles_by_itself_gets_every_frame_of_the_agent() {
+        let mut stream = TaskStream::new();
+        stream.passes_suspend = true;
+        let frames = [encode(inner::LOAD, b"load"), encode(inner::INPUT, b"in"), encode(inner::GO, b"")].concat();
+        stream.push(&frames).unwrap();
+        stream.release_uncompiled(b"load");
+        stream.open();
+        assert_eq!(drain(&mut stream), frames);
+        assert_eq!(stream.push(&encode(inner::SUSPEND, b"")).unwrap(), [TaskEvent::Suspend]);
+        assert_eq!(drain(&mut stream), encode(inner::SUSPEND, b""));
     }
 
     #[test]

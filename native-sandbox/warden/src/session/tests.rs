@@ -123,6 +123,24 @@ fn sbx_1_go_goes_out_when_the_last_filter_is_seen_and_never_without() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn sbx_1_v8_compiles_by_itself_and_gets_go_when_its_last_filter_is_seen() {
+    let mut host = Told { is_sealed: true, ..Told::default() };
+    let mut session = Session::new();
+    let policy = encode(outer::POLICY, b"profile v8\nrunner /usr/bin/node");
+    let task = [encode(inner::LOAD, &[0; 40]), encode(inner::INPUT, b"in"), encode(inner::GO, b"")].concat();
+    session.on_agent(&[policy, encode(outer::TASK, &task)].concat(), &mut host).unwrap();
+    session.on_runner(&encode(inner::HELLO, b"\x01\x00v8"), &mut host);
+    let before_ready = drain(&mut session);
+    session.on_runner(&encode(inner::READY, b""), &mut host);
+    assert_eq!([before_ready.clone(), drain(&mut session)].concat(), task);
+    assert!(!before_ready.ends_with(&encode(inner::GO, b"")));
+    session.on_agent(&encode(outer::TASK, &encode(inner::SUSPEND, b"")), &mut host).unwrap();
+    assert_eq!(drain(&mut session), encode(inner::SUSPEND, b""));
+    assert_eq!((host.compiles, host.began), (0, true));
+}
+
+#[test]
 fn sbx_4_a_runner_that_breaks_the_rules_is_killed() {
     let mut host = Told { is_sealed: true, ..Told::default() };
     let mut session = loaded(&mut host);

@@ -11,24 +11,16 @@ const COMPILED_GROWTH = 40
 
 export interface PolicyInit {
   readonly tier: ContainmentTier
-  readonly runner: string
+  /** What the engine needs of the warden, a line each. */
+  readonly engine: readonly string[]
   /** Of the engine, beside what belongs to the task. Bytes. */
   readonly overheadBytes: number
   readonly cgroup?: string
-  readonly cache?: { readonly directory: string; readonly key: Uint8Array }
 }
 
 /** Lines of POLICY that hold for every task of this executor, for a start without one. */
-export function basicPolicy(init: PolicyInit): string {
-  const { tier, runner, cgroup, cache } = init
-  return [
-    `tier ${tier}`,
-    `runner ${runner}`,
-    ...(cgroup === undefined ? [] : [`cgroup ${cgroup}`]),
-    ...(cache === undefined
-      ? []
-      : [`cache-directory ${cache.directory}`, `cache-key ${Buffer.from(cache.key).toString('hex')}`]),
-  ].join('\n')
+export function basicPolicy({ tier, engine, cgroup }: PolicyInit): string {
+  return [`tier ${tier}`, ...engine, ...(cgroup === undefined ? [] : [`cgroup ${cgroup}`])].join('\n')
 }
 
 /** POLICY for one task. */

@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import { AskeeError, type Milliseconds } from '@askee/core'
 import { V8_STACK_KB } from '@askee/wasm'
 import type { EngineDescription, Execution, ExecutionRequest, Executor, LayerReport } from '../executor.ts'
 import { SparePool } from '../spare-pool.ts'
 import type { TaskExecutionComponents } from '../task-execution.ts'
 import { TaskLauncher } from '../task-launcher.ts'
+import { CHILD, runnerConfiguration, runnerFlags } from '../v8/flags.ts'
 import { PortableProcess } from './portable-process.ts'
 import type { RunnerProcess } from './runner-process.ts'
 import { startRunner } from './runner-start.ts'
@@ -29,7 +29,6 @@ export interface PortableExecutorInit {
   readonly wrapper?: 'probe' | 'none'
 }
 
-const CHILD = fileURLToPath(new URL('../../child/', import.meta.url))
 /** V8 counts its stack up to this; the thread needs some more for what is not V8. */
 const STACK_MARGIN_KIB = 1024
 const DEFAULT_THREAD_STACK_KIB = 8192
@@ -112,11 +111,12 @@ class PortableExecutor implements Executor {
 
   #launcher(wrapper: Wrapper): TaskLauncher<RunnerProcess> {
     const { timers } = this.#components
-    const flags = runnerFlags(wrapper, this.#init.v8Flags ?? [])
+    const worker = wrapper.tiesLife ? [] : ['--allow-worker']
+    const flags = runnerFlags(CHILD, [...worker, ...(this.#init.v8Flags ?? [])])
     const script = wrapper.tiesLife ? [`${CHILD}main.cjs`] : [`${CHILD}main.cjs`, 'watch']
     const [file, ...args] = [...wrapper.command, process.execPath, ...flags, ...script]
     const command = { file: file!, args, niceness: this.#init.niceness ?? 19 }
-    const configuration = `v8 ${process.versions.v8} node ${process.versions.node} ${flags.join(' ')}`
+    const configuration = runnerConfiguration(flags)
     const startTimeout = this.#init.startTimeout ?? 10_000
     const pool = new SparePool(timers, {
       launch: () => startRunner(timers, { command, configuration, startTimeout }),
@@ -145,17 +145,4 @@ function missing(name: string, detail: string): LayerReport {
 
 function stopped(): AskeeError {
   return new AskeeError('sandbox/stopped', 'expected a started executor')
-}
-
-function runnerFlags(wrapper: Wrapper, v8Flags: readonly string[]): string[] {
-  return [
-    '--no-warnings',
-    '--disable-proto=delete',
-    '--max-old-space-size=64',
-    `--stack-size=${V8_STACK_KB}`,
-    '--permission',
-    `--allow-fs-read=${CHILD}*`,
-    ...(wrapper.tiesLife ? [] : ['--allow-worker']),
-    ...v8Flags,
-  ]
 }

@@ -1,3 +1,6 @@
+/** Of V8 under the warden. */
+const BY_WASMTIME = 'V8 cannot do without; start with --executor native for wasmtime, which has it'
+
 /** What would bring a missing layer, by the beginning of its name. The words are those of docs/containment.md. */
 const REMEDIES: readonly (readonly [string, string])[] = [
   [
@@ -15,9 +18,13 @@ const REMEDIES: readonly (readonly [string, string])[] = [
   ],
   ['landlock', 'a kernel with Landlock (5.13 and later) that has it among its active security modules'],
   ['seccomp', 'a kernel with seccomp filters (CONFIG_SECCOMP_FILTER)'],
+  ['no-new-code', BY_WASMTIME],
+  ['compiling-apart', BY_WASMTIME],
+  ['one-thread', BY_WASMTIME],
+  ['no-clock', BY_WASMTIME],
   ['autogroup', 'nothing to do: the kernel allows one change in 100 ms, the next task tries again'],
 ]
-const NAMESPACES = /-namespace$|^empty-root$|^no-capabilities$|^host-name$/
+const NAMESPACES = /-namespace$|^(empty|listed)-root$|^no-capabilities$|^host-name$/
 
 /** @param layer name of a layer in an executor's report */
 export function remedyFor(layer: string): string {

@@ -1,8 +1,10 @@
 //! What the new process does to itself between fork and exec. It allocates nothing and returns never.
 
+use super::mounts::Root;
 use super::process::Confinement;
 use super::rlimits::{self, Bounds};
 use super::{capabilities, landlock, mounts, namespaces, priority, seccomp, sys};
+use crate::policy::Profile;
 use askee_filter::Instruction;
 use std::ffi::{CStr, CString};
 use std::io;
@@ -65,6 +67,9 @@ impl Step {
 }
 
 pub struct Child<'a> {
+    pub profile: Profile,
+    pub root: &'a Root,
+    pub environment: &'a [&'a CStr],
     pub input: RawFd,
     pub output: RawFd,
     pub errors: RawFd,
@@ -87,7 +92,8 @@ const CLOSE_RANGE_CLOEXEC: u64 = 4;
 const AT_EMPTY_PATH: i32 = 0x1000;
 /// The page shared with the warden is found at this descriptor.
 const CONTROL: RawFd = 3;
-const MOST_ARGUMENTS: usize = 7;
+const MOST_ARGUMENTS: usize = 39;
+const MOST_VARIABLES: usize = 7;
 
 pub fn become_runner(child: &Child) -> ! {
     let error = match confine(child) {
@@ -112,11 +118,12 @@ fn confine(child: &Child) -> io::Result<()> {
     report(child, Step::IdlePriority, priority::be_idle());
     report(child, Step::OwnKeyring, namespaces::leave_keyring());
     let is_mapped = wait_at_gate(child)?;
+    let taken = mounts::take_files(child.root)?;
     if child.separate && is_mapped {
         namespaces::take_identity()?;
         report(child, Step::HostName, sys::set_host_name("sandbox"));
         report(child, Step::NoNestedNamespaces, namespaces::forbid_nesting());
-        report(child, Step::EmptyRoot, mounts::enter_empty_root());
+        report(child, Step::EmptyRoot, mounts::enter_root(child.root, &taken));
     } else {
         report(child, Step::EmptyRoot, Err(io::Error::from_raw_os_error(1)));
     }
@@ -127,7 +134,7 @@ fn confine(child: &Child) -> io::Result<()> {
     report(child, Step::ParentDeath, sys::prctl_set(PR_SET_PDEATHSIG, sys::SIGKILL as u64, 0));
     wait_at_gate(child)?;
     report(child, Step::Rlimits, rlimits::apply(child.bounds));
-    report(child, Step::Landlock, landlock::deny_all(child.program).map(drop));
+    report(child, Step::Landlock, landlock::deny_all(child.program, taken.files(child.root)).map(drop));
     #[cfg(feature = "escape")]
     if child.confinement == Confinement::WithoutSeccomp {
         return Ok(());
@@ -136,7 +143,7 @@ fn confine(child: &Child) -> io::Result<()> {
     Ok(())
 }
 
-/// Standard input and output, nothing for errors, the shared page; everything else is closed by exec.
+/// Standard input and output, nothing for errors, the shared page, the program; everything else is closed by exec.
 fn take_descriptors(child: &Child) -> io::Result<()> {
     let _ = child.confinement;
     // Status and gate may sit where something else belongs: the parent opens them after 0, 1 and 2, so never below 3.
@@ -145,12 +152,22 @@ fn take_descriptors(child: &Child) -> io::Result<()> {
         // SAFETY: numbers only.
         sys::check(i64::from(unsafe { sys::dup2(from, to) }))?;
     }
+    // SAFETY: numbers only.
+    sys::check(i64::from(unsafe { sys::dup2(child.program, place_of(child)) }))?;
     sys::call(sys::number::CLOSE_RANGE, 3, u64::from(u32::MAX), CLOSE_RANGE_CLOEXEC)?;
     match child.control {
         // dup2 to itself would leave it to be closed by exec; the warden keeps 3 free for this.
         // SAFETY: numbers only.
         Some(control) => sys::check(i64::from(unsafe { sys::dup2(control, CONTROL) })).map(drop),
         None => Ok(()),
+    }
+}
+
+/// Where the program is executed from. That of V8 is a number that its filter names.
+fn place_of(child: &Child) -> RawFd {
+    match child.profile {
+        Profile::Wasmtime => child.program,
+        Profile::V8 => askee_filter::V8_PROGRAM_PLACE as RawFd,
     }
 }
 
@@ -183,13 +200,16 @@ fn execute(child: &Child) -> io::Error {
     for (slot, text) in arguments.iter_mut().take(MOST_ARGUMENTS).zip(child.arguments) {
         *slot = text.as_ptr();
     }
-    let environment = [std::ptr::null::<u8>()];
+    let mut environment = [std::ptr::null(); MOST_VARIABLES + 1];
+    for (slot, text) in environment.iter_mut().take(MOST_VARIABLES).zip(child.environment) {
+        *slot = text.as_ptr();
+    }
     let nothing: &CStr = c"";
     // SAFETY: two arrays of C strings, each ended by null, that live through the call.
     unsafe {
         sys::syscall(
             sys::number::EXECVEAT,
-            i64::from(child.program),
+            i64::from(place_of(child)),
             nothing.as_ptr(),
             arguments.as_ptr(),
             environment.as_ptr(),

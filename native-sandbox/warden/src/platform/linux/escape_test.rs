@@ -4,7 +4,7 @@ use super::machine::{Machine, now};
 use super::process::{self, Confinement, End, Spec};
 use super::rlimits::Bounds;
 use super::{namespaces, open_runner, sys, take_places};
-use crate::policy::Policy;
+use crate::policy::{Policy, Profile};
 use crate::report::escape;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
@@ -147,7 +147,9 @@ fn attempt(name: &str, mode: &str, token: &str, confinement: Confinement) -> Res
     let spec = Spec {
         program: &program,
         arguments: &["askee-escape", name, mode, token],
-        bounds: Bounds { memory_bytes: MEMORY_BYTES, cpu_seconds: None },
+        profile: Profile::Wasmtime,
+        files: &[],
+        bounds: Bounds { memory_bytes: MEMORY_BYTES, cpu_seconds: None, threads: 0 },
         control: None,
         group: None,
         confinement,

@@ -3,6 +3,7 @@
 use super::cgroup::Group;
 use super::process::Work;
 use super::sys;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -52,19 +53,32 @@ pub fn signal(work: &Work, signal: i32) -> Result<(), String> {
     sys::send_signal(work.pid, signal).map_err(|error| format!("signal {signal}: {error}"))
 }
 
-/// Stopped, dead, or gone.
+/// All its threads stopped, dead, or gone.
 fn is_stopped(pid: i32) -> bool {
-    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    threads_of(pid).is_none_or(|mut threads| threads.all(|thread| is_thread_stopped(&thread)))
+}
+
+/// Folders of its threads in /proc; `None` when it is gone.
+fn threads_of(pid: i32) -> Option<impl Iterator<Item = PathBuf>> {
+    Some(std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten().map(|thread| thread.path()))
+}
+
+fn is_thread_stopped(thread: &Path) -> bool {
+    let Ok(stat) = std::fs::read_to_string(thread.join("stat")) else { return true };
     let state = stat.rfind(')').and_then(|at| stat.as_bytes().get(at + 2));
     state.is_none_or(|state| matches!(state, b'T' | b't' | b'Z' | b'X'))
 }
 
 /// Waits for a processor with a stop before it: Linux takes the signal before it lets the process run on, so that with its
 /// processor time at rest no instruction of it is carried out. On a busy machine the stop itself may take its time.
+///
+/// Of several threads one takes the signal, and by that stops the others: then it is no longer pending, and each
+/// stops before it would carry out another instruction.
 fn is_held(pid: i32) -> bool {
     const STOP: u64 = 1 << (sys::SIGSTOP - 1);
+    let is_single = threads_of(pid).is_none_or(|threads| threads.count() <= 1);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
     let pending = pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    is_stopped(pid) || pending.is_some_and(|mask| mask & STOP != 0)
+    is_stopped(pid) || pending.is_some_and(|mask| (mask & STOP != 0) == is_single)
 }

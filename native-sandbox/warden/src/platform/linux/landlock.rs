@@ -1,4 +1,5 @@
-//! Landlock with every right handled and one given: to start the runner's own program.
+//! Landlock with every right handled and as good as none given: to start the runner's own program, and to read the files
+//! that were listed for it.
 
 use super::sys;
 use std::io;
@@ -48,18 +49,21 @@ fn ruleset(version: u32) -> (Ruleset, usize) {
     (rights, size)
 }
 
-/// Denies this process everything Landlock knows, except to execute `program`. No-new-privileges must be set.
-pub fn deny_all(program: RawFd) -> io::Result<u32> {
+/// Denies this process everything Landlock knows, except to execute `program` and to read `files`, or to execute those that
+/// come with `true`. No-new-privileges must be set.
+pub fn deny_all(program: RawFd, files: impl Iterator<Item = (RawFd, bool)>) -> io::Result<u32> {
     let version = version()?;
     let (rights, size) = ruleset(version);
     // SAFETY: the structure is at least `size` bytes, which is what this version knows.
     let fd = unsafe { sys::syscall(sys::number::LANDLOCK_CREATE_RULESET, &raw const rights, size, 0u64) };
     let fd = sys::check(fd)?;
-    let rule = PathBeneath { allowed: EXECUTE | READ_FILE, parent: program };
-    // SAFETY: a rule of the type that the number before it names.
-    let added =
-        unsafe { sys::syscall(sys::number::LANDLOCK_ADD_RULE, fd, RULE_PATH_BENEATH, &raw const rule, 0u64) };
-    sys::check(added)?;
+    for (file, executes) in std::iter::once((program, true)).chain(files) {
+        let rule = PathBeneath { allowed: if executes { EXECUTE | READ_FILE } else { READ_FILE }, parent: file };
+        // SAFETY: a rule of the type that the number before it names.
+        let added =
+            unsafe { sys::syscall(sys::number::LANDLOCK_ADD_RULE, fd, RULE_PATH_BENEATH, &raw const rule, 0u64) };
+        sys::check(added)?;
+    }
     sys::call(sys::number::LANDLOCK_RESTRICT_SELF, fd as u64, 0, 0)?;
     sys::call(i64::from(askee_filter::sysno::CLOSE), fd as u64, 0, 0)?;
     Ok(version)

@@ -20,16 +20,15 @@ const fn limit(resource: u32, row: &'static str, most: u64) -> Limit {
 /// The main thread's stack: the engine lets a task use half of it at most.
 pub const STACK_BYTES: u64 = 16 * 1024 * 1024;
 const OPEN_FILES: u64 = 16;
+/// V8's loop and threads wake one another through some twenty. Once started it takes no more, whatever is said here.
+const OPEN_FILES_OF_V8: u64 = 64;
 /// In the words of RLIMIT_NICE: nice 19, no less. At 0 the warden could not take it out of the idle class to die.
 const NICEST: u64 = 1;
 
-/// No process or thread of its own. The kernel does not hold the system's own root to it.
-const PROCESSES: Limit = limit(6, "Max processes", 0);
 const STACK: Limit = limit(3, "Max stack size", STACK_BYTES);
-const OTHERS: [Limit; 9] = [
+const OTHERS: [Limit; 8] = [
     limit(1, "Max file size", 0),
     limit(4, "Max core file size", 0),
-    limit(7, "Max open files", OPEN_FILES),
     limit(8, "Max locked memory", 0),
     limit(10, "Max file locks", 0),
     limit(11, "Max pending signals", 16),
@@ -41,6 +40,15 @@ const OTHERS: [Limit; 9] = [
 /// Private writable memory. The address space is not bounded, because the engine reserves it.
 fn data(bytes: u64) -> Limit {
     limit(2, "Max data size", bytes)
+}
+
+/// Processes and threads beside the first. The kernel does not hold the system's own root to it.
+fn processes(most: u64) -> Limit {
+    limit(6, "Max processes", most)
+}
+
+fn open_files(most: u64) -> Limit {
+    limit(7, "Max open files", most)
 }
 
 /// Processor time, in seconds.
@@ -55,13 +63,28 @@ pub struct Bounds {
     pub memory_bytes: u64,
     /// `None` for no limit but the inherited one.
     pub cpu_seconds: Option<u64>,
+    /// Threads that V8 may start; 0 for a process that stays alone with itself.
+    pub threads: u64,
 }
 
 impl Bounds {
+    fn processes(self) -> Limit {
+        // The first thread counts too; where there are none others the limit forbids what is not there yet.
+        processes(if self.threads == 0 { 0 } else { self.threads + 1 })
+    }
+
+    fn open_files(self) -> Limit {
+        open_files(if self.threads == 0 { OPEN_FILES } else { OPEN_FILES_OF_V8 })
+    }
+
     /// In the order in which they are set: what a task could hurt others with comes first.
     fn limits(self) -> impl Iterator<Item = Limit> {
         let first = self.cpu_seconds.map(cpu_time).into_iter();
-        [data(self.memory_bytes)].into_iter().chain(first).chain([PROCESSES, STACK]).chain(OTHERS)
+        [data(self.memory_bytes)]
+            .into_iter()
+            .chain(first)
+            .chain([self.processes(), STACK, self.open_files()])
+            .chain(OTHERS)
     }
 }
 
@@ -119,10 +142,11 @@ fn judge(table: Result<&str, &String>, bounds: Bounds, said: Option<&io::Error>,
     layers.extend(bounds.cpu_seconds.map(|seconds| layer("cpu-time-limit", &cpu_time(seconds), "s")));
     layers.push(match is_root {
         true => Layer::missing("process-limit", "the kernel does not hold root to it"),
-        false => layer("process-limit", &PROCESSES, "processes"),
+        false => layer("process-limit", &bounds.processes(), "processes"),
     });
     layers.push(layer("stack-limit", &STACK, "bytes"));
-    let failed: Vec<String> = OTHERS.iter().filter_map(|limit| look(limit).err()).collect();
+    let failed: Vec<String> =
+        OTHERS.iter().chain([&bounds.open_files()]).filter_map(|limit| look(limit).err()).collect();
     layers.push(match failed.is_empty() {
         true => Layer::enforced("rlimits", "core, files, locks, signals, queues, priority"),
         false => Layer::missing("rlimits", failed.join("; ")),
@@ -144,7 +168,7 @@ fn limits_of(table: &str, row: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    const BOUNDS: Bounds = Bounds { memory_bytes: 1 << 26, cpu_seconds: Some(30) };
+    const BOUNDS: Bounds = Bounds { memory_bytes: 1 << 26, cpu_seconds: Some(30), threads: 0 };
     const NAMES: [&str; 5] = ["data-limit", "cpu-time-limit", "process-limit", "stack-limit", "rlimits"];
 
     /// As the kernel writes it, with some values of our own.

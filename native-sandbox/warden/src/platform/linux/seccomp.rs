@@ -4,6 +4,7 @@ use super::sys;
 use askee_filter::Instruction;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 const SET_MODE_FILTER: u64 = 1;
 
@@ -22,9 +23,14 @@ pub fn install(filter: &[Instruction]) -> io::Result<()> {
     sys::check(result).map(drop)
 }
 
-/// Filters in force on process `pid`; `None` where the kernel does not say (before 5.9).
+/// Filters in force on every thread of process `pid`; `None` where the kernel does not say (before 5.9).
 pub fn filters_of(pid: i32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    threads.map(|thread| filters_in(&thread.ok()?.path().join("status"))).min()?
+}
+
+fn filters_in(status: &Path) -> Option<u32> {
+    let status = fs::read_to_string(status).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
     line.trim().parse().ok()
 }

@@ -64,6 +64,8 @@ unsafe extern "C" {
     ) -> c_int;
     fn umount2(target: *const c_char, flags: c_int) -> c_int;
     fn chdir(path: *const c_char) -> c_int;
+    fn mkdir(path: *const c_char, mode: c_uint) -> c_int;
+    fn mknod(path: *const c_char, mode: c_uint, device: u64) -> c_int;
     fn sethostname(name: *const c_char, length: usize) -> c_int;
     fn getrlimit(resource: c_uint, limit: *mut RLimit) -> c_int;
     fn setrlimit(resource: c_uint, limit: *const RLimit) -> c_int;
@@ -99,7 +101,10 @@ pub const WNOHANG: i32 = 1;
 /// Numbers of calls that the C library may not have.
 pub mod number {
     pub const PIDFD_SEND_SIGNAL: i64 = 424;
+    pub const OPEN_TREE: i64 = 428;
+    pub const MOVE_MOUNT: i64 = 429;
     pub const CLONE3: i64 = 435;
+    pub const MOUNT_SETATTR: i64 = 442;
     pub const PIDFD_OPEN: i64 = 434;
     pub const CLOSE_RANGE: i64 = 436;
     pub const LANDLOCK_CREATE_RULESET: i64 = 444;
@@ -176,6 +181,18 @@ pub fn mount_at(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CS
 pub fn unmount(target: &CStr, flags: i32) -> io::Result<()> {
     // SAFETY: a C string that lives through the call.
     check(i64::from(unsafe { umount2(target.as_ptr(), flags) })).map(drop)
+}
+
+pub fn make_folder(path: &CStr) -> io::Result<()> {
+    // SAFETY: a C string that lives through the call.
+    check(i64::from(unsafe { mkdir(path.as_ptr(), 0o555) })).map(drop)
+}
+
+/// An empty file, for something to be mounted on.
+pub fn make_file(path: &CStr) -> io::Result<()> {
+    const REGULAR: c_uint = 0o100_000;
+    // SAFETY: a C string that lives through the call, and numbers.
+    check(i64::from(unsafe { mknod(path.as_ptr(), REGULAR | 0o444, 0) })).map(drop)
 }
 
 pub fn change_directory(path: &CStr) -> io::Result<()> {
