@@ -11,6 +11,9 @@ import type {
   Timestamp,
 } from '@askee/core'
 import type { TaskResult } from '@askee/sandbox'
+import type { EngineName, EnginePolicy } from './coordinator/engines.ts'
+
+export type { EngineName, EnginePolicy }
 
 /** What the tasks of a campaign may use, each. */
 export interface TaskResources {
@@ -32,6 +35,8 @@ export interface CampaignSpec {
   readonly resources: TaskResources
   /** Faulty nodes tolerated per task: 2f+1 replicas, f+1 equal results decide. */
   readonly f: number
+  /** Whether results must come from nodes with different engines; default `any`. */
+  readonly engines?: EnginePolicy
   /** From submission to the latest end. */
   readonly deadline: Milliseconds
   /** 0 to 1; see docs: until the trust package exists it is the requester's own evidence. */
@@ -48,6 +53,8 @@ export interface TaskReport {
   readonly result: TaskResult | null
   /** Leases handed out for this task so far. */
   readonly replicas: number
+  /** Votes for the accepted result by the engine that their nodes say they have; empty without a result. */
+  readonly engines: Readonly<Partial<Record<EngineName, number>>>
   /** Why it is undecidable, in words. */
   readonly reason: string | null
 }
@@ -69,6 +76,7 @@ export interface CampaignReport {
   readonly kind: TaskKind
   readonly state: 'running' | 'finished' | 'expired'
   readonly f: number
+  readonly engines: EnginePolicy
   readonly tasks: readonly TaskReport[]
   readonly accused: readonly Accusation[]
   /** Agreed fuel credited to each node. */

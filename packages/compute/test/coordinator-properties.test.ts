@@ -18,6 +18,7 @@ const withinBound: fc.Arbitrary<ChaosInit> = fc.integer({ min: 1, max: 2 }).chai
       .map(([good, bad]): Behavior[] => [...bad, ...good]),
     choices: fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 60 }),
     crashEvery: fc.constantFrom(0, 0, 7, 31),
+    engines: fc.constantFrom('any', 'diverse'),
   }),
 )
 
@@ -28,10 +29,14 @@ const anyPool: fc.Arbitrary<ChaosInit> = fc.record({
   nodes: fc.array(fc.constantFrom<Behavior>('honest', 'slow', 'flaky', ...FAULTS), { maxLength: 7 }),
   choices: fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 60 }),
   crashEvery: fc.constantFrom(0, 13),
+  engines: fc.constantFrom('any', 'diverse'),
 })
 
 function isHonest(init: ChaosInit, node: number): boolean {
-  const behavior = init.nodes[node]
+  return isHonestBehavior(init.nodes[node])
+}
+
+function isHonestBehavior(behavior: Behavior | undefined): boolean {
   return behavior === 'honest' || behavior === 'slow' || behavior === 'flaky'
 }
 
@@ -48,6 +53,34 @@ describe('the coordinator under chaos', () => {
         for (const node of chaos.accused) expect(isHonest(init, node)).toBe(false)
       }),
       { numRuns: 100 },
+    )
+  })
+
+  it('CMP-3 accepts only what two engines agree on where that is asked for, whatever the pool', () => {
+    fc.assert(
+      fc.property(anyPool, (init) => {
+        const chaos = new Chaos({ ...init, engines: 'diverse' })
+        chaos.run()
+        for (const { outcome, agreed } of chaos.state.tasks) {
+          if (outcome?.kind !== 'accepted') expect(agreed).toBeUndefined()
+          else expect(agreed).toEqual({ v8: expect.any(Number), wasmtime: expect.any(Number) })
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('CMP-3 accepts nothing wrong when all nodes of one engine err together, and accuses no honest node', () => {
+    const faulty = fc.constantFrom('v8', 'wasmtime')
+    fc.assert(
+      fc.property(withinBound, faulty, (init, faultyEngine) => {
+        const nodes = init.nodes.map((behavior) => (isHonestBehavior(behavior) ? behavior : 'silent'))
+        const chaos = new Chaos({ ...init, nodes, engines: 'diverse', faultyEngine })
+        chaos.run()
+        expect(chaos.accepted).toEqual(new Map())
+        expect(chaos.accused).toEqual(new Set())
+      }),
+      { numRuns: 60 },
     )
   })
 

@@ -1,9 +1,10 @@
 import type { NodeId } from '@askee/core'
 import type { Context } from './context.ts'
-import { missingReplicas } from './decision.ts'
+import { areDiverse, barredEngine, type EngineName, suits } from './engines.ts'
 import { Entropy } from './entropy.ts'
 import { isAvailable, mayTake } from './pool.ts'
 import type { LeaseRecord, NodeRecord, TaskRecord } from './state.ts'
+import { missingReplicas } from './votes.ts'
 
 /** Candidates looked at for one task. With more nodes a random sample is as good and keeps the cost level. */
 const SAMPLE = 64
@@ -33,6 +34,8 @@ export function assign(ctx: Context, seed: string): void {
     if (task.outcome === null) {
       const target = pool.settled ? Math.min(task.wanted, pool.available) : task.wanted
       if (pool.roomy.length < target || target === 0) return
+      // Nodes of one engine must not run ahead of the others, with votes that could not decide anything.
+      if (!areDiverse(state.config, pool.roomy)) return
       place(ctx, pool, index, task, target)
       state.active[index] = true
       if (missingReplicas(task) > 0) state.retry.push(index)
@@ -84,26 +87,43 @@ function place(ctx: Context, pool: Pool, index: number, task: TaskRecord, count:
     const operator = node === undefined ? undefined : ctx.state.nodes[node]?.operator
     if (operator !== undefined) operators.add(operator)
   }
-  const candidates: NodeRecord[] = []
-  for (const node of pool.roomy) {
-    if (candidates.length >= Math.max(SAMPLE, 2 * count)) break
-    if (mayTake(ctx.state, task, node.id, ctx.now)) candidates.push(node)
-  }
-  for (let given = 0; given < count && candidates.length > 0; given++) {
-    const chosen = takeBest(candidates, operators)
+  const candidates = sample(ctx, pool, task, Math.max(SAMPLE, 2 * count))
+  for (let given = 0; given < count; given++) {
+    const chosen = takeBest(candidates, operators, barredEngine(ctx.state, task))
+    if (chosen === undefined) return
     operators.add(chosen.operator)
     lease(ctx, pool, index, task, chosen)
   }
 }
 
-/** Another operator before another node of the same, then the least loaded, then chance (the order of the pool). */
-function takeBest(candidates: NodeRecord[], operators: ReadonlySet<NodeId>): NodeRecord {
-  let best = 0
-  for (let i = 1; i < candidates.length; i++) {
-    if (rank(candidates[i] as NodeRecord, operators) < rank(candidates[best] as NodeRecord, operators))
-      best = i
+/** The first nodes of the pool that may have a replica of the task; where engines matter, so many of each. */
+function sample(ctx: Context, pool: Pool, task: TaskRecord, size: number): NodeRecord[] {
+  const isDiverse = ctx.state.config.engines === 'diverse'
+  const taken = new Map<EngineName | null, number>()
+  const out: NodeRecord[] = []
+  for (const node of pool.roomy) {
+    if (!isDiverse && out.length >= size) break
+    const same = taken.get(node.engine) ?? 0
+    if (same >= size || !mayTake(ctx.state, task, node.id, ctx.now)) continue
+    taken.set(node.engine, same + 1)
+    out.push(node)
   }
-  return candidates.splice(best, 1)[0] as NodeRecord
+  return out
+}
+
+/** Another operator before another node of the same, then the least loaded, then chance (the order of the pool). */
+function takeBest(
+  candidates: NodeRecord[],
+  operators: ReadonlySet<NodeId>,
+  barred: EngineName | null,
+): NodeRecord | undefined {
+  let best = -1
+  let least = Number.POSITIVE_INFINITY
+  for (const [i, node] of candidates.entries()) {
+    const own = suits(node, barred) ? rank(node, operators) : Number.POSITIVE_INFINITY
+    if (own < least) [best, least] = [i, own]
+  }
+  return best < 0 ? undefined : candidates.splice(best, 1)[0]
 }
 
 function rank(node: NodeRecord, operators: ReadonlySet<NodeId>): number {
@@ -117,6 +137,7 @@ function lease(ctx: Context, pool: Pool, index: number, task: TaskRecord, node: 
     id: pool.entropy.leaseId(),
     task: index,
     node: node.id,
+    engine: node.engine,
     consent: node.consent,
     issued: ctx.now,
     stage: 'live',

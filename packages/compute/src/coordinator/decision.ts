@@ -1,39 +1,24 @@
 import type { Digest } from '@askee/core'
 import type { Context } from './context.ts'
+import {
+  agreedByOne,
+  areDiverse,
+  barredEngine,
+  type EngineName,
+  needsOther,
+  onlyEngine,
+  suits,
+} from './engines.ts'
 import { loseLease, settleLease } from './leases.ts'
 import { isAvailable, mayTake } from './pool.ts'
-import type { LeaseRecord, NodeRecord, TaskOutcome, TaskRecord, Vote } from './state.ts'
-
-/** Two votes are equal when output digest, trap and fuel are. */
-function keyOf(vote: Vote): string {
-  return `${vote.output}/${vote.trap ?? ''}/${vote.fuel}`
-}
-
-interface Standing {
-  readonly live: LeaseRecord[]
-  readonly committed: LeaseRecord[]
-  readonly asked: LeaseRecord[]
-  readonly revealed: LeaseRecord[]
-}
-
-function standing(ctx: Context, task: TaskRecord): Standing {
-  const out: Standing = { live: [], committed: [], asked: [], revealed: [] }
-  for (const id of task.leases) {
-    const lease = ctx.state.leases[id]
-    if (lease !== undefined) out[lease.stage].push(lease)
-  }
-  return out
-}
-
-/** Replicas that the task lacks, counting those on their way. */
-export function missingReplicas(task: TaskRecord): number {
-  return task.wanted - task.leases.length
-}
+import type { LeaseRecord, NodeRecord, TaskOutcome, TaskRecord } from './state.ts'
+import { groupVotes, keyOf, missingReplicas, type Standing, standing } from './votes.ts'
 
 /**
  * Looks at a task after something happened to one of its leases: decides it, asks for reveals, or wants more
- * replicas. A result is accepted only when f+1 nodes revealed the same after committing, and no other group could
- * still reach f+1; with at most f faulty nodes among the voters, one of the f+1 is honest, so the result is right.
+ * replicas. A result is accepted only when f+1 nodes revealed the same after committing, with as many engines as the
+ * campaign asks for, and no other group could still reach f+1; with at most f faulty nodes among the voters, one of the
+ * f+1 is honest, so the result is right.
  */
 export function evaluate(ctx: Context, index: number): void {
   const task = ctx.state.tasks[index]
@@ -42,41 +27,68 @@ export function evaluate(ctx: Context, index: number): void {
     judgeLate(ctx, index, task)
     return
   }
-  const { f, policy } = ctx.state.config
-  const now = standing(ctx, task)
-  const groups = group(now.revealed)
-  const best = groups[0]?.length ?? 0
+  const { config } = ctx.state
+  const { f } = config
+  const now = standing(ctx.state, task)
+  const [leading = [], second = []] = groupVotes(now.revealed)
 
-  if (best > f) {
+  if (leading.length > f) {
     // Two groups of f+1 need 2f+2 votes; below that nothing that is still hidden can contradict.
     const hidden = now.committed.length + now.asked.length
     if (hidden > 0 && hidden + now.revealed.length > 2 * f + 1) {
       for (const lease of now.committed) askReveal(ctx, lease)
       return
     }
-    if ((groups[1]?.length ?? 0) > f) {
-      undecidable(ctx, index, 'two different results have f+1 votes each: more than f nodes are faulty')
-    } else accept(ctx, index, task, groups[0] as LeaseRecord[])
-    return
-  }
-
-  if (now.live.length + now.committed.length + now.asked.length === 0) {
-    const wanted = now.revealed.length + f + 1 - best
-    if (wanted > task.wanted) {
-      task.wanted = wanted
-      ctx.changed = true
-    }
-    const limit = policy.voteFactor * (2 * f + 1)
-    if (task.wanted > limit) {
-      undecidable(ctx, index, `no ${f + 1} equal results among ${now.revealed.length} replicas`)
+    if (second.length > f) {
+      undecidable(ctx, index, contradiction(leading, second))
       return
     }
+    if (areDiverse(config, leading)) {
+      accept(ctx, index, task, leading)
+      return
+    }
+  }
+
+  wantMore(ctx, task, now, leading.length)
+  if (task.wanted > config.policy.voteFactor * (2 * f + 1)) {
+    const alone = agreedByOne(config, now.revealed)
+    undecidable(
+      ctx,
+      index,
+      alone === null
+        ? `no ${f + 1} equal results among ${now.revealed.length} replicas`
+        : `${needsOther(alone)} that agrees: none did among ${now.revealed.length} replicas`,
+    )
+    return
   }
   if (missingReplicas(task) > 0 && !ctx.state.retry.includes(index)) {
     ctx.state.retry.push(index)
     ctx.changed = true
   }
   considerReveal(ctx, task, now)
+}
+
+function contradiction(one: readonly LeaseRecord[], other: readonly LeaseRecord[]): string {
+  const engines = [onlyEngine(one), onlyEngine(other)]
+  const differ = engines[0] !== engines[1] && !engines.includes(null)
+  return differ
+    ? `the engines disagree: ${engines.join(' and ')} have f+1 votes each for different results, so that an engine is at fault or more than f nodes are`
+    : 'two different results have f+1 votes each: more than f nodes are faulty'
+}
+
+/** Raises the number of replicas when those there are cannot decide. */
+function wantMore(ctx: Context, task: TaskRecord, now: Standing, best: number): void {
+  const { config } = ctx.state
+  const awaited = [...now.live, ...now.committed, ...now.asked]
+  const alone = agreedByOne(config, now.revealed)
+  let wanted = task.wanted
+  if (alone !== null) {
+    // Replicas on the same engine are of no more use; one on another is.
+    if (awaited.every(({ engine }) => engine === alone)) wanted = task.leases.length + 1
+  } else if (awaited.length === 0) wanted = now.revealed.length + config.f + 1 - best
+  if (wanted <= task.wanted) return
+  task.wanted = wanted
+  ctx.changed = true
 }
 
 /** Asks for reveals when everybody committed, or stragglers had their time. */
@@ -95,9 +107,13 @@ function considerReveal(ctx: Context, task: TaskRecord, now: Standing): void {
 }
 
 function someoneAvailable(ctx: Context, task: TaskRecord): boolean {
+  const barred = barredEngine(ctx.state, task)
   return anyNode(
     ctx,
-    (node) => isAvailable(ctx.state, node, ctx.now) && mayTake(ctx.state, task, node.id, ctx.now),
+    (node) =>
+      isAvailable(ctx.state, node, ctx.now) &&
+      suits(node, barred) &&
+      mayTake(ctx.state, task, node.id, ctx.now),
   )
 }
 
@@ -115,19 +131,6 @@ function askReveal(ctx: Context, lease: LeaseRecord): void {
   lease.askedAt = ctx.now
   ctx.changed = true
   ctx.effects.push({ type: 'reveal', node: lease.node, lease: lease.id })
-}
-
-/** Equal votes together, largest group first. */
-function group(revealed: readonly LeaseRecord[]): LeaseRecord[][] {
-  const groups = new Map<string, LeaseRecord[]>()
-  for (const lease of revealed) {
-    if (lease.vote === null) continue
-    const key = keyOf(lease.vote)
-    const held = groups.get(key)
-    if (held === undefined) groups.set(key, [lease])
-    else held.push(lease)
-  }
-  return [...groups.values()].sort((a, b) => b.length - a.length)
 }
 
 function close(ctx: Context, index: number, task: TaskRecord, outcome: TaskOutcome): void {
@@ -160,7 +163,7 @@ export function undecidable(ctx: Context, index: number, reason: string): void {
  * committed is let go.
  */
 function judgeLate(ctx: Context, index: number, task: TaskRecord): void {
-  const now = standing(ctx, task)
+  const now = standing(ctx.state, task)
   const outcome = task.outcome
   if (outcome === null) return
   if (outcome.kind === 'undecidable') {
@@ -172,11 +175,16 @@ function judgeLate(ctx: Context, index: number, task: TaskRecord): void {
   for (const lease of now.revealed) {
     const agreed = lease.vote !== null && keyOf(lease.vote) === keyOf(outcome.vote)
     ctx.effects.push({ type: 'judged', node: lease.node, verdict: agreed ? 'agreed' : 'dissented' })
+    if (agreed && lease.engine !== null) countEngine(task, lease.engine)
     settleLease(ctx, lease, agreed ? 'accepted' : 'rejected')
     if (!agreed) {
       accuse(ctx, lease, 'wrong-result', index, outcome.receipts)
     }
   }
+}
+
+function countEngine(task: TaskRecord, engine: EngineName): void {
+  task.agreed = { ...task.agreed, [engine]: (task.agreed?.[engine] ?? 0) + 1 }
 }
 
 /** The others were decisive without it: a node that had its time and is silent or slow gets less from now on. */

@@ -1,4 +1,5 @@
 import type { Digest, LeaseId, NodeId, Timestamp } from '@askee/core'
+import type { EngineName } from './engines.ts'
 import type { AccusationRecord, SettlementRecord, Vote } from './state.ts'
 
 /** What happens to a campaign. Names are the actions of the specification. JSON data, as the journal keeps it. */
@@ -12,6 +13,8 @@ export type CoordinatorEvent =
       readonly consentExpires: Timestamp
       readonly operator: NodeId
       readonly reputation: number
+      /** What it says that it runs tasks in; missing in journals from before it was kept. */
+      readonly engine?: EngineName
       readonly slots: number
       readonly queue: number
       /** A node that is gone and whose place it takes, because there are no more places. */

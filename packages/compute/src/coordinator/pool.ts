@@ -24,6 +24,7 @@ export function offered(ctx: Context, event: CoordinatorEvent & { type: 'offered
     consentExpires: event.consentExpires,
     operator: event.operator,
     reputation: event.reputation,
+    engine: event.engine ?? null,
     slots,
     queue,
     present: true,

@@ -1,5 +1,6 @@
 import type { CampaignId, Digest, LeaseId, Milliseconds, NodeId, Timestamp } from '@askee/core'
 import type { TrapCode } from '@askee/wasm'
+import type { EngineName, EnginePolicy } from './engines.ts'
 
 /**
  * The coordinator's memory of one campaign. Plain JSON data (fuel as decimal text), so that it can be journaled,
@@ -39,6 +40,8 @@ export interface CoordinatorConfig {
   readonly deadline: Timestamp
   readonly minReputation: number
   readonly wallTime: Milliseconds
+  /** Missing in journals from before it was kept, which means `any`. */
+  readonly engines?: EnginePolicy
   readonly policy: CoordinatorPolicy
 }
 
@@ -108,6 +111,8 @@ export interface TaskRecord {
   /** Since when nobody can take it. */
   stuckSince: Timestamp | null
   outcome: TaskOutcome | null
+  /** How many votes for the accepted result came from each engine; missing while there is none. */
+  agreed?: Readonly<Partial<Record<EngineName, number>>>
 }
 
 export type TaskOutcome =
@@ -137,6 +142,8 @@ export interface LeaseRecord {
   readonly id: LeaseId
   readonly task: number
   readonly node: NodeId
+  /** What the node said that it runs tasks in when the lease was handed out. */
+  readonly engine: EngineName | null
   /** The consent that the assignment cites, and its receipt must. */
   readonly consent: string
   readonly issued: Timestamp
@@ -157,6 +164,8 @@ export interface NodeRecord {
   /** Who granted the consent: the operator of the node. */
   operator: NodeId
   reputation: number
+  /** What it says that it runs tasks in; null in journals from before it was kept. */
+  engine: EngineName | null
   slots: number
   /** Most leases it takes before they are committed. */
   queue: number
@@ -191,6 +200,8 @@ export interface SettlementRecord {
 
 /** A campaign that has just been journaled. */
 export function initialState(config: CoordinatorConfig): CoordinatorState {
+  // Two engines need two nodes, also where no node is thought faulty.
+  const wanted = Math.max(2 * config.f + 1, config.engines === 'diverse' ? 2 : 1)
   return {
     config,
     phase: 'running',
@@ -199,7 +210,7 @@ export function initialState(config: CoordinatorConfig): CoordinatorState {
       replicas: 0,
       losses: 0,
       pausedUntil: 0,
-      wanted: 2 * config.f + 1,
+      wanted,
       tried: {},
       stragglersUntil: null,
       stuckSince: null,

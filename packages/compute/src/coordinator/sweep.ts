@@ -1,8 +1,9 @@
 import type { Context } from './context.ts'
 import { anyNode, evaluate, undecidable } from './decision.ts'
+import { areDiverse, barredEngine, type EngineName, needsOther, onlyEngine, suits } from './engines.ts'
 import { loseLease, settleLease } from './leases.ts'
 import { couldTake, isPotential } from './pool.ts'
-import { type CoordinatorState, DEADLINE_PASSED, type TaskRecord } from './state.ts'
+import { type CoordinatorState, DEADLINE_PASSED, type NodeRecord, type TaskRecord } from './state.ts'
 
 /** What time alone changes: the deadline, withheld reveals, stragglers, tasks that nobody can take. */
 export function sweep(ctx: Context): void {
@@ -55,8 +56,10 @@ function watchForHelp(ctx: Context, index: number, task: TaskRecord): void {
     const stage = state.leases[id]?.stage
     return stage === 'committed' || stage === 'revealed'
   })
-  const helpless =
-    waiting && !anyNode(ctx, (node) => isPotential(state, node, now) && couldTake(state, task, node.id))
+  const barred = barredEngine(state, task)
+  const couldHelp = (node: NodeRecord): boolean =>
+    isPotential(state, node, now) && suits(node, barred) && couldTake(state, task, node.id)
+  const helpless = waiting && !anyNode(ctx, couldHelp)
   if (!helpless) {
     if (task.stuckSince !== null) ctx.changed = true
     task.stuckSince = null
@@ -64,7 +67,7 @@ function watchForHelp(ctx: Context, index: number, task: TaskRecord): void {
     task.stuckSince = now
     ctx.changed = true
   } else if (now - task.stuckSince >= state.config.policy.poolGrace) {
-    undecidable(ctx, index, tooFew(ctx, task))
+    undecidable(ctx, index, tooFew(ctx, task, barred))
   }
 }
 
@@ -72,7 +75,8 @@ function watchForHelp(ctx: Context, index: number, task: TaskRecord): void {
 function watchFreshTasks(ctx: Context): void {
   const { state, now } = ctx
   const waiting = state.nextFresh < state.config.count && Object.keys(state.nodes).length > 0
-  const helpless = waiting && !anyNode(ctx, (node) => isPotential(state, node, now))
+  const potential = waiting ? Object.values(state.nodes).filter((node) => isPotential(state, node, now)) : []
+  const helpless = waiting && (potential.length === 0 || !areDiverse(state.config, potential))
   if (!helpless) {
     if (state.stuckSince !== null) ctx.changed = true
     state.stuckSince = null
@@ -82,13 +86,18 @@ function watchFreshTasks(ctx: Context): void {
   } else if (now - state.stuckSince >= state.config.policy.poolGrace) {
     for (let index = state.nextFresh; index < state.config.count; index++) {
       const task = state.tasks[index]
-      if (task !== undefined) undecidable(ctx, index, tooFew(ctx, task))
+      if (task !== undefined) undecidable(ctx, index, tooFew(ctx, task, onlyEngine(potential)))
     }
     state.nextFresh = state.config.count
     ctx.changed = true
   }
 }
 
-function tooFew(ctx: Context, task: TaskRecord): string {
-  return `no eligible node is left: ${task.leases.length} of ${task.wanted} replicas have an answer, ${ctx.state.config.f + 1} equal ones are needed`
+/** @param engine the only one that could be had, where the campaign asks for more */
+function tooFew(ctx: Context, task: TaskRecord, engine: EngineName | null): string {
+  const { config } = ctx.state
+  const answers = `${task.leases.length} of ${task.wanted} replicas have an answer, ${config.f + 1} equal ones are needed`
+  return engine !== null && config.engines === 'diverse'
+    ? `${needsOther(engine)}: no eligible node with another one came or is left; ${answers}`
+    : `no eligible node is left: ${answers}`
 }

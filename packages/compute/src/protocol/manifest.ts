@@ -2,6 +2,7 @@ import { TASK_KINDS, type TaskKind } from '@askee/consent'
 import { AskeeError, type CampaignId, digestOf, type NodeId, type Timestamp } from '@askee/core'
 import { type Identity, signDocument, verifyDocument } from '@askee/keys'
 import { z } from 'zod'
+import type { EnginePolicy } from '../coordinator/engines.ts'
 import { bytesField, digestField, fuelField, nodeField } from './fields.ts'
 
 const DOMAIN = 'askee/campaign/1'
@@ -20,32 +21,40 @@ const MAX_TASKS = 100_000
 const MAX_F = 10
 const MAX_PURPOSE_LENGTH = 2000
 
+const common = {
+  requester: nodeField,
+  purpose: z.string().min(1).max(MAX_PURPOSE_LENGTH),
+  kind: z.enum(TASK_KINDS),
+  module: digestField,
+  /** Digest of the block that lists the inputs' digests (32 bytes each, in order). */
+  inputs: digestField,
+  count: z.number().int().min(1).max(MAX_TASKS),
+  resources: z.strictObject({
+    fuel: fuelField.refine((fuel) => fuel > 0n, 'expected more than none'),
+    memoryBytes: z.number().int().min(65_536).max(4_294_967_296),
+    outputBytes: z.number().int().min(0).max(16_777_216),
+    wallTime: z
+      .number()
+      .int()
+      .min(1)
+      .max(48 * HOUR),
+  }),
+  f: z.number().int().min(0).max(MAX_F),
+  created: z.number().int().nonnegative(),
+  deadline: z.number().int().nonnegative(),
+  minReputation: z.number().min(0).max(1),
+  nonce: bytesField(16),
+} as const
+
+/**
+ * Version 2 says which engines must agree; version 1 has no such field and means `any`. A campaign that asks for nothing
+ * new is published as version 1, so that nodes which know no other can work for it.
+ */
 const manifestSchema = z
-  .strictObject({
-    v: z.literal(1),
-    requester: nodeField,
-    purpose: z.string().min(1).max(MAX_PURPOSE_LENGTH),
-    kind: z.enum(TASK_KINDS),
-    module: digestField,
-    /** Digest of the block that lists the inputs' digests (32 bytes each, in order). */
-    inputs: digestField,
-    count: z.number().int().min(1).max(MAX_TASKS),
-    resources: z.strictObject({
-      fuel: fuelField.refine((fuel) => fuel > 0n, 'expected more than none'),
-      memoryBytes: z.number().int().min(65_536).max(4_294_967_296),
-      outputBytes: z.number().int().min(0).max(16_777_216),
-      wallTime: z
-        .number()
-        .int()
-        .min(1)
-        .max(48 * HOUR),
-    }),
-    f: z.number().int().min(0).max(MAX_F),
-    created: z.number().int().nonnegative(),
-    deadline: z.number().int().nonnegative(),
-    minReputation: z.number().min(0).max(1),
-    nonce: bytesField(16),
-  })
+  .discriminatedUnion('v', [
+    z.strictObject({ v: z.literal(1), ...common }),
+    z.strictObject({ v: z.literal(2), ...common, engines: z.enum(['any', 'diverse']) }),
+  ])
   .refine((m) => m.deadline > m.created, { path: ['deadline'], message: 'expected after created' })
   .refine((m) => m.deadline - m.created <= KIND_DEADLINES[m.kind], {
     path: ['deadline'],
@@ -53,6 +62,11 @@ const manifestSchema = z
   })
 
 export type Manifest = z.output<typeof manifestSchema>
+
+/** Which engines must agree on each result of the campaign. */
+export function enginesOf(manifest: Manifest): EnginePolicy {
+  return manifest.v === 1 ? 'any' : manifest.engines
+}
 
 /** A manifest that its requester signed; `id` is the digest of the signed bytes. */
 export interface SignedManifest {

@@ -102,6 +102,7 @@ async function takeOffer(components: DoorComponents, from: NodeId, body: Uint8Ar
     consentExpires: claims.expires,
     operator: claims.issuer,
     reputation,
+    engine: offer.capabilities.engine,
     slots: offer.capabilities.slots,
     queue: offer.capabilities.queue,
     replaces,

@@ -2,6 +2,7 @@ import type { Fuel, NodeId } from '@askee/core'
 import type { TaskResult } from '@askee/sandbox'
 import type { Accusation, CampaignReport, TaskReport } from '../api.ts'
 import type { AccusationRecord, TaskRecord } from '../coordinator/state.ts'
+import { enginesOf } from '../protocol/manifest.ts'
 import { taskIdOf } from '../protocol/task-id.ts'
 import type { Campaign } from './campaign.ts'
 import type { Journal } from './journal.ts'
@@ -15,6 +16,7 @@ export function reportOf(journal: Journal, campaign: Campaign): CampaignReport {
     kind: signed.manifest.kind,
     state: state.phase,
     f: signed.manifest.f,
+    engines: enginesOf(signed.manifest),
     tasks: state.tasks.map((task, index) => taskReport(journal, campaign, task, index)),
     accused: state.accusations.map((record) => accusationOf(journal, campaign, record)),
     credit: new Map(
@@ -33,6 +35,7 @@ function taskReport(journal: Journal, campaign: Campaign, task: TaskRecord, inde
     state: outcome?.kind ?? undecided,
     result: outcome?.kind === 'accepted' ? resultOf(journal, campaign, outcome.vote) : null,
     replicas: task.replicas,
+    engines: { ...task.agreed },
     reason: outcome?.kind === 'undecidable' ? outcome.reason : null,
   }
 }

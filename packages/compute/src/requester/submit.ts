@@ -2,7 +2,7 @@ import { AskeeError, type Digest, digestOf, type NodeId, type Random } from '@as
 import type { Identity } from '@askee/keys'
 import type { CampaignSpec } from '../api.ts'
 import type { CoordinatorConfig, CoordinatorPolicy } from '../coordinator/state.ts'
-import { type SignedManifest, signManifest } from '../protocol/manifest.ts'
+import { enginesOf, type SignedManifest, signManifest } from '../protocol/manifest.ts'
 import { MAX_INPUT_BYTES, MAX_MODULE_BYTES } from '../protocol/names.ts'
 import { encodeInputList } from './campaign.ts'
 
@@ -30,7 +30,7 @@ export function prepare(
   const { fuel, memoryBytes, outputBytes, wallTime } = spec.resources
   const created = Math.floor(now)
   const signed = signManifest(components.identity, {
-    v: 1,
+    ...(spec.engines === 'diverse' ? { v: 2, engines: spec.engines } : { v: 1 }),
     requester: components.identity.id as NodeId,
     purpose: spec.purpose,
     kind: spec.kind,
@@ -56,6 +56,7 @@ export function configOf({ id, manifest }: SignedManifest, policy: CoordinatorPo
     deadline: manifest.deadline,
     minReputation: manifest.minReputation,
     wallTime: manifest.resources.wallTime,
+    engines: enginesOf(manifest),
     policy,
   }
 }

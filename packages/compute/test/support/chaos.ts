@@ -1,5 +1,6 @@
 import type { Digest, Fuel, LeaseId, NodeId } from '@askee/core'
 import { digestOf, fromHex, toHex, utf8 } from '@askee/core'
+import type { EngineName, EnginePolicy } from '../../src/coordinator/engines.ts'
 import type { CoordinatorEffect, CoordinatorEvent, Reveal } from '../../src/coordinator/events.ts'
 import { step } from '../../src/coordinator/machine.ts'
 import {
@@ -47,13 +48,22 @@ export interface ChaosInit {
   readonly choices: readonly number[]
   /** The journal is replayed after this many events, as after a crash; 0 for never. */
   readonly crashEvery: number
+  /** Default `any`. Of the nodes every second says it runs V8, the others wasmtime. */
+  readonly engines?: EnginePolicy
+  /** All honest nodes with this engine give the same wrong answer. */
+  readonly faultyEngine?: EngineName
+}
+
+export function engineOf(node: number): EngineName {
+  return node % 2 === 0 ? 'wasmtime' : 'v8'
 }
 
 /** What a node claims about a task. */
-function answer(behavior: Behavior, node: number, task: number): string {
+function answer({ nodes, faultyEngine }: ChaosInit, node: number, task: number): string {
+  const behavior = nodes[node]
   if (behavior === 'liar') return `wrong by ${node} on ${task}`
   if (behavior === 'colluder' || behavior === 'copier') return `wrong together on ${task}`
-  return `right on ${task}`
+  return engineOf(node) === faultyEngine ? `what the engine makes of ${task}` : `right on ${task}`
 }
 
 export function rightOutput(task: number): Digest {
@@ -93,6 +103,7 @@ export class Chaos {
       deadline: this.#now + (init.deadlineSeconds ?? 200) * SECOND,
       minReputation: 0,
       wallTime: 5 * SECOND,
+      engines: init.engines ?? 'any',
       policy: { ...DEFAULT_POLICY, poolGrace: 20 * SECOND },
     }
     this.state = initialState(this.#config)
@@ -147,6 +158,7 @@ export class Chaos {
       consentExpires: Number.MAX_SAFE_INTEGER,
       operator: `owner-${i >> 1}` as NodeId,
       reputation: 0,
+      engine: engineOf(i),
       slots: 1,
       queue: 4,
       replaces: null,
@@ -240,7 +252,7 @@ export class Chaos {
 
   /** A copier commits to another's promise; a breaker to something else than it will reveal. */
   #hash(i: number, behavior: Behavior, task: number, lease: LeaseId): Digest {
-    const said = behavior === 'breaker' ? `other than said on ${task}` : answer(behavior, i, task)
+    const said = behavior === 'breaker' ? `other than said on ${task}` : answer(this.#init, i, task)
     const whose = behavior === 'copier' ? ('node-0' as NodeId) : (this.#names[i] as NodeId)
     return commitmentOf(this.#claim(said, task), nonceOf(lease), whose, lease)
   }
@@ -263,7 +275,7 @@ export class Chaos {
       this.#post({ type: 'lost', now: 0, losses: [{ lease, node, reason: 'withheld' }] }, 5 * SECOND)
       return
     }
-    const said = answer(behavior, i, task)
+    const said = answer(this.#init, i, task)
     const reveal: Reveal = {
       lease,
       vote: { output: digestOf(utf8(said)), trap: null, fuel: '7' },
