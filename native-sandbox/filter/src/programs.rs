@@ -65,15 +65,24 @@ pub fn loader() -> Vec<Instruction> {
         Rule::Refuse(READLINKAT, ENOENT),
         Rule::Refuse(IOCTL, ENOTTY),
     ];
-    #[cfg(target_arch = "x86_64")]
-    rules.extend([
+    rules.extend(loading_only_here());
+    assemble(ARCH, &rules)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn loading_only_here() -> Vec<Rule> {
+    vec![
         Rule::Allow(x86::POLL),
         Rule::Allow(x86::ARCH_PRCTL),
         Rule::Refuse(x86::OPEN, ENOENT),
         Rule::Refuse(x86::ACCESS, ENOENT),
         Rule::Refuse(x86::READLINK, ENOENT),
-    ]);
-    assemble(ARCH, &rules)
+    ]
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn loading_only_here() -> Vec<Rule> {
+    Vec::new()
 }
 
 /// With a task: two pipes, memory that is never executable, the return from a trap's signal, the end.

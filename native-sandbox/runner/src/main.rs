@@ -33,13 +33,14 @@ fn main() {
     match arguments.as_slice() {
         [] => exit(execute::serve(Mode::Direct)),
         ["confined"] => exit(execute::serve(Mode::Confined)),
-        ["compile"] => exit(compile::serve()),
+        // Not the library's exit: it makes calls that the last filter answers with death, in the system's log too.
+        ["compile"] => seal::end(compile::serve()),
         // The number of the control page's handle.
         #[cfg(target_os = "windows")]
         ["confined", _] => exit(execute::serve(Mode::Confined)),
         // Seconds of processor time.
         #[cfg(target_os = "macos")]
-        ["compile", _] => exit(compile::serve()),
+        ["compile", _] => seal::end(compile::serve()),
         _ => exit(2),
     }
 }
