@@ -32,6 +32,8 @@ export function openDatabase(path: string, migrations: readonly Migration[], sea
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
     database.pragma('foreign_keys = ON')
+    // Without it REPLACE deletes rows past the triggers that refuse deletion.
+    database.pragma('recursive_triggers = ON')
     migrate(database, path, migrations)
   } catch (error) {
     database.close()
