@@ -3,6 +3,7 @@
  * Hierarchy, rotation and key providers build on this package later.
  */
 export * from './device-key/index.ts'
+export * from './hierarchy/index.ts'
 export { createIdentity, type Identity, identityFromSeed } from './identity.ts'
 export { loadOrCreateIdentity } from './identity-file.ts'
 export * from './key-store/index.ts'

@@ -1,0 +1,153 @@
+import { AskeeError, bytesEqual, type Clock, type NodeId } from '@askee/core'
+import { isUsable, type KeyBundle, verifyKeyBundle, verifyKeyRevocation } from './documents.ts'
+import type { ChainUse } from './uses.ts'
+
+export type PeerKeyErrorCode =
+  | 'keys/bundle-forged'
+  | 'keys/bundle-stale'
+  | 'keys/bundle-conflict'
+  | 'keys/bundle-expired'
+  | 'keys/revocation-forged'
+  | 'keys/revoked'
+  | 'keys/identity-revoked'
+  | 'keys/no-peer-key'
+
+/** Public keys of other nodes. Knows only what was signed by their identities, and nothing that was revoked. */
+export interface PeerKeys {
+  /**
+   * Takes a signed bundle.
+   * @param from when given, a bundle of any other node is refused
+   * @returns whether it was news
+   * @throws AskeeError with a PeerKeyErrorCode, `codec/*` or `signature/*`
+   */
+  acceptBundle(bytes: Uint8Array, from?: NodeId): boolean
+  /**
+   * Takes a signed revocation: what it names is refused from now on.
+   * @returns whether it was news
+   */
+  acceptRevocation(bytes: Uint8Array, from?: NodeId): boolean
+  /** @throws AskeeError `keys/no-peer-key`, `keys/revoked`, `keys/identity-revoked` */
+  current(node: NodeId, use: ChainUse): KeyBundle
+  /** @throws AskeeError `keys/identity-revoked` */
+  assertIdentity(node: NodeId): void
+}
+
+/** Nodes remembered; the one not heard of for longest makes room. */
+const MAX_NODES = 10_000
+/** Active, announced and one more, in case news arrive in another order. */
+const MAX_BUNDLES = 4
+/** A clock may differ by this much (facts: five minutes), as for envelopes. */
+const CLOCK_SKEW = 5 * 60_000
+
+interface Chain {
+  bundles: KeyBundle[]
+  /** Keys up to here are void. */
+  revokedTo: number
+  /** After this time they are expired anyway. */
+  revokedUntil: number
+}
+
+type Peer = Map<ChainUse, Chain>
+
+/** @param maxNodes nodes remembered, and as many revoked identities */
+export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): PeerKeys {
+  const peers = new Map<NodeId, Peer>()
+  const revokedIdentities = new Set<NodeId>()
+
+  const assertIdentity = (node: NodeId): void => {
+    if (!revokedIdentities.has(node)) return
+    throw new AskeeError(
+      'keys/identity-revoked',
+      `${node} declared its identity void; nothing it signs counts`,
+    )
+  }
+  const chainOf = (node: NodeId, use: ChainUse): Chain => {
+    const peer: Peer = peers.get(node) ?? new Map()
+    peers.delete(node)
+    peers.set(node, peer)
+    if (peers.size > maxNodes) peers.delete(oldest(peers, clock.now()))
+    const chain = peer.get(use) ?? { bundles: [], revokedTo: 0, revokedUntil: 0 }
+    peer.set(use, chain)
+    return chain
+  }
+
+  return {
+    assertIdentity,
+    acceptBundle(bytes, from) {
+      const { node, bundle } = verifyKeyBundle(bytes, from)
+      assertIdentity(node)
+      const now = clock.now()
+      if (bundle.expires <= now) {
+        throw new AskeeError('keys/bundle-expired', `the key ${bundle.kid} of ${node} expired`)
+      }
+      return takeBundle(chainOf(node, bundle.use), bundle, node, now)
+    },
+    acceptRevocation(bytes, from) {
+      const { node, revocation } = verifyKeyRevocation(bytes, from)
+      if (revocation.revokedAt > clock.now() + CLOCK_SKEW) {
+        throw new AskeeError('keys/revocation-forged', 'it is dated in the future')
+      }
+      if (revocation.use === 'signing') {
+        const known = revokedIdentities.has(node)
+        revokedIdentities.add(node)
+        peers.delete(node)
+        if (revokedIdentities.size > maxNodes) revokedIdentities.delete(first(revokedIdentities))
+        return !known
+      }
+      const chain = chainOf(node, revocation.use)
+      if (revocation.sequence <= chain.revokedTo) return false
+      chain.revokedTo = revocation.sequence
+      chain.revokedUntil = Math.max(chain.revokedUntil, revocation.until)
+      chain.bundles = chain.bundles.filter(({ sequence }) => sequence > revocation.sequence)
+      return true
+    },
+    current(node, use) {
+      assertIdentity(node)
+      const now = clock.now()
+      const chain = peers.get(node)?.get(use)
+      const usable = chain?.bundles.findLast((bundle) => isUsable(bundle, now))
+      if (usable !== undefined) return usable
+      if (chain !== undefined && chain.revokedTo > 0 && chain.bundles.length === 0) {
+        throw new AskeeError('keys/revoked', `${node} revoked its key for ${use}; ask it for the new one`)
+      }
+      throw new AskeeError('keys/no-peer-key', `no key of ${node} for ${use} is known; ask it for one`)
+    },
+  }
+}
+
+function takeBundle(chain: Chain, bundle: KeyBundle, node: NodeId, now: number): boolean {
+  if (bundle.sequence <= chain.revokedTo) {
+    throw new AskeeError('keys/revoked', `${node} revoked the key ${bundle.kid}`)
+  }
+  const same = chain.bundles.find(({ sequence }) => sequence === bundle.sequence)
+  if (same !== undefined) {
+    const isKnown =
+      same.kid === bundle.kid &&
+      bytesEqual(same.publicKey, bundle.publicKey) &&
+      same.notBefore === bundle.notBefore &&
+      same.expires === bundle.expires
+    if (isKnown) return false
+    throw new AskeeError(
+      'keys/bundle-conflict',
+      `${node} signed two keys for ${bundle.use} with the sequence ${bundle.sequence}`,
+    )
+  }
+  // An older key is news only while the newer ones that are known wait for their time.
+  if (chain.bundles.some((held) => held.sequence > bundle.sequence && held.notBefore <= now)) {
+    throw new AskeeError('keys/bundle-stale', `${node} has a newer key for ${bundle.use} than ${bundle.kid}`)
+  }
+  chain.bundles = [...chain.bundles, bundle].sort((a, b) => a.sequence - b.sequence).slice(-MAX_BUNDLES)
+  return true
+}
+
+/** The node to forget: the one not heard of for longest whose revocations are over, else simply that one. */
+function oldest(peers: Map<NodeId, Peer>, now: number): NodeId {
+  for (const [node, peer] of peers) {
+    if ([...peer.values()].every((chain) => chain.revokedUntil <= now)) return node
+  }
+  return first(peers.keys())
+}
+
+function first<T>(values: Iterable<T>): T {
+  return values[Symbol.iterator]().next().value as T
+}
