@@ -1,6 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import { computeTopics, createRequester, createWorker, type Requester, type Worker } from '@askee/compute'
-import { CONSENT_MIGRATIONS, createConsentRegistry, createTokenVerifier } from '@askee/consent'
+import {
+  CONSENT_MIGRATIONS,
+  createConsentRegistry,
+  createRevocationBook,
+  createTableAuditSink,
+  createTokenVerifier,
+} from '@askee/consent'
 import {
   createLogger,
   type Mesh,
@@ -18,6 +24,7 @@ import { createBlockStore, lockDirectory, openDatabase } from '@askee/store'
 import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
 import { agentPaths } from './paths.ts'
+import { revokeHere } from './revoke.ts'
 import { VERSION } from './version.ts'
 
 export interface Agent {
@@ -74,10 +81,12 @@ async function compose(
   const logger = createLogger(init.logLevel, { node: identity.id.slice(-8) })
 
   const consentsDatabase = openDatabase(paths.consents, CONSENT_MIGRATIONS)
-  const consents = await createConsentRegistry(
-    { database: consentsDatabase, clock },
-    { subject: identity.id, issuer: volunteer.id },
+  const audit = createTableAuditSink(consentsDatabase)
+  const consents = createConsentRegistry(
+    { database: consentsDatabase, clock, random, logger, volunteer, audit },
+    { subject: identity.id },
   )
+  const revocations = createRevocationBook({ database: consentsDatabase, clock })
   const blocks = await createBlockStore({ clock }, { directory: paths.blocks, maxBytes: init.storageBytes })
 
   const mesh = createLibp2pMesh(
@@ -101,7 +110,7 @@ async function compose(
     { policy: init.executor, cache: { directory: paths.compiled, key: compiledKey } },
   )
   const executor = decorators.executor?.(ownExecutor) ?? ownExecutor
-  const verifyToken = createTokenVerifier(clock)
+  const verifyToken = createTokenVerifier({ clock, revocations, logger })
   const requester = createRequester(
     { mesh, identity, clock, timers, random, logger, verifyToken, blocks },
     { journal: paths.journal },
@@ -127,12 +136,14 @@ async function compose(
   })
   const control = createControlServer(
     {
-      node: identity.id,
+      identity,
       mesh,
       worker,
       requester,
       executor,
       consents,
+      revocations,
+      revoke: (which, reason) => revokeHere({ consents, clock }, which, reason),
       volunteer,
       blocks,
       clock,
@@ -147,6 +158,7 @@ async function compose(
   const databases: Startable = {
     start: async () => {},
     stop: async () => {
+      await consents.history.settled()
       consentsDatabase.close()
     },
   }

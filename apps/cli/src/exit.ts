@@ -17,6 +17,7 @@ const BY_CODE: readonly [prefix: string, exit: number][] = [
   ['cli/timeout', EXIT.timeout],
   ['client/unreachable', EXIT.unreachable],
   ['compute/unknown-campaign', EXIT.notFound],
+  ['consent/unknown', EXIT.notFound],
 ]
 
 /** Exit code for an error. */

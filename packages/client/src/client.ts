@@ -1,23 +1,20 @@
 import { AskeeError, type Digest, fromUtf8, utf8 } from '@askee/core'
 import { z } from 'zod'
+import { type Call, type ConsentClient, consentClient } from './consent-client.ts'
 import { eventData, exchange, readAll } from './http.ts'
 import {
   type CampaignView,
-  type ConsentView,
   campaignListSchema,
   campaignSchema,
-  consentSchema,
   type EventView,
   eventSchema,
-  type GrantRequest,
   type StatusView,
   type SubmitRequest,
   statusSchema,
-  type TermsRequest,
 } from './schema.ts'
 
 /** Calls throw AskeeError: `client/unreachable`, `client/answer`, or the code that the agent answered with. */
-export interface ControlClient {
+export interface ControlClient extends ConsentClient {
   status(signal?: AbortSignal): Promise<StatusView>
   /** Keeps bytes at the agent; campaigns name them by digest. */
   putBlock(bytes: Uint8Array): Promise<Digest>
@@ -28,11 +25,6 @@ export interface ControlClient {
   wait(id: string, signal?: AbortSignal): Promise<CampaignView>
   /** What happens in campaigns from now on, until the signal aborts or the agent goes away. */
   events(signal?: AbortSignal): AsyncGenerator<EventView>
-  /** The exact text to show to a person before a grant. */
-  consentText(terms: TermsRequest): Promise<string>
-  /** @throws AskeeError `consent/text` when `textDigest` is not of the text for these terms */
-  grant(request: GrantRequest): Promise<ConsentView>
-  consents(): Promise<ConsentView[]>
   /** Connects the agent to a peer. */
   dial(address: string): Promise<{ node: string }>
   stop(): Promise<void>
@@ -40,13 +32,7 @@ export interface ControlClient {
 
 /** @param socket path of the agent's control socket */
 export function createControlClient(socket: string): ControlClient {
-  const call = async <S extends z.ZodType>(
-    schema: S,
-    method: 'GET' | 'POST',
-    path: string,
-    body?: unknown,
-    signal?: AbortSignal,
-  ): Promise<z.output<S>> => {
+  const call: Call = async (schema, method, path, body, signal) => {
     const raw = body instanceof Uint8Array
     const response = await exchange({
       socket,
@@ -70,6 +56,7 @@ export function createControlClient(socket: string): ControlClient {
   }
 
   return {
+    ...consentClient(call),
     status: (signal) => call(statusSchema, 'GET', '/v1/status', undefined, signal),
     putBlock: async (bytes) =>
       (await call(z.object({ digest: z.string() }), 'POST', '/v1/blocks', bytes)).digest as Digest,
@@ -87,10 +74,6 @@ export function createControlClient(socket: string): ControlClient {
       })
       for await (const data of eventData(response)) yield eventSchema.parse(JSON.parse(data))
     },
-    consentText: async (terms) =>
-      (await call(z.object({ text: z.string() }), 'POST', '/v1/consents/text', terms)).text,
-    grant: (request) => call(consentSchema, 'POST', '/v1/consents', request),
-    consents: () => call(z.array(consentSchema), 'GET', '/v1/consents'),
     dial: (address) => call(z.object({ node: z.string() }), 'POST', '/v1/peers', { address }),
     stop: async () => {
       await call(z.unknown(), 'POST', '/v1/stop')

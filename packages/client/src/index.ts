@@ -3,4 +3,5 @@
  * API's only description; the agent validates with the same ones.
  */
 export { type ControlClient, createControlClient } from './client.ts'
+export * from './consent-schema.ts'
 export * from './schema.ts'

@@ -36,7 +36,7 @@ export const submitSchema = z.strictObject({
   deadlineMs: z.number().int().positive(),
   minReputation: z.number().min(0).max(1),
 })
-export type SubmitRequest = z.output<typeof submitSchema>
+export type SubmitRequest = z.input<typeof submitSchema>
 
 export const taskSchema = z.object({
   id: z.string(),
@@ -77,36 +77,6 @@ export const campaignListSchema = z.array(
     undecided: z.number().int(),
   }),
 )
-
-/** What a volunteer would allow; the agent makes the text of it. */
-export const termsSchema = z.strictObject({
-  /** Node id of the requester. */
-  requester: z.string().max(64),
-  purpose: z.string().min(1).max(2000),
-  kinds: z.array(kinds).min(1).max(3),
-  lifetimeMs: z.number().int().positive(),
-  cpuPercentMax: z.number().min(1).max(100),
-  ramMbMax: z.number().int().min(1),
-  storageGbMax: z.number().min(0),
-  bandwidthMbpsMax: z.number().min(0),
-  maxDurationHours: z.number().positive().max(48),
-  minReputation: z.number().min(0).max(1),
-})
-export type TermsRequest = z.output<typeof termsSchema>
-
-/** Terms and the SHA-256 of the very text that the person was shown for them. */
-export const grantSchema = termsSchema.extend({ textDigest: digest })
-export type GrantRequest = z.output<typeof grantSchema>
-
-export const consentSchema = z.object({
-  id: z.string(),
-  requester: z.string(),
-  purpose: z.string(),
-  kinds: z.array(kinds),
-  expires: z.number(),
-  live: z.boolean(),
-})
-export type ConsentView = z.output<typeof consentSchema>
 
 export const statusSchema = z.object({
   version: z.string(),

@@ -71,8 +71,19 @@ function claimsOf(subject: string, audience: string): Awaited<ReturnType<TokenVe
       tasks: { kinds: ['scientific-compute'], minReputation: 0, maxDurationHours: 48 },
       monitoring: { userActivityYield: true, resourceMonitoring: true, auditLogging: true },
     },
-    purpose: 'bench',
+    purposes: ['bench'],
+    data: ['task'],
     textDigest: '0'.repeat(64),
+    manifest: '0'.repeat(64),
+    renewOf: null,
+    maxRenewals: 0,
+    holder: subject as Identity['id'],
+    epoch: 0,
+    status: { list: 'bench', index: 0 },
+    revocation: '0'.repeat(64),
+    parents: [],
+    ancestors: [],
+    grantor: subject as Identity['id'],
   }
 }
 

@@ -1,5 +1,7 @@
 import type { NodeId } from '@askee/core'
-import type { ConsentClaims, TaskKind } from './token.ts'
+import type { TaskKind } from './terms.ts'
+import type { ConsentClaims } from './token/claims.ts'
+import type { VerifiedConsent } from './token/verify.ts'
 
 /** What somebody wants to do under a consent. */
 export interface ConsentQuestion {
@@ -18,19 +20,47 @@ export interface CoveringConsent {
   readonly token: string
 }
 
-/** The door: asked before anything is offered, accepted or started. */
+/** The door: asked before anything is offered, accepted, fetched, started, kept or shown, and each second of running. */
 export interface ConsentGate {
   /** A live consent that covers the question, or undefined. */
   covering(question: ConsentQuestion): CoveringConsent | undefined
   /**
    * Checks that this very consent is still live and covers the question.
+   * @param consentId id of any token of the consent
    * @throws AskeeError with a ConsentErrorCode
    */
   check(consentId: string, question: ConsentQuestion): void
 }
 
-/** Checks a token that a stranger sent, as the requester does with every offer. */
+/** Tokens under which nothing may be done any more. */
+export interface EndedConsents {
+  readonly tokens: readonly string[]
+  /** `consent/revoked`, `consent/suspended`, `consent/expired`. */
+  readonly code: string
+}
+
+/** Who runs or keeps anything under a consent hears of its end here, in the same turn, and stops and erases (CON-5). */
+export interface ConsentEndings {
+  /** The returned function ends it. */
+  onEnded(listener: (ended: EndedConsents) => void): () => void
+}
+
+/** Where it is written down that a consent was used (CON-7). */
+export interface ConsentUses {
+  /**
+   * A task of the campaign is about to start under the consent. The first of a campaign is on disk when this returns; later
+   * ones are counted and written together.
+   */
+  used(consentId: string, use: { readonly campaign: string }): void
+}
+
+/** Checks a token that a stranger showed, as the requester does with every offer: offline, then whether it was revoked. */
 export type TokenVerifier = (
   token: string,
-  expected: { subject: NodeId; audience: NodeId },
-) => Promise<ConsentClaims>
+  expected: { readonly subject: NodeId; readonly audience: NodeId },
+) => Promise<VerifiedConsent>
+
+/** Tokens seen by a verifier that were revoked or suspended since, wherever this was learned from. */
+export interface RevocationNews {
+  onRevoked(listener: (revoked: { readonly tokens: readonly string[] }) => void): () => void
+}

@@ -1,73 +1,164 @@
-import { grantSchema, type TermsRequest, termsSchema } from '@askee/client'
 import {
-  type ConsentGrant,
+  agreementSchema,
+  type Choices,
+  choicesSchema,
+  grantSchema,
+  invitationSchema,
+  manifestRequestSchema,
+  type RevokedView,
+  reasonSchema,
+  type Terms,
+  termsSchema,
+  type VerdictView,
+  verifySchema,
+} from '@askee/client'
+import {
+  type ConsentChoices,
   type ConsentRegistry,
-  consentText,
-  grantConsent,
-  textDigest,
+  type ConsentTerms,
+  inspectToken,
+  type RevocationBook,
+  signConsentManifest,
 } from '@askee/consent'
-import { AskeeError, type Clock, type NodeId, parse, type Random } from '@askee/core'
+import {
+  AskeeError,
+  type Clock,
+  errorCode,
+  errorText,
+  type NodeId,
+  parse,
+  type Random,
+  toHex,
+} from '@askee/core'
 import type { Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
 import type { FastifyInstance } from 'fastify'
 import { consentView } from './views.ts'
 
 export interface ConsentRouteParts {
-  /** This node. */
-  readonly node: NodeId
+  /** This node, which signs what it asks of others. */
+  readonly identity: Identity
   readonly consents: ConsentRegistry
+  readonly revocations: RevocationBook
   readonly executor: Executor
-  readonly volunteer: Identity
   readonly clock: Clock
   readonly random: Random
+  /** Revokes one consent, or all, and waits until nothing of it is left. */
+  readonly revoke: (which: string | 'all', reason: string) => Promise<RevokedView>
 }
 
-/** What this machine's owner allows. The agent writes the text, and signs only under the text that it wrote. */
+type ById = { Params: { id: string } }
+
+/**
+ * What this machine's owner allows. The agent writes every text, and signs only under a text that it wrote and that was
+ * asked for before.
+ */
 export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts): void {
-  const { consents, clock } = parts
+  const { consents, executor } = parts
+  const tier = (): 'contained' | 'process' => executor.describe().tier
 
-  server.post('/v1/consents/text', async (request) => ({
-    text: consentText(grantOf(parts.node, parse(request.body, termsSchema)), parts.executor.describe().tier),
-  }))
-
+  server.post('/v1/consents/text', async (request) => {
+    const { requester, ...terms } = parse(request.body, termsSchema)
+    const { id } = consents.propose(requester as NodeId, termsOf(terms))
+    return consents.review(id, {}, tier())
+  })
   server.post('/v1/consents', async (request) => {
-    const { textDigest: shown, ...terms } = parse(request.body, grantSchema)
-    const grant = grantOf(parts.node, terms)
-    const written = textDigest(consentText(grant, parts.executor.describe().tier))
-    if (shown !== written) {
-      throw new AskeeError(
-        'consent/text',
-        `the text that was shown (${shown}) is not the one for these terms (${written})`,
-      )
-    }
-    const { token } = await grantConsent(parts, { ...grant, textDigest: written })
-    return consentView(await consents.add(token), clock.now())
+    const { textDigest, requester, ...terms } = parse(request.body, grantSchema)
+    const { id } = consents.propose(requester as NodeId, termsOf(terms))
+    return consentView(consents.grant(id, textDigest))
   })
 
-  server.get('/v1/consents', async () =>
-    consents.list().map(({ claims }) => consentView(claims, clock.now())),
+  server.post('/v1/consents/manifests', async (request) => {
+    const { name, domain, validForMs, ...terms } = parse(request.body, manifestRequestSchema)
+    const manifest = signConsentManifest(parts.identity, {
+      id: toHex(parts.random.bytes(16)),
+      now: parts.clock.now(),
+      requester: parts.identity.id,
+      ...(name === undefined ? {} : { name }),
+      ...(domain === undefined ? {} : { domain }),
+      terms: termsOf(terms),
+      validFor: validForMs,
+    })
+    return { manifest }
+  })
+  server.post('/v1/consents/invitations', async (request) =>
+    consentView(consents.invite(parse(request.body, invitationSchema).manifest)),
   )
+  server.post<ById>('/v1/consents/:id/review', async ({ params, body }) =>
+    consents.review(params.id, choicesOf(parse(body, choicesSchema)), tier()),
+  )
+  server.post<ById>('/v1/consents/:id/grant', async ({ params, body }) =>
+    consentView(consents.grant(params.id, parse(body, agreementSchema).textDigest)),
+  )
+  server.post<ById>('/v1/consents/:id/refuse', async ({ params, body }) =>
+    consentView(consents.refuse(params.id, parse(body, reasonSchema).reason)),
+  )
+  server.post<ById>('/v1/consents/:id/renew', async ({ params, body }) =>
+    consentView(consents.renew(params.id, choicesOf(parse(body, choicesSchema)))),
+  )
+  server.post<ById>('/v1/consents/:id/suspend', async ({ params, body }) =>
+    consentView(consents.suspend(params.id, parse(body, reasonSchema).reason)),
+  )
+  server.post<ById>('/v1/consents/:id/resume', async ({ params }) => consentView(consents.resume(params.id)))
+  server.post<ById>('/v1/consents/:id/revoke', async ({ params, body }) =>
+    parts.revoke(params.id, parse(body, reasonSchema).reason),
+  )
+  server.post('/v1/consents/revoke-all', async ({ body }) =>
+    parts.revoke('all', parse(body, reasonSchema).reason),
+  )
+
+  server.get<{ Querystring: { which?: string } }>('/v1/consents', async ({ query }) =>
+    consents
+      .list()
+      .filter(({ claims }) => query.which === 'all' || claims !== null)
+      .map(consentView),
+  )
+  server.get<{ Querystring: { consent?: string } }>('/v1/consents/history', async ({ query }) => {
+    await consents.history.settled()
+    return consents.history.entries(query.consent === undefined ? undefined : consents.show(query.consent).id)
+  })
+  server.post('/v1/consents/verify', async ({ body }) => verdictOf(parts, parse(body, verifySchema).token))
+  server.get<ById>('/v1/consents/:id', async ({ params }) => consentView(consents.show(params.id)))
 }
 
-function grantOf(subject: NodeId, terms: TermsRequest): Omit<ConsentGrant, 'textDigest'> {
+function termsOf(terms: Omit<Terms, 'requester'>): ConsentTerms {
+  const { cpuPercentMax, ramMbMax, storageGbMax, bandwidthMbpsMax } = terms
+  const { kinds, minReputation, maxDurationHours } = terms
   return {
-    subject,
-    audience: terms.requester as NodeId,
-    lifetime: terms.lifetimeMs,
-    purpose: terms.purpose,
     permissions: {
-      resources: {
-        cpuPercentMax: terms.cpuPercentMax,
-        ramMbMax: terms.ramMbMax,
-        storageGbMax: terms.storageGbMax,
-        bandwidthMbpsMax: terms.bandwidthMbpsMax,
-      },
-      tasks: {
-        kinds: terms.kinds,
-        minReputation: terms.minReputation,
-        maxDurationHours: terms.maxDurationHours,
-      },
+      resources: { cpuPercentMax, ramMbMax, storageGbMax, bandwidthMbpsMax },
+      tasks: { kinds, minReputation, maxDurationHours },
       monitoring: { userActivityYield: true, resourceMonitoring: true, auditLogging: true },
     },
+    purposes: [terms.purpose],
+    data: terms.data,
+    lifetime: terms.lifetimeMs,
+    maxRenewals: terms.maxRenewals,
+  }
+}
+
+/** Without the fields that were not given: to name one as undefined would be to choose. */
+function choicesOf({ lifetimeMs, ...choices }: Choices): ConsentChoices {
+  const all = { ...choices, ...(lifetimeMs === undefined ? {} : { lifetime: lifetimeMs }) }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+}
+
+/** What a token is worth to anybody who holds it, whomever it is for. */
+function verdictOf({ clock, revocations, consents }: ConsentRouteParts, token: string): VerdictView {
+  const nothing = { id: null, grantor: null, subject: null, audience: null, expires: null }
+  let said: Omit<VerdictView, 'valid' | 'code' | 'detail'> = nothing
+  try {
+    const consent = inspectToken(token)
+    const { id, grantor, subject, audience, expires } = consent
+    said = { id, grantor, subject, audience, expires }
+    inspectToken(token, clock.now())
+    revocations.check(consent)
+    const own = consents.list().find(({ tokens }) => tokens.includes(id))
+    if (own !== undefined && !own.live) {
+      throw new AskeeError('consent/revoked', `this consent of yours is ${own.phase}`)
+    }
+    return { valid: true, code: null, detail: null, ...said }
+  } catch (error) {
+    return { valid: false, code: errorCode(error) ?? 'consent/internal', detail: errorText(error), ...said }
   }
 }

@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify'
 const STATUS: readonly [prefix: string, status: number][] = [
   ['compute/unknown-campaign', 404],
   ['control/not-found', 404],
+  ['consent/unknown', 404],
   ['mesh/', 502],
   ['blocks/full', 507],
   ['codec/', 400],

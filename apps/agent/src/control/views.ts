@@ -1,7 +1,6 @@
 import type { CampaignView, ConsentView, StatusView } from '@askee/client'
 import type { CampaignReport } from '@askee/compute'
-import type { ConsentClaims } from '@askee/consent'
-import type { Timestamp } from '@askee/core'
+import type { ConsentEntry } from '@askee/consent'
 import type { EngineDescription } from '@askee/sandbox'
 
 /** A campaign as the control API shows it. */
@@ -39,14 +38,27 @@ export function decimals(map: ReadonlyMap<string, bigint>): Record<string, strin
 }
 
 /** A consent as the control API shows it: never the token itself. */
-export function consentView(claims: ConsentClaims, now: Timestamp): ConsentView {
+export function consentView(entry: ConsentEntry): ConsentView {
+  const { id, phase, live, manifest, terms, claims, tokens, changed } = entry
+  const { resources, tasks, monitoring } = terms.permissions
   return {
-    id: claims.id,
-    requester: claims.audience,
-    purpose: claims.purpose,
-    kinds: [...claims.permissions.tasks.kinds],
-    expires: claims.expires,
-    live: now < claims.expires,
+    id,
+    phase,
+    live,
+    requester: manifest.requester,
+    author: manifest.author,
+    name: manifest.name,
+    domain: manifest.domain,
+    purpose: terms.purposes.join('; '),
+    kinds: [...tasks.kinds],
+    data: [...terms.data],
+    expires: claims?.expires ?? manifest.until,
+    renewalsLeft: terms.maxRenewals,
+    limits: { ...resources, maxDurationHours: tasks.maxDurationHours, minReputation: tasks.minReputation },
+    monitoring: { ...monitoring },
+    tokens: [...tokens],
+    textDigest: claims?.textDigest ?? null,
+    changed,
   }
 }
 

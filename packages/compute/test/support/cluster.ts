@@ -1,11 +1,10 @@
 import {
-  CONSENT_MIGRATIONS,
   type ConsentGate,
   type ConsentPermissions,
-  createConsentRegistry,
+  type ConsentRegistry,
   createTokenVerifier,
-  grantConsent,
 } from '@askee/consent'
+import { grantForTest, testRegistry } from '@askee/consent/testing'
 import {
   type BlockStore,
   type Clock,
@@ -18,7 +17,6 @@ import {
 } from '@askee/core'
 import { createMemoryBlockStore, createMemoryMeshNetwork, seededRandom } from '@askee/core/testing'
 import { createIdentity, type Identity } from '@askee/keys'
-import { openDatabase } from '@askee/store'
 import type { CampaignSpec, Requester, Worker } from '../../src/api.ts'
 import { computeTopics } from '../../src/protocol/topic.ts'
 import type { RequesterInit } from '../../src/requester/init.ts'
@@ -71,6 +69,7 @@ export interface Volunteer {
   /** Its consent: the id and the token. */
   readonly consent: string
   readonly token: string
+  readonly registry: ConsentRegistry
 }
 
 /** A requester and volunteers in one process, over the memory mesh, with real keys, consents and journal. */
@@ -112,7 +111,7 @@ export class Cluster {
         timers: systemTimers,
         random: this.random,
         logger: silentLogger,
-        verifyToken: createTokenVerifier(systemClock),
+        verifyToken: createTokenVerifier({ clock: systemClock }),
         blocks: this.blocks,
       },
       { ...FAST, journal, ...init },
@@ -134,25 +133,13 @@ export class Cluster {
     } = {},
   ): Promise<Volunteer> {
     const identity = createIdentity(this.random)
-    const owner = createIdentity(this.random)
     const blocks = options.blocks ?? createMemoryBlockStore()
     const mesh = await this.node(identity, blocks)
-    const registry = await createConsentRegistry(
-      { database: openDatabase(':memory:', CONSENT_MIGRATIONS), clock: systemClock },
-      { subject: identity.id, issuer: owner.id },
-    )
-    const { token, claims } = await grantConsent(
-      { volunteer: owner, clock: systemClock, random: this.random },
-      {
-        subject: identity.id,
-        audience: this.requesterIdentity.id,
-        lifetime: 2 * HOUR,
-        permissions: options.permissions ?? PERMISSIONS,
-        purpose: 'tests',
-        textDigest: '0'.repeat(64),
-      },
-    )
-    await registry.add(token)
+    const { registry } = testRegistry(identity.id)
+    const { id: consent, token } = grantForTest(registry, this.requesterIdentity.id, {
+      permissions: options.permissions ?? PERMISSIONS,
+      lifetime: 2 * HOUR,
+    })
     const worker = createWorker(
       {
         mesh: options.wrapMesh?.(mesh) ?? mesh,
@@ -169,7 +156,7 @@ export class Cluster {
     )
     await worker.start()
     this.#stops.push(() => worker.stop())
-    return { id: identity.id, identity, mesh, worker, consent: claims.id, token }
+    return { id: identity.id, identity, mesh, worker, registry, consent, token }
   }
 
   async volunteers(count: number, task: TaskFunction = honest): Promise<Volunteer[]> {

@@ -1,6 +1,6 @@
 import { AskeeError } from '@askee/core'
-import type { ConsentQuestion } from './gate.ts'
-import type { ConsentClaims } from './token.ts'
+import type { ConsentQuestion } from '../gate.ts'
+import type { ConsentClaims } from './claims.ts'
 
 const MIB = 1_048_576
 const HOUR_MS = 3_600_000

@@ -1,0 +1,59 @@
+import type { Migration } from '@askee/store'
+
+/** The tables of this package; run by `openDatabase` before anything of it is made. */
+export const CONSENT_MIGRATIONS: readonly Migration[] = [
+  { version: 1, sql: 'CREATE TABLE consents (id TEXT PRIMARY KEY, token TEXT NOT NULL) STRICT' },
+  {
+    version: 2,
+    sql: `
+      -- Tokens of version 1 cannot be revoked elsewhere: they open no door any more.
+      DROP TABLE consents;
+      CREATE TABLE lives (
+        id TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        manifest TEXT NOT NULL,
+        status_index INTEGER UNIQUE,
+        changed INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE tokens (
+        id TEXT PRIMARY KEY,
+        life TEXT NOT NULL REFERENCES lives (id),
+        token TEXT NOT NULL,
+        certificate TEXT NOT NULL
+      ) STRICT;
+      CREATE TABLE own_epoch (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL, certificate TEXT) STRICT;
+      -- of others
+      CREATE TABLE revocations (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        issuer TEXT NOT NULL,
+        token TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        certificate TEXT NOT NULL,
+        UNIQUE (issuer, token)
+      ) STRICT;
+      CREATE TABLE epochs (issuer TEXT PRIMARY KEY, minimum INTEGER NOT NULL, certificate TEXT NOT NULL) STRICT;
+      -- blocks kept under a token
+      CREATE TABLE holdings (token TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (token, digest)) STRICT, WITHOUT ROWID;
+      CREATE INDEX holdings_by_digest ON holdings (digest);
+      -- history: rows are added, never changed
+      CREATE TABLE history (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        act TEXT NOT NULL,
+        consent TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        content TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX history_by_consent ON history (consent, sequence);
+      CREATE TABLE receipts (
+        sequence INTEGER PRIMARY KEY REFERENCES history (sequence),
+        log_index INTEGER NOT NULL,
+        leaf TEXT NOT NULL
+      ) STRICT;
+      CREATE TRIGGER history_keeps BEFORE UPDATE ON history BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;
+      CREATE TRIGGER history_stays BEFORE DELETE ON history BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;
+      CREATE TRIGGER receipts_keep BEFORE UPDATE ON receipts BEGIN SELECT RAISE (ABORT, 'receipts are append-only'); END;
+      CREATE TRIGGER receipts_stay BEFORE DELETE ON receipts BEGIN SELECT RAISE (ABORT, 'receipts are append-only'); END;
+    `,
+  },
+]

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import type { ConsentTerms, DataCategory, TaskKind } from '../terms.ts'
+import type { ConsentManifest } from './manifest.ts'
+
+const KIND_WORDS: Readonly<Record<TaskKind, string>> = {
+  'ml-training': 'training of machine-learning models',
+  'data-processing': 'processing of data sets',
+  'scientific-compute': 'scientific computation',
+}
+
+const DATA_WORDS: Readonly<Record<DataCategory, string>> = {
+  task: 'programs, inputs and results about nobody',
+  machine: 'what this node says of itself (engine, slots, memory)',
+  personal: 'DATA ABOUT PERSONS',
+}
+
+const CONTAINMENT_WORDS = {
+  contained: 'in a sandbox that the operating system closes: no files of yours, no network.',
+  process:
+    'in a process of its own. On this machine only the JavaScript engine keeps it from your files and the network: allow this only to people you trust.',
+} as const
+
+/**
+ * The exact text that a person reads before granting. Its SHA-256 goes into the token, so that what was shown can be
+ * proven later. The same manifest and terms always give the same text on the same machine.
+ * @param terms what would be granted: the manifest's, perhaps narrowed
+ * @param containment what holds tasks on this machine now
+ */
+export function consentText(
+  manifest: Pick<ConsentManifest, 'requester' | 'author' | 'name' | 'domain'>,
+  terms: ConsentTerms,
+  containment: 'contained' | 'process',
+): string {
+  const { resources, tasks, monitoring } = terms.permissions
+  const lifetime = hours(terms.lifetime / 3_600_000)
+  return [
+    `Who asks:       node ${manifest.requester}`,
+    `                ${whoElse(manifest)}`,
+    `What for:       ${terms.purposes.map(oneLine).join('; ')}`,
+    `Kinds of work:  ${tasks.kinds.map((kind) => KIND_WORDS[kind]).join('; ')}`,
+    `About what:     ${terms.data.length === 0 ? 'nothing is named' : terms.data.map((item) => DATA_WORDS[item]).join('; ')}`,
+    `Until when:     ${lifetime} from the grant${terms.maxRenewals === 0 ? '' : `; you can renew it ${terms.maxRenewals} times, each time for ${lifetime} at most`}`,
+    `Each task:      at most ${hours(tasks.maxDurationHours)} and ${resources.ramMbMax} MiB of memory`,
+    `Processor:      up to ${resources.cpuPercentMax} %`,
+    `Storage:        up to ${resources.storageGbMax} GB for programs and data (the agent's own limit is enforced, this one not yet)`,
+    `Network:        up to ${resources.bandwidthMbpsMax} Mbit/s (written down, not yet enforced by this version)`,
+    `While you work: ${monitoring.userActivityYield ? 'tasks give way to you' : 'TASKS DO NOT GIVE WAY TO YOU'}; the load of the machine is ${monitoring.resourceMonitoring ? '' : 'not '}looked at; what is done is ${monitoring.auditLogging ? '' : 'NOT '}written down`,
+    'What leaves:    results of the tasks, how much work they took, and this consent. No files of yours.',
+    'Others learn:   the IP address of this machine, and that it takes part.',
+    `Where it runs:  ${CONTAINMENT_WORDS[containment]}`,
+    'Ending it:      at any time, with one command: askee consent revoke. Running work dies at once and its data is erased.',
+  ].join('\n')
+}
+
+/** Digest of a text as it stands in a token, hexadecimal. */
+export function textDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function whoElse({ author, requester, name, domain }: Parameters<typeof consentText>[0]): string {
+  if (author !== requester) {
+    return '(these terms were written on this machine, not signed by the requester: compare its id with one you trust)'
+  }
+  const called = name === null ? 'gives no name' : `calls itself "${oneLine(name)}"`
+  const home = domain === null ? 'names no domain' : `says that ${domain} is its own`
+  return `(signed these terms with that key; ${called} and ${home}, which this text does not verify)`
+}
+
+/** A requester's words must not be able to draw lines of this text. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '�')
+}
+
+function hours(value: number): string {
+  return value >= 48 ? `${Number((value / 24).toFixed(1))} days` : `${Number(value.toFixed(2))} h`
+}

@@ -1,0 +1,228 @@
+import {
+  type Clock,
+  errorText,
+  type Logger,
+  type Mesh,
+  type Milliseconds,
+  type NodeId,
+  type Startable,
+  type Timers,
+  utf8,
+} from '@askee/core'
+import { refuse } from '../errors.ts'
+import type { ConsentRegistry, OwnRevocation } from '../life/registry.ts'
+import type { RevocationBook } from './book.ts'
+import {
+  REVOCATION_LIMITS,
+  REVOCATION_PROTOCOL,
+  REVOCATION_RECORDS,
+  REVOCATION_TOPIC,
+  STATUS_LIMITS,
+  STATUS_PROTOCOL,
+  STATUS_RECORDS,
+  textOf,
+} from './topic.ts'
+import type { StatusSource } from './verifier.ts'
+
+export interface ExchangeComponents {
+  readonly mesh: Mesh
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly registry: ConsentRegistry
+  readonly book: RevocationBook
+}
+
+export interface ExchangeInit {
+  /** First wait before a revocation is told again; doubles. Default 1 s. */
+  readonly retellFirst?: Milliseconds
+  /** Longest wait: a mesh that was split hears of it this much after it is whole. Default 5 min. */
+  readonly retellLongest?: Milliseconds
+  /** How long a node may take to answer. Default 5 s. */
+  readonly requestTimeout?: Milliseconds
+}
+
+/** Times that a revocation is gossiped: with doubling waits, over four minutes. Later ones are told by request and record. */
+const GOSSIP_ROUNDS = 8
+/** Nodes that should hold a record before it counts as told there. */
+const QUORUM = 1
+
+/**
+ * Tells the mesh of revocations three ways (CON-5): gossip reaches who is there, a request reaches the requester of the
+ * consent for certain, records and status lists reach who comes later. Takes what others tell the same ways.
+ */
+export interface RevocationExchange extends Startable, StatusSource {}
+
+export function createRevocationExchange(
+  components: ExchangeComponents,
+  init: ExchangeInit = {},
+): RevocationExchange {
+  return new MeshExchange(components, init)
+}
+
+interface Telling {
+  readonly revocation: OwnRevocation
+  cancel: () => void
+  rounds: number
+  /** The requester has acknowledged. */
+  isAcknowledged: boolean
+  isRecorded: boolean
+}
+
+class MeshExchange implements RevocationExchange {
+  readonly #components: ExchangeComponents
+  readonly #init: Required<ExchangeInit>
+  readonly #tellings = new Map<string, Telling>()
+  readonly #cleanup: (() => void)[] = []
+  #abort = new AbortController()
+
+  constructor(components: ExchangeComponents, init: ExchangeInit) {
+    this.#components = components
+    this.#init = { retellFirst: 1000, retellLongest: 300_000, requestTimeout: 5000, ...init }
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#cleanup.length > 0) return
+    const { mesh, registry, book } = this.#components
+    this.#abort = new AbortController()
+    this.#cleanup.push(
+      mesh.subscribe(REVOCATION_TOPIC, ({ body }) => this.#take(body)),
+      mesh.handle(REVOCATION_PROTOCOL, REVOCATION_LIMITS, async ({ body }) => utf8(book.take(textOf(body)))),
+      mesh.handle(STATUS_PROTOCOL, STATUS_LIMITS, async () => utf8(registry.statusList())),
+      registry.onRevoked((revocation) => this.#tell(revocation)),
+      mesh.onPeer((peer, state) => {
+        if (state === 'connected') this.#greet(peer)
+      }),
+    )
+    for (const revocation of registry.revocations()) this.#tell(revocation)
+  }
+
+  async stop(): Promise<void> {
+    for (const clean of this.#cleanup.splice(0)) clean()
+    for (const { cancel } of this.#tellings.values()) cancel()
+    this.#tellings.clear()
+    this.#abort.abort(refuse('consent/phase', 'the exchange of revocations has stopped'))
+  }
+
+  async fetch(uri: string, subject: NodeId): Promise<string | undefined> {
+    const { mesh, registry } = this.#components
+    if (uri === registry.statusUri) return registry.statusList()
+    const { signal } = this.#abort
+    try {
+      const options = { timeout: this.#init.requestTimeout, signal }
+      return textOf(await mesh.request(subject, STATUS_PROTOCOL, new Uint8Array(), options))
+    } catch (error) {
+      if (signal.aborted) throw error
+      const key = { namespace: STATUS_RECORDS, owner: subject, name: 'list' }
+      const record = await mesh.getRecord(key, { signal })
+      return record === undefined ? undefined : textOf(record.value)
+    }
+  }
+
+  #take(body: Uint8Array): void {
+    const { book, logger } = this.#components
+    try {
+      if (book.take(textOf(body)) === 'new') logger.info({}, 'a revocation was heard')
+    } catch (error) {
+      logger.debug({ error: errorText(error) }, 'a revocation was not understood')
+    }
+  }
+
+  #tell(revocation: OwnRevocation): void {
+    if (this.#tellings.has(revocation.certificate)) return
+    const telling: Telling = {
+      revocation,
+      cancel: () => {},
+      rounds: 0,
+      isAcknowledged: false,
+      isRecorded: false,
+    }
+    this.#tellings.set(revocation.certificate, telling)
+    this.#components.book.take(revocation.certificate)
+    this.#round(telling, this.#init.retellFirst)
+  }
+
+  #round(telling: Telling, wait: Milliseconds): void {
+    const { clock, timers } = this.#components
+    const { revocation } = telling
+    if (clock.now() >= revocation.until) {
+      this.#tellings.delete(revocation.certificate)
+      return
+    }
+    if (telling.rounds++ < GOSSIP_ROUNDS) void this.#publish(revocation)
+    if (!telling.isAcknowledged && revocation.requester !== null)
+      void this.#request(telling, revocation.requester)
+    if (!telling.isRecorded) void this.#record(telling)
+    telling.cancel = timers.after(wait, () =>
+      this.#round(telling, Math.min(this.#init.retellLongest, wait * 2)),
+    )
+  }
+
+  async #publish({ certificate }: OwnRevocation): Promise<void> {
+    try {
+      await this.#components.mesh.publish(REVOCATION_TOPIC, utf8(certificate))
+    } catch (error) {
+      // Too often, or nobody is there: the next round is the next chance.
+      this.#components.logger.debug({ error: errorText(error) }, 'a revocation was not published')
+    }
+  }
+
+  async #request(telling: Telling, to: NodeId): Promise<void> {
+    const { mesh, registry } = this.#components
+    const { certificate, tokens } = telling.revocation
+    try {
+      const { signal } = this.#abort
+      await mesh.request(to, REVOCATION_PROTOCOL, utf8(certificate), {
+        timeout: this.#init.requestTimeout,
+        signal,
+      })
+      if (telling.isAcknowledged) return
+      telling.isAcknowledged = true
+      registry.history.write('told', tokens.at(-1) ?? 'all', 'done', { node: to })
+    } catch {
+      // Not there now: the next round, or its next connection, is the next chance.
+    }
+  }
+
+  async #record(telling: Telling): Promise<void> {
+    const { mesh, clock, registry } = this.#components
+    const { certificate, tokens, until } = telling.revocation
+    const sequence = clock.now()
+    const options = { quorum: QUORUM, signal: this.#abort.signal }
+    try {
+      await Promise.all([
+        mesh.putRecord(
+          {
+            namespace: REVOCATION_RECORDS,
+            name: tokens.at(-1) ?? 'all',
+            value: utf8(certificate),
+            sequence,
+            expires: until,
+          },
+          options,
+        ),
+        mesh.putRecord(
+          {
+            namespace: STATUS_RECORDS,
+            name: 'list',
+            value: utf8(registry.statusList()),
+            sequence,
+            expires: sequence + 24 * 3_600_000,
+          },
+          options,
+        ),
+      ])
+      telling.isRecorded = true
+    } catch (error) {
+      this.#components.logger.debug({ error: errorText(error) }, 'a revocation was not recorded')
+    }
+  }
+
+  /** A requester that comes back is told at once what it missed. */
+  #greet(peer: NodeId): void {
+    for (const telling of this.#tellings.values()) {
+      if (!telling.isAcknowledged && telling.revocation.requester === peer) void this.#request(telling, peer)
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { type Clock, errorText, type Logger, type NodeId, type Timestamp } from '@askee/core'
+import type { TokenVerifier } from '../gate.ts'
+import type { ConsentClaims } from '../token/claims.ts'
+import { verifyConsent } from '../token/verify.ts'
+import type { RevocationBook } from './book.ts'
+import { checkStatus, wantsNews } from './freshness.ts'
+import { type StatusList, verifyStatusList } from './status-list.ts'
+
+/** Where status lists come from: the node that the token is about, or the mesh's records. */
+export interface StatusSource {
+  /** The newest signed list at `uri`, or undefined when nobody has it. */
+  fetch(uri: string, subject: NodeId): Promise<string | undefined>
+}
+
+export interface VerifierComponents {
+  readonly clock: Clock
+  readonly revocations?: RevocationBook
+  readonly statuses?: StatusSource
+  readonly logger?: Logger
+}
+
+/** Lists kept, the least recently used dropped. */
+const KEPT_LISTS = 4096
+/** Between two fetches of one list. */
+const FETCH_PAUSE_MS = 10_000
+
+/**
+ * The verifier of whoever is shown tokens: offline, then by the revocations that were heard of, then by the token's status
+ * list where the evidence is getting old.
+ */
+export function createTokenVerifier(components: VerifierComponents): TokenVerifier {
+  const lists = new Lists(components)
+  const { clock, revocations } = components
+  return async (token, expected) => {
+    const consent = verifyConsent(token, expected, clock.now())
+    revocations?.check(consent)
+    for (const link of [consent, ...consent.ancestors]) {
+      checkStatus(link, await lists.of(link), clock.now())
+    }
+    // Something may have been heard while lists were fetched.
+    revocations?.check(consent)
+    return consent
+  }
+}
+
+class Lists {
+  readonly #components: VerifierComponents
+  readonly #held = new Map<string, { list: StatusList | undefined; asked: Timestamp }>()
+
+  constructor(components: VerifierComponents) {
+    this.#components = components
+  }
+
+  async of(claims: ConsentClaims): Promise<StatusList | undefined> {
+    const { clock, statuses } = this.#components
+    const key = `${claims.issuer} ${claims.status.list}`
+    const held = this.#held.get(key)
+    const now = clock.now()
+    if (statuses === undefined || !wantsNews(claims, held?.list, now)) return held?.list
+    if (held !== undefined && now - held.asked < FETCH_PAUSE_MS) return held.list
+    const list = (await this.#fetch(statuses, claims)) ?? held?.list
+    this.#held.delete(key)
+    this.#held.set(key, { list, asked: now })
+    if (this.#held.size > KEPT_LISTS) this.#held.delete(this.#held.keys().next().value as string)
+    return list
+  }
+
+  async #fetch(statuses: StatusSource, claims: ConsentClaims): Promise<StatusList | undefined> {
+    const { clock, logger } = this.#components
+    const { list: uri } = claims.status
+    try {
+      const text = await statuses.fetch(uri, claims.subject)
+      if (text === undefined) return undefined
+      const list = verifyStatusList(text, { uri, issuer: claims.issuer }, clock.now())
+      const held = this.#held.get(`${claims.issuer} ${uri}`)?.list
+      // An old list that is shown again takes nothing back.
+      return held !== undefined && held.issuedAt > list.issuedAt ? held : list
+    } catch (error) {
+      logger?.debug({ uri, error: errorText(error) }, 'no status list of a consent')
+      return undefined
+    }
+  }
+}
