@@ -9,6 +9,8 @@ const ATTEMPTS: &[(&str, Function)] = &[
     ("19-read", files::read_file),
     ("19-create", files::create_file),
     ("19-list-root", files::list_root),
+    ("19-write-listed", files::write_listed),
+    ("19-execute-listed", files::execute_listed),
     ("20-inet", sockets::inet),
     ("20-unix", sockets::unix),
     ("20-netlink", sockets::netlink),

@@ -32,6 +32,19 @@ pub fn list_root() -> Attempt {
     if bytes > 48 { succeeded("read the names in /") } else { Err(2) }
 }
 
+/// A file that V8's runner has in its root.
+pub fn write_listed() -> Attempt {
+    open(c"/lib/listed", 2)?;
+    succeeded("opened a listed file for writing")
+}
+
+/// One that is there to be read only.
+pub fn execute_listed() -> Attempt {
+    let arguments = [text(c"listed"), text(c"listed"), 0];
+    plain(59, &[text(c"/lib/listed"), arguments.as_ptr() as u64, 0])?;
+    succeeded("exec came back")
+}
+
 pub fn fill_disk() -> Attempt {
     let scratch = outside::path("scratch");
     let fd = open(&scratch, CREATE)?;

@@ -1,6 +1,6 @@
 //! Native code in the runner's place, trying to get out: the attempts N19 to N37 of the escape suite.
 //!
-//! `askee-escape ATTEMPT full|no-filter|not-sealed|none TOKEN`: does what a runner does before a task, then one attempt, and writes
+//! `askee-escape ATTEMPT [v8-]full|no-filter|not-sealed|none TOKEN`: does what a runner does before a task, then one attempt, and writes
 //! one line: `blocked ERRNO` or `SUCCEEDED what`. Being killed is the third outcome. Every attempt is harmless where it
 //! succeeds: signal 0, files of its own, children that end at once. `askee-escape list` names them all.
 
@@ -36,6 +36,8 @@ fn main() {
     let sealed = match mode.as_str() {
         "full" => askee_filter::seal::for_task(),
         "no-filter" => askee_filter::seal::without_filter(),
+        "v8-full" => askee_filter::seal::for_v8(),
+        "v8-no-filter" => askee_filter::seal::v8_without_filter(),
         _ => Ok(()),
     };
     if let Err(why) = sealed {

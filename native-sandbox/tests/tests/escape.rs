@@ -11,13 +11,13 @@ fn names() -> Vec<String> {
 }
 
 /// Lines of JSON, one an attempt; `None` where the test programs were not built.
-fn suite(flag: Option<&str>) -> Option<Vec<String>> {
+fn suite(flags: &[&str]) -> Option<Vec<String>> {
     let warden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/escape/release/askee-warden");
     if !warden.exists() {
         eprintln!("not run here: node scripts/build-native.ts --escape");
         return None;
     }
-    let output = Command::new(warden).arg("--escape-test").args(names()).args(flag).output().unwrap();
+    let output = Command::new(warden).arg("--escape-test").args(names()).args(flags).output().unwrap();
     let lines: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), names().len());
     Some(lines)
@@ -29,14 +29,25 @@ fn escaped(lines: &[String]) -> Vec<&str> {
 
 #[test]
 fn sbx_4_no_native_attempt_gets_out_and_none_does_without_seccomp() {
-    for flag in [None, Some("--no-seccomp")] {
-        let Some(lines) = suite(flag) else { return };
-        assert!(escaped(&lines).is_empty(), "{flag:?}: {:#?}", escaped(&lines));
+    for flags in [&[][..], &["--no-seccomp"]] {
+        let Some(lines) = suite(flags) else { return };
+        assert!(escaped(&lines).is_empty(), "{flags:?}: {:#?}", escaped(&lines));
+    }
+}
+
+#[test]
+fn sbx_4_held_as_v8_native_code_makes_code_and_reads_the_clock_and_gets_no_further() {
+    for flags in [&["--v8"][..], &["--v8", "--no-seccomp"]] {
+        let Some(lines) = suite(flags) else { return };
+        let escaped = escaped(&lines);
+        let cannot_do_without = ["29-map-exec", "29-make-exec", "30-rdtsc"];
+        assert_eq!(escaped.len(), cannot_do_without.len(), "{flags:?}: {escaped:#?}");
+        assert!(escaped.iter().zip(cannot_do_without).all(|(line, name)| line.contains(name)), "{escaped:#?}");
     }
 }
 
 #[test]
 fn sbx_4_the_control_without_containment_shows_that_attempts_can_succeed() {
-    let Some(lines) = suite(Some("--no-containment")) else { return };
+    let Some(lines) = suite(&["--no-containment"]) else { return };
     assert!(escaped(&lines).len() >= 25, "{lines:#?}");
 }

@@ -4,7 +4,7 @@ use super::machine::{Machine, now};
 use super::process::{self, Confinement, End, Spec};
 use super::rlimits::Bounds;
 use super::{namespaces, open_runner, sys, take_places};
-use crate::policy::{Policy, Profile};
+use crate::policy::{ListedFile, Policy, Profile};
 use crate::report::escape;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ const SIGSYS: i32 = 31;
 /// In nanoseconds. An attempt that counts while it waits for the watch needs many seconds on a busy machine.
 const LONGEST: u64 = 30_000_000_000;
 
-/// `[NAME | NUMBER]… [--no-seccomp | --no-seal | --no-containment]`: without the two filters; also without what the runner gives up
+/// `[NAME | NUMBER]… [--v8] [--no-seccomp | --no-seal | --no-containment]`: as V8 is held; without the two filters; also without what the runner gives up
 /// by itself, so that namespaces and Landlock stand alone; without anything (the control). One line of JSON an attempt. Exit code 0 when all were carried out.
 pub fn escape_test(arguments: &[String]) -> i32 {
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
@@ -47,9 +47,11 @@ pub fn escape_test(arguments: &[String]) -> i32 {
             return 1;
         }
     };
+    let profile = if has("--v8") { Profile::V8 } else { Profile::Wasmtime };
+    let mode = if has("--v8") { format!("v8-{mode}") } else { mode.to_owned() };
     let mut code = 0;
     for name in &names {
-        match attempt(name, mode, &outside.token, confinement) {
+        match attempt([name, &mode, &outside.token], profile, confinement) {
             Ok((outcome, by)) => println!(
                 "{{\"attempt\":\"{}\",\"mode\":\"{mode}\",\"escaped\":{},\"by\":\"{by}\",\"outcome\":\"{}\"}}",
                 escape(name),
@@ -141,15 +143,27 @@ impl Drop for Outside {
     }
 }
 
+/// What a V8 has in its root: something to read, and something to execute.
+fn listed(profile: Profile) -> Result<Vec<ListedFile>, String> {
+    if profile == Profile::Wasmtime {
+        return Ok(Vec::new());
+    }
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let file = |inside: &str, outside, executes| ListedFile { inside: inside.to_owned(), outside, executes };
+    Ok(vec![file("/lib64/interpreter", escape_program()?, true), file("/lib/listed", own, false)])
+}
+
 /// What it said, and what stopped it.
-fn attempt(name: &str, mode: &str, token: &str, confinement: Confinement) -> Result<(String, String), String> {
+fn attempt(words: [&str; 3], profile: Profile, confinement: Confinement) -> Result<(String, String), String> {
     let program = open_runner(&Policy { runner: Some(escape_program()?), ..Policy::default() })?;
+    let threads = if profile == Profile::V8 { 8 } else { 0 };
+    let [name, mode, token] = words;
     let spec = Spec {
         program: &program,
         arguments: &["askee-escape", name, mode, token],
-        profile: Profile::Wasmtime,
-        files: &[],
-        bounds: Bounds { memory_bytes: MEMORY_BYTES, cpu_seconds: None, threads: 0 },
+        profile,
+        files: &listed(profile)?,
+        bounds: Bounds { memory_bytes: MEMORY_BYTES, cpu_seconds: None, threads },
         control: None,
         group: None,
         confinement,
