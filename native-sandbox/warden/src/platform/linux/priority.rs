@@ -3,7 +3,7 @@
 //! With autogroups on, priorities count only inside a session, so the session itself must be made nice as well.
 
 use super::sys;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
@@ -52,11 +52,23 @@ impl AsRawFd for Autogroup {
     }
 }
 
+/// Priorities are each thread's own. The first has the number of the process.
+fn threads_of(pid: i32) -> Vec<i32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut threads: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    if threads.is_empty() {
+        threads.push(pid);
+    }
+    threads
+}
+
 /// For a process that is about to be killed: an idle one would wait for its turn to die.
 pub fn hurry(pid: i32, autogroup: Option<&Autogroup>) {
     // It may have ended, or the kernel may want to wait: then dying takes longer, and that is all.
-    let _ = sys::set_scheduler(pid, SCHED_OTHER);
-    let _ = sys::set_nice(pid, 0);
+    for thread in threads_of(pid) {
+        let _ = sys::set_scheduler(thread, SCHED_OTHER);
+        let _ = sys::set_nice(thread, 0);
+    }
     if let Some(autogroup) = autogroup {
         let _ = autogroup.set(0);
     }
