@@ -1,4 +1,4 @@
-import { AskeeError, errorText } from '@askee/core'
+import { AskeeError, type Digest, errorText } from '@askee/core'
 import type { EngineDescription, Execution, ExecutionRequest, Executor } from './executor.ts'
 import type { CompiledCacheInit } from './native/compiled-cache.ts'
 import { createNativeExecutor } from './native/executor.ts'
@@ -70,6 +70,10 @@ class ChosenExecutor implements Executor {
       return Promise.reject(new AskeeError('sandbox/stopped', 'expected a started executor'))
     }
     return this.#chosen.execute(request)
+  }
+
+  async forget(module: Digest): Promise<void> {
+    await this.#chosen?.forget?.(module)
   }
 
   /** @returns the started executor under a warden, or why there is none; `native` goes without for no reason */

@@ -1,4 +1,4 @@
-import type { Fuel, Milliseconds, Startable } from '@askee/core'
+import type { Digest, Fuel, Milliseconds, Startable } from '@askee/core'
 import type { TrapCode } from '@askee/wasm'
 
 /**
@@ -117,4 +117,6 @@ export interface Executor extends Startable {
    * @throws AskeeError `sandbox/limits` when a limit is out of range, `sandbox/stopped`
    */
   execute(request: ExecutionRequest): Promise<Execution>
+  /** Removes what is kept of a module beyond its tasks, compiled code on disk. Left out where nothing is. */
+  forget?(module: Digest): Promise<void>
 }

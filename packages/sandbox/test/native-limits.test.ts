@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { digestOf } from '@askee/core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createNativeExecutor, type Executor, locateNative, type NativeExecutorInit } from '../src/index.ts'
 import { CompiledCache } from '../src/native/compiled-cache.ts'
@@ -84,6 +85,19 @@ describe.skipIf('missing' in binaries)('the native executor with a real warden',
     await truncate(path, good.byteLength - 1)
     expect(told(await outcomeOf(own, module))).toBe(first)
     expect((await readFile(path)).byteLength).toBe(good.byteLength)
+  })
+
+  it('CON-5 forgets what was compiled of a module, and a draft of it, and nothing else', async () => {
+    const directory = join(folder, 'forgotten')
+    const own = await started({ cache: { directory, key: KEY } })
+    const module = await runTask('(call $output_write (i32.const 0) (i32.const 3))')
+    await outcomeOf(own, module)
+    const [name] = await readdir(directory)
+    const strange = `${'a'.repeat(64)}.compiled`
+    for (const other of [name!.replace('compiled', '77.draft'), strange])
+      await writeFile(join(directory, other), '')
+    await own.forget?.(digestOf(module))
+    expect(await readdir(directory)).toEqual([strange])
   })
 
   it('SBX-5 notes the use of a compiled module under the name the warden gives it', async () => {

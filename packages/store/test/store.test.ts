@@ -165,6 +165,24 @@ describe('block store', () => {
     expect(turns).toBeGreaterThan(5)
   })
 
+  it('CON-5 removes a block from the disk when told, and none that is pinned', async () => {
+    const directory = join(folder, 'removed')
+    const store = await open(directory)
+    const digest = await store.put(block(1, 100))
+    const unpin = store.pin(digest)
+    expect(await store.remove(digest)).toBe('pinned')
+    unpin()
+    const left = (): string[] =>
+      readdirSync(directory, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && entry.name !== 'key-check')
+        .map((entry) => entry.name)
+    expect(left()).toHaveLength(1)
+    expect(await store.remove(digest)).toBe('removed')
+    expect(await store.remove(digest)).toBe('absent')
+    expect(left()).toEqual([])
+    expect(store.size()).toBe(0)
+  })
+
   it('CMP-9 stays within its limit, least recently used first, pinned blocks kept', async () => {
     const store = await open()
     const a = await store.put(block(1))

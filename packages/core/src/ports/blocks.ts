@@ -18,6 +18,11 @@ export interface BlockStore {
    * @throws AskeeError `blocks/full` when it cannot fit
    */
   put(bytes: Uint8Array): Promise<Digest>
+  /**
+   * Drops a block now, for its consent has ended.
+   * @returns `pinned` when it stays because somebody else here needs it, `absent` when it was not held
+   */
+  remove(digest: Digest): Promise<'removed' | 'pinned' | 'absent'>
   /** Keeps a held block from being evicted until the returned function is called. */
   pin(digest: Digest): () => void
   /** Bytes held now. */

@@ -50,6 +50,12 @@ export function createMemoryBlockStore(maxBytes = 256 * 1024 * 1024): BlockStore
       }
       return digest
     },
+    remove: async (digest) => {
+      if (!blocks.has(digest)) return 'absent'
+      if (pins.has(digest)) return 'pinned'
+      drop(digest)
+      return 'removed'
+    },
     pin: (digest) => {
       pins.set(digest, (pins.get(digest) ?? 0) + 1)
       let pinned = true

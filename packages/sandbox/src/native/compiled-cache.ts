@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, utf8 } from '@askee/core'
+import { type Clock, type Digest, digestBytes, digestOf, utf8 } from '@askee/core'
 
 export interface CompiledCacheInit {
   /** Made with mode 0700 when missing. Only the warden reads and writes modules in it. */
@@ -41,11 +41,23 @@ export class CompiledCache {
   used(hello: string, module: Uint8Array): void {
     this.#tasks += 1
     const isTimeToPrune = this.#tasks % PRUNE_EVERY === 0
-    const path = join(this.#init.directory, compiledName(hello, module))
+    const path = join(this.#init.directory, compiledName(hello, digestOf(module)))
     const now = this.#clock.now() / 1000
     // Not there yet, or pruned by another agent: neither matters.
     this.#work = this.#work.then(() => utimes(path, now, now)).catch(() => undefined)
     if (isTimeToPrune) this.#work = this.#work.then(() => this.prune()).catch(() => undefined)
+  }
+
+  /** Removes what was compiled of `module`, and what a killed warden was just writing of it. */
+  async forget(hello: string, module: Digest): Promise<void> {
+    const { directory } = this.#init
+    const name = compiledName(hello, module)
+    await this.#work
+    const draft = name.replace(/compiled$/, '')
+    for (const found of await readdir(directory).catch(() => [])) {
+      const isDraft = found.startsWith(draft) && DRAFT.test(found)
+      if (found === name || isDraft) await rm(join(directory, found), { force: true })
+    }
   }
 
   /** Removes what was used longest ago until the rest fits, and what killed wardens left. */
@@ -85,11 +97,14 @@ function exists(pid: number): boolean {
 }
 
 /** Name of a compiled module, as PROTOCOL.md gives it. */
-function compiledName(hello: string, module: Uint8Array): string {
+function compiledName(hello: string, module: Digest): string {
   const payload = Buffer.concat([Uint8Array.of(1, 0), utf8(hello)])
   const length = Buffer.alloc(4)
   length.writeUInt32LE(payload.byteLength)
-  const digest = createHash('sha256').update(module).digest()
-  const name = createHash('sha256').update('askee/compiled/1').update(length).update(payload).update(digest)
+  const name = createHash('sha256')
+    .update('askee/compiled/1')
+    .update(length)
+    .update(payload)
+    .update(digestBytes(module))
   return `${name.digest('hex')}.compiled`
 }

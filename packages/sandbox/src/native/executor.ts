@@ -1,4 +1,4 @@
-import { AskeeError } from '@askee/core'
+import { AskeeError, type Digest } from '@askee/core'
 import type { ExecutionRequest, Executor } from '../executor.ts'
 import type { TaskExecutionComponents } from '../task-execution.ts'
 import { CompiledCache, type CompiledCacheInit } from './compiled-cache.ts'
@@ -31,6 +31,7 @@ class HeldWasmtime implements HeldEngine {
   readonly overheadBytes = 64 * 1024 * 1024
   readonly #cache: CompiledCache | null
   readonly #lines: readonly string[]
+  #hello = ''
 
   constructor(runner: string, cache: CompiledCache | null, init: CompiledCacheInit | undefined) {
     this.#cache = cache
@@ -46,12 +47,17 @@ class HeldWasmtime implements HeldEngine {
 
   versionOf(hello: string): string {
     const version = /^wasmtime (\S+)/.exec(hello)?.[1]
+    this.#hello = hello
     if (version !== undefined) return version
     throw new AskeeError('sandbox/start', `expected wasmtime, received "${hello}"`)
   }
 
   used(hello: string, { module }: ExecutionRequest): void {
     this.#cache?.used(hello, module)
+  }
+
+  async forget(module: Digest): Promise<void> {
+    await this.#cache?.forget(this.#hello, module)
   }
 
   async close(): Promise<void> {

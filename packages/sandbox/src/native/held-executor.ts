@@ -1,4 +1,4 @@
-import { AskeeError, type Milliseconds } from '@askee/core'
+import { AskeeError, type Digest, type Milliseconds } from '@askee/core'
 import type {
   ContainmentTier,
   EngineDescription,
@@ -45,6 +45,8 @@ export interface HeldEngine {
   versionOf(hello: string): string
   /** A task is about to run under the engine that said `hello`. */
   used(hello: string, request: ExecutionRequest): void
+  /** Removes what is kept of a module. */
+  forget?(module: Digest): Promise<void>
   close(): Promise<void>
 }
 
@@ -122,6 +124,10 @@ export class HeldExecutor implements Executor {
       return Promise.reject(new AskeeError('sandbox/stopped', 'expected a started executor'))
     }
     return this.#started.launcher.execute(request)
+  }
+
+  async forget(module: Digest): Promise<void> {
+    await this.#engine.forget?.(module)
   }
 
   /** Starts a warden and a runner as for a task and asks what is in force. */

@@ -142,6 +142,24 @@ class FileBlockStore implements BlockStore {
     return result
   }
 
+  remove(digest: Digest): Promise<'removed' | 'pinned' | 'absent'> {
+    // Behind the puts that were asked for before, so that none of them brings the block back.
+    const result = this.#lastPut.then(async () => {
+      const name = this.#format.nameOf(digest)
+      const entry = this.#entries.get(name)
+      if (entry === undefined) return 'absent'
+      if (entry.pins > 0) return 'pinned'
+      this.#forget(name)
+      await unlink(this.#path(name))
+      return 'removed'
+    })
+    this.#lastPut = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    return result
+  }
+
   pin(digest: Digest): () => void {
     const entry = this.#entries.get(this.#format.nameOf(digest))
     if (entry === undefined) return () => {}
