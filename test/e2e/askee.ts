@@ -9,9 +9,16 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Runs the askee command to its end, as a person's shell would. */
-export function askee(args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+/**
+ * Runs the askee command to its end, as a person's shell would.
+ * @param environment added to this process's
+ */
+export function askee(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const env = { ...process.env, ...environment }
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
   return ended(child)
 }
 

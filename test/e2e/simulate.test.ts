@@ -1,3 +1,4 @@
+import { locateNative } from '@askee/sandbox'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { askee } from './askee.ts'
 import { compileModules, type Modules } from './modules.ts'
@@ -8,6 +9,7 @@ interface Report {
   faulty: number
   f: number
   executor: string
+  engines: string
   workloads: {
     name: string
     tasks: number
@@ -17,6 +19,8 @@ interface Report {
     expected: string | null
     actual: string | null
     fuel: string
+    engines: { wasmtime: number; v8: number }
+    singleEngine: number
     results?: ({ output: string; trap: string | null; fuel: string } | null)[]
   }[]
   replicasPerTask: number
@@ -135,6 +139,35 @@ describe('askee simulate with a module of one’s own', () => {
     )
     expect(outputs).toEqual(['one', 'two', 'three'])
   }, 120_000)
+
+  it.skipIf('missing' in locateNative())(
+    'CMP-3 has both engines agree on every task of a diverse simulation',
+    async () => {
+      const inputs = ['one', 'two', 'three', 'four'].map((text) =>
+        modules.file(text, new TextEncoder().encode(text)),
+      )
+      const args = ['--module', modules.path('echo'), ...inputs.flatMap((input) => ['--input', input])]
+      const { code, report } = await simulate('--nodes', '4', '--engines', 'diverse', ...args)
+      const [workload] = report.workloads
+      expect(workload).toMatchObject({ accepted: 4, undecided: 0, wrongAccepted: 0, singleEngine: 0 })
+      expect(workload?.engines.wasmtime).toBeGreaterThanOrEqual(4)
+      expect(workload?.engines.v8).toBeGreaterThanOrEqual(4)
+      expect(report).toMatchObject({ engines: 'diverse', executor: 'mixed', honestAccused: 0 })
+      expect(code).toBe(0)
+    },
+    300_000,
+  )
+
+  it('CMP-3 starts no diverse simulation where there is one engine alone, and says which is missing', async () => {
+    const nowhere = { ASKEE_NATIVE_DIR: modules.path('echo') }
+    const { code, stdout, stderr } = await askee(['simulate', '--json', '--engines', 'diverse'], nowhere)
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout).error).toMatchObject({
+      code: 'simulate/engines',
+      message: expect.stringContaining('v8 alone'),
+    })
+    expect(stderr).not.toContain('starting')
+  }, 60_000)
 
   it('WSM-2 ends with the code of the refusal before anything is started', async () => {
     for (const [file, code] of [

@@ -1,6 +1,6 @@
 import { errorCode } from '@askee/core'
 import { describe, expect, it } from 'vitest'
-import { FAULT_KINDS, faultsByNode, simulationOptions } from '../src/simulate/options.ts'
+import { executorOfNode, FAULT_KINDS, faultsByNode, simulationOptions } from '../src/simulate/options.ts'
 
 const known = ['primes', 'n-queens']
 const given = { nodes: 7, faulty: 0, seed: 1 }
@@ -22,12 +22,23 @@ describe('options of the simulation', () => {
     expect(simulationOptions(given, known).workloads).toEqual(known)
   })
 
+  it('SIM-1 gives nodes engines in turn where they must differ', () => {
+    const of = (engines: 'any' | 'diverse'): string[] => {
+      const options = simulationOptions({ ...given, engines }, known)
+      return [0, 1, 2, 3].map((node) => executorOfNode(options, node))
+    }
+    expect(of('any')).toEqual(['best', 'best', 'best', 'best'])
+    expect(of('diverse')).toEqual(['native', 'v8', 'native', 'v8'])
+  })
+
   it('SIM-1 refuses what contradicts itself', () => {
-    const contradictions = [
+    const contradictions: Parameters<typeof simulationOptions>[0][] = [
       { ...given, faulty: 8 },
       { ...given, nodes: 2, f: 2 },
       { ...given, module: 'a.wasm', workload: ['primes'] },
       { ...given, input: ['a'] },
+      { ...given, engines: 'diverse', executor: 'portable' },
+      { ...given, engines: 'diverse', nodes: 1, f: 0 },
       { ...given, workload: ['nonsense'] },
     ]
     for (const options of contradictions)

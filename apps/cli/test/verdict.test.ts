@@ -1,4 +1,5 @@
 import type { CampaignView } from '@askee/client'
+import type { EnginePolicy } from '@askee/compute'
 import type { Fuel } from '@askee/core'
 import { describe, expect, it } from 'vitest'
 import { formatReport } from '../src/simulate/report.ts'
@@ -12,6 +13,7 @@ const task = (result: JudgedTask['result'], accepted = true): JudgedTask => ({
   result,
   reference: right,
   replicas: 3,
+  engines: { wasmtime: 2, v8: 1 },
 })
 
 const campaign = (accused: string[], credit: Record<string, string> = {}): CampaignView => ({
@@ -20,13 +22,14 @@ const campaign = (accused: string[], credit: Record<string, string> = {}): Campa
   kind: 'scientific-compute',
   state: 'finished',
   f: 1,
+  engines: 'any',
   submitted: 0,
   tasks: [],
   accused: accused.map((node) => ({ node, task: 't', lease: 'l', offence: 'wrong-result' })),
   credit,
 })
 
-function report(run: Partial<WorkloadRun>, faulty: string[] = []) {
+function report(run: Partial<WorkloadRun>, faulty: string[] = [], engines: EnginePolicy = 'any') {
   const whole: WorkloadRun = {
     name: 'primes',
     tasks: [task(right)],
@@ -36,7 +39,8 @@ function report(run: Partial<WorkloadRun>, faulty: string[] = []) {
     seconds: 1,
     ...run,
   }
-  return judge({ nodes: 4, faulty: 1, f: 1, seed: 1, executor: 'portable' }, [whole], new Set(faulty), 2)
+  const setting = { nodes: 4, faulty: 1, f: 1, seed: 1, executor: 'portable', engines } as const
+  return judge(setting, [whole], new Set(faulty), 2)
 }
 
 describe('verdict of the simulation', () => {
@@ -44,6 +48,20 @@ describe('verdict of the simulation', () => {
     expect(isSound(report({}))).toBe(true)
     expect(report({}).workloads[0]).toMatchObject({ fuel: '5', accepted: 1, wrongAccepted: 0, undecided: 0 })
     expect(report({}).tasksPerSecond).toBe(0.5)
+  })
+
+  it('SIM-1 counts votes by engine, and is unsound when one engine alone stands for a result of a diverse run', () => {
+    const alone = { ...task(right), engines: { v8: 3 } }
+    const run = { tasks: [task(right), alone, { ...alone, accepted: false }] }
+    expect(report(run).workloads[0]).toMatchObject({ engines: { wasmtime: 2, v8: 4 }, singleEngine: 1 })
+    expect(formatReport(report(run))).toContain('wasmtime 2, v8 4 (1 by one alone)')
+    for (const [engines, tasks, sound] of [
+      ['any', [alone], true],
+      ['diverse', [alone], false],
+      ['diverse', [task(right)], true],
+    ] as const) {
+      expect(isSound(report({ tasks }, [], engines))).toBe(sound)
+    }
   })
 
   it('SIM-1 is unsound for a wrong output, trap or fuel, an undecided task and a wrong answer', () => {

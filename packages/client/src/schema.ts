@@ -9,6 +9,8 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/)
 const decimal = z.string().regex(/^\d{1,19}$/)
 const kinds = z.enum(['ml-training', 'data-processing', 'scientific-compute'])
 
+const enginePolicy = z.enum(['any', 'diverse'])
+
 export const problemSchema = z.object({
   /** RFC 9457. `code` is ours and stable. */
   type: z.literal('about:blank'),
@@ -33,6 +35,8 @@ export const submitSchema = z.strictObject({
   inputs: z.array(digest).min(1).max(100_000),
   resources: resourcesSchema,
   f: z.number().int().min(0).max(10),
+  /** `diverse`: every result must come from nodes with at least two engines. */
+  engines: enginePolicy.default('any'),
   deadlineMs: z.number().int().positive(),
   minReputation: z.number().min(0).max(1),
 })
@@ -44,6 +48,8 @@ export const taskSchema = z.object({
   state: z.enum(['pending', 'running', 'accepted', 'undecidable']),
   result: z.object({ output: z.string(), trap: z.string().nullable(), fuel: decimal }).nullable(),
   replicas: z.number().int(),
+  /** Votes for the accepted result by the engine that their nodes say they have. */
+  engines: z.partialRecord(z.enum(['v8', 'wasmtime']), z.number().int()).default({}),
   reason: z.string().nullable(),
 })
 
@@ -53,6 +59,7 @@ export const campaignSchema = z.object({
   kind: kinds,
   state: z.enum(['running', 'finished', 'expired']),
   f: z.number().int(),
+  engines: enginePolicy.default('any'),
   submitted: z.number(),
   tasks: z.array(taskSchema),
   accused: z.array(

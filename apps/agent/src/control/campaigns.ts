@@ -53,6 +53,7 @@ export function campaignRoutes(
         wallTime: body.resources.wallTimeMs,
       },
       f: body.f,
+      engines: body.engines,
       deadline: body.deadlineMs,
       minReputation: body.minReputation,
     })

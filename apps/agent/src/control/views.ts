@@ -11,12 +11,14 @@ export function campaignView(report: CampaignReport): CampaignView {
     kind: report.kind,
     state: report.state,
     f: report.f,
+    engines: report.engines,
     submitted: report.submitted,
     tasks: report.tasks.map((task) => ({
       id: task.id,
       index: task.index,
       state: task.state,
       replicas: task.replicas,
+      engines: { ...task.engines },
       reason: task.reason,
       result:
         task.result === null

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { type ControlClient, createControlClient } from '@askee/client'
+import type { EnginePolicy } from '@askee/compute'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { InvalidArgumentError, Option } from 'commander'
 import envPaths from 'env-paths'
@@ -54,6 +55,16 @@ export function listOf<T extends string>(
 /** Collects a repeated option. */
 export function repeated(text: string, previous: readonly string[] = []): string[] {
   return [...previous, text]
+}
+
+/** `--engines any|diverse`, default `any`. */
+export function enginesOption(): Option {
+  return new Option(
+    '--engines <policy>',
+    'diverse: every result must come from nodes with at least two engines (docs/protocol.md)',
+  )
+    .choices(['any', 'diverse'] satisfies EnginePolicy[])
+    .default('any')
 }
 
 const EXECUTORS: readonly ExecutorPolicy[] = ['best', 'native', 'v8', 'portable']

@@ -131,6 +131,7 @@ function printTable(view: CampaignView): void {
     { title: 'trap', align: 'left' },
     { title: 'fuel', align: 'right' },
     { title: 'replicas', align: 'right' },
+    { title: 'votes by engine', align: 'left' },
     { title: 'output', align: 'left' },
   ] as const
   const rows = view.tasks.map((task) => [
@@ -139,6 +140,9 @@ function printTable(view: CampaignView): void {
     task.result?.trap ?? '',
     task.result?.fuel ?? '',
     String(task.replicas),
+    Object.entries(task.engines)
+      .map(([engine, votes]) => `${engine} ${votes}`)
+      .join(', '),
     task.result === null ? (task.reason ?? '') : outputCell(Buffer.from(task.result.output, 'base64')),
   ])
   printData(formatTable(columns, rows))

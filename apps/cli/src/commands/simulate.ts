@@ -1,9 +1,10 @@
+import type { EnginePolicy } from '@askee/compute'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command } from 'commander'
 import { EXIT } from '../exit.ts'
 import { FAULT_KINDS, type FaultKind, simulationOptions } from '../simulate/options.ts'
 import { printData, printJson } from '../terminal/output.ts'
-import { executorOption, integer, listOf } from './options.ts'
+import { enginesOption, executorOption, integer, listOf } from './options.ts'
 
 interface SimulateOptions {
   nodes: number
@@ -15,6 +16,7 @@ interface SimulateOptions {
   input?: string[]
   seed: number
   executor: ExecutorPolicy
+  engines: EnginePolicy
   json?: boolean
 }
 
@@ -38,6 +40,7 @@ export function simulateCommand(): Command {
     .option('--module <file>', 'a module of your own instead of the workloads')
     .option('--input <file...>', 'with --module: one task an input')
     .option('--seed <number>', 'draws the faults', integer(0, 4_294_967_295), 1)
+    .addOption(enginesOption())
     .addOption(executorOption())
     .option('--json', 'print one object and nothing else on standard output')
     .action(run)

@@ -1,10 +1,11 @@
+import type { EnginePolicy } from '@askee/compute'
 import { TASK_KINDS, type TaskKind } from '@askee/consent'
 import { check } from '@askee/wasm'
 import { Command, Option } from 'commander'
 import { usageError } from '../exit.ts'
 import { printData, printJson, printNote } from '../terminal/output.ts'
 import { readNamedFile } from './files.ts'
-import { controlClient, integer } from './options.ts'
+import { controlClient, enginesOption, integer } from './options.ts'
 import { showResults } from './results.ts'
 
 interface SubmitOptions {
@@ -14,6 +15,7 @@ interface SubmitOptions {
   purpose: string
   kind: TaskKind
   f: number
+  engines: EnginePolicy
   fuel: number
   memoryMb: number
   outputKb: number
@@ -33,6 +35,7 @@ export function submitCommand(): Command {
     .option('--purpose <text>', 'what for, in plain words; volunteers read it', 'unspecified work')
     .addOption(new Option('--kind <kind>', 'kind of work').choices(TASK_KINDS).default('scientific-compute'))
     .option('--f <count>', 'wrong answers tolerated per task', integer(0, 10), 1)
+    .addOption(enginesOption())
     .option('--fuel <units>', 'work allowed per task', integer(1, Number.MAX_SAFE_INTEGER), 10_000_000_000)
     .option('--memory-mb <MiB>', 'memory allowed per task', integer(1, 4096), 256)
     .option('--output-kb <KiB>', 'output allowed per task', integer(0, 65_536), 1024)
@@ -72,6 +75,7 @@ async function submit(file: string, options: SubmitOptions): Promise<void> {
       wallTimeMs: options.wallSeconds * 1000,
     },
     f: options.f,
+    engines: options.engines,
     deadlineMs: options.deadlineMinutes * 60_000,
     minReputation: 0,
   })

@@ -1,4 +1,5 @@
 import type { CampaignView, ControlClient } from '@askee/client'
+import type { EnginePolicy } from '@askee/compute'
 import type { TaskKind } from '@askee/consent'
 import type { Fuel } from '@askee/core'
 import type { ExecutionLimits, TaskResult } from '@askee/sandbox'
@@ -15,6 +16,7 @@ export interface RoundPlan {
   readonly module: Uint8Array
   readonly limits: ExecutionLimits
   readonly f: number
+  readonly engines: EnginePolicy
 }
 
 /** Sends one campaign, runs the same inputs here, and sets the two side by side. */
@@ -40,6 +42,7 @@ export async function runRound(
       wallTimeMs: plan.limits.wallTime,
     },
     f: plan.f,
+    engines: plan.engines,
     deadlineMs: DEADLINE_MS,
     minReputation: 0,
   })
@@ -53,6 +56,7 @@ export async function runRound(
       result: task.result === null ? null : taskResult(task.result),
       reference: expected,
       replicas: task.replicas,
+      engines: task.engines,
     }
   })
   return { campaign, tasks }

@@ -1,3 +1,4 @@
+import type { EnginePolicy } from '@askee/compute'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { usageError } from '../exit.ts'
 
@@ -18,8 +19,9 @@ export interface SimulationOptions {
   readonly workloads: readonly string[]
   readonly module?: { readonly file: string; readonly inputs: readonly string[] }
   readonly seed: number
-  /** Of every agent and of the reference. */
+  /** Of every agent, unless engines must differ, and of the reference. */
   readonly executor: ExecutorPolicy
+  readonly engines: EnginePolicy
 }
 
 /**
@@ -37,6 +39,7 @@ export function simulationOptions(
     input?: readonly string[]
     seed: number
     executor?: ExecutorPolicy
+    engines?: EnginePolicy
   },
   known: readonly string[],
 ): SimulationOptions {
@@ -48,6 +51,13 @@ export function simulationOptions(
   if (f + 1 > nodes) {
     throw usageError(
       `f = ${f} needs at least ${f + 1} nodes to agree, and ${2 * f + 1} to vote in full; --nodes is ${nodes}`,
+    )
+  }
+  const { executor = 'best', engines = 'any' } = given
+  if (engines === 'diverse' && nodes < 2) throw usageError('--engines diverse needs at least 2 nodes')
+  if (engines === 'diverse' && executor !== 'best') {
+    throw usageError(
+      `--engines diverse needs nodes with different engines, --executor ${executor} gives all the same; leave it out`,
     )
   }
   if (given.module !== undefined && given.workload !== undefined) {
@@ -65,8 +75,18 @@ export function simulationOptions(
     workloads: given.module === undefined ? (given.workload ?? known) : [],
     ...(given.module === undefined ? {} : { module: { file: given.module, inputs: given.input ?? [] } }),
     seed,
-    executor: given.executor ?? 'best',
+    executor,
+    engines,
   }
+}
+
+/** What a node runs its tasks on: wasmtime and V8 in turn where engines must differ. */
+export function executorOfNode(
+  { engines, executor }: Pick<SimulationOptions, 'engines' | 'executor'>,
+  node: number,
+): ExecutorPolicy {
+  if (engines === 'any') return executor
+  return node % 2 === 0 ? 'native' : 'v8'
 }
 
 /**

@@ -10,6 +10,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'expected', align: 'left' },
   { title: 'right', align: 'left' },
   { title: 'replicas', align: 'right' },
+  { title: 'votes by engine', align: 'left' },
   { title: 'time', align: 'right' },
 ]
 
@@ -20,7 +21,8 @@ const MAX_ANSWER = 34
 const EXECUTORS: Readonly<Record<string, string>> = {
   native: 'executor: native (wasmtime under the warden)',
   portable: 'executor: portable (V8 in a Node process; askee doctor says what native containment lacks here)',
-  mixed: 'executor: mixed (native on some nodes, portable on others)',
+  v8: 'executor: v8 (V8 under the warden)',
+  mixed: 'executor: mixed (not the same on all nodes)',
 }
 
 /** The simulation's end as people read it. */
@@ -37,6 +39,7 @@ export function formatReport(report: SimulationReport): string {
         ? '✓'
         : '✗',
     w.replicasPerTask.toFixed(1),
+    enginesCell(w),
     `${w.seconds.toFixed(1)} s`,
   ])
   const tasks = report.workloads.reduce((sum, w) => sum + w.tasks, 0)
@@ -44,7 +47,7 @@ export function formatReport(report: SimulationReport): string {
     formatTable(COLUMNS, rows),
     '',
     ...report.workloads.flatMap(resultLines),
-    `${report.nodes} nodes, ${report.faulty} faulty, f = ${report.f}, seed ${report.seed}`,
+    `${report.nodes} nodes, ${report.faulty} faulty, f = ${report.f}, engines ${report.engines}, seed ${report.seed}`,
     EXECUTORS[report.executor] ?? `executor: ${report.executor}`,
     `${tasks} tasks, ${report.replicasPerTask} replicas a task, ${report.tasksPerSecond} verified tasks/s, ${report.wallSeconds} s in all`,
     `accused: ${report.accused.length === 0 ? 'nobody' : report.accused.map((id) => `…${id.slice(-8)}`).join(', ')}${report.honestAccused > 0 ? ` — ${report.honestAccused} of them honest: outvoted by more cheats than f allows` : ''}`,
@@ -62,6 +65,11 @@ export function formatReport(report: SimulationReport): string {
       : 'NOT sound: see the rows marked ✗. With more faulty nodes than f this is what must be expected.',
   ]
   return lines.join('\n')
+}
+
+function enginesCell({ engines, singleEngine }: SimulationReport['workloads'][number]): string {
+  const alone = singleEngine > 0 ? ` (${singleEngine} by one alone)` : ''
+  return `wasmtime ${engines.wasmtime}, v8 ${engines.v8}${alone}`
 }
 
 function shorten(text: string): string {

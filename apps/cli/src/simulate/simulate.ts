@@ -5,8 +5,9 @@ import type { ExecutionLimits, ExecutorPolicy } from '@askee/sandbox'
 import { carryOut, loadModule, WORKLOADS } from '@askee/workloads'
 import { readNamedFile } from '../commands/files.ts'
 import { runRound } from './campaigns.ts'
+import { assertTwoEngines } from './engines.ts'
 import { Fleet, type FleetAgent } from './fleet.ts'
-import { faultsByNode, type SimulationOptions } from './options.ts'
+import { executorOfNode, faultsByNode, type SimulationOptions } from './options.ts'
 import { Progress } from './progress.ts'
 import { createReference, type Reference } from './reference.ts'
 import { type JudgedTask, judge, type SimulationReport, type WorkloadRun } from './verdict.ts'
@@ -39,9 +40,10 @@ interface Job {
 /**
  * Starts real agents in processes of their own, lets one of them ask and the others work, and sets every accepted result
  * beside a run of the same task here.
- * @throws AskeeError `wasm/*` for a refused module, before anything is started; `simulate/start`
+ * @throws AskeeError `wasm/*` for a refused module, `simulate/engines`, before anything is started; `simulate/start`
  */
 export async function simulate(options: SimulationOptions, signal: AbortSignal): Promise<SimulationReport> {
+  if (options.engines === 'diverse') await assertTwoEngines()
   const jobs = await prepareJobs(options)
   const progress = new Progress(jobs.map((job) => job.name))
   const fleet = await Fleet.create()
@@ -52,11 +54,12 @@ export async function simulate(options: SimulationOptions, signal: AbortSignal):
     const executor = await executorOf(workers)
     progress.phase(`computing on ${options.nodes} nodes, ${options.faulty} of them faulty`)
     const events = followEvents(requester, progress, signal)
-    const runs = await Promise.all(jobs.map((job) => runJob(job, requester, options.f, progress, signal)))
+    const runs = await Promise.all(jobs.map((job) => runJob(job, requester, options, progress, signal)))
     void events
     const faultyNodes = new Set(workers.filter((w) => w.faults.length > 0).map((w) => w.node))
-    const { nodes, faulty, f, seed } = options
-    return judge({ nodes, faulty, f, seed, executor }, runs, faultyNodes, (performance.now() - begun) / 1000)
+    const { nodes, faulty, f, seed, engines } = options
+    const setting = { nodes, faulty, f, seed, executor, engines }
+    return judge(setting, runs, faultyNodes, (performance.now() - begun) / 1000)
   } finally {
     progress.stop()
     await Promise.all([fleet.stop(), ...jobs.map((job) => job.reference.stop())])
@@ -127,7 +130,7 @@ async function startMesh(
         bootstrap: requester.addresses,
         faults: faults[i] ?? [],
         seed,
-        executor,
+        executor: executorOfNode(options, i),
       }),
     ),
   )
@@ -187,7 +190,7 @@ async function followEvents(requester: FleetAgent, progress: Progress, signal: A
 async function runJob(
   job: Job,
   requester: FleetAgent,
-  f: number,
+  { f, engines }: SimulationOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<WorkloadRun> {
@@ -196,7 +199,7 @@ async function runJob(
   const campaigns: CampaignView[] = []
   const round = async (inputs: readonly Uint8Array[]): Promise<readonly Uint8Array[]> => {
     signal.throwIfAborted()
-    const plan = { purpose: job.purpose, kind: job.kind, module: job.module, limits: job.limits, f }
+    const plan = { purpose: job.purpose, kind: job.kind, module: job.module, limits: job.limits, f, engines }
     const result = await runRound(requester.client, job.reference, plan, inputs, (id) =>
       progress.campaign(id, job.name, inputs.length),
     )

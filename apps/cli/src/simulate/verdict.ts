@@ -1,4 +1,5 @@
 import type { CampaignView } from '@askee/client'
+import type { EngineName, EnginePolicy } from '@askee/compute'
 import type { TaskResult } from '@askee/sandbox'
 
 /** One decided or undecided task of a workload, beside the result that an undisturbed machine gives. */
@@ -7,7 +8,12 @@ export interface JudgedTask {
   readonly result: TaskResult | null
   readonly reference: TaskResult
   readonly replicas: number
+  /** Votes for the accepted result by engine. */
+  readonly engines: VotesByEngine
 }
+
+/** As the nodes say of themselves. */
+export type VotesByEngine = Readonly<Partial<Record<EngineName, number>>>
 
 export interface WorkloadRun {
   readonly name: string
@@ -30,6 +36,10 @@ export interface WorkloadVerdict {
   /** Agreed fuel over all accepted tasks, decimal. */
   readonly fuel: string
   readonly replicasPerTask: number
+  /** Votes for the accepted results by engine. */
+  readonly engines: Readonly<Record<EngineName, number>>
+  /** Accepted results that one engine alone stands for. */
+  readonly singleEngine: number
   readonly seconds: number
   readonly results?: readonly ({ output: string; trap: string | null; fuel: string } | null)[]
 }
@@ -41,6 +51,7 @@ export interface SimulationReport {
   readonly seed: number
   /** `native`, `portable`, or `mixed` when the workers differ. */
   readonly executor: string
+  readonly engines: EnginePolicy
   readonly workloads: readonly WorkloadVerdict[]
   readonly replicasPerTask: number
   readonly accused: readonly string[]
@@ -67,13 +78,22 @@ export function judgeWorkload(run: WorkloadRun): WorkloadVerdict {
     actual: run.actual,
     fuel: accepted.reduce((sum, task) => sum + (task.result?.fuel ?? 0n), 0n).toString(),
     replicasPerTask: perTask(run.tasks),
+    engines: votesByEngine(accepted),
+    singleEngine: accepted.filter(({ engines }) => Object.keys(engines).length < 2).length,
     seconds: round(run.seconds),
     ...(run.expected === null ? { results: run.tasks.map(resultText) } : {}),
   }
 }
 
 export function judge(
-  setting: { nodes: number; faulty: number; f: number; seed: number; executor: string },
+  setting: {
+    nodes: number
+    faulty: number
+    f: number
+    seed: number
+    executor: string
+    engines: EnginePolicy
+  },
   runs: readonly WorkloadRun[],
   faultyNodes: ReadonlySet<string>,
   wallSeconds: number,
@@ -98,12 +118,22 @@ export function judge(
   }
 }
 
-/** Whether everything was decided, and rightly, and nobody honest was accused. */
+/** Whether everything was decided, and rightly, by as many engines as asked for, and nobody honest was accused. */
 export function isSound(report: SimulationReport): boolean {
   return (
     report.honestAccused === 0 &&
+    (report.engines === 'any' || report.workloads.every((w) => w.singleEngine === 0)) &&
     report.workloads.every((w) => w.wrongAccepted === 0 && w.undecided === 0 && w.actual === w.expected)
   )
+}
+
+function votesByEngine(tasks: readonly JudgedTask[]): Record<EngineName, number> {
+  const votes = { wasmtime: 0, v8: 0 }
+  for (const { engines } of tasks) {
+    votes.wasmtime += engines.wasmtime ?? 0
+    votes.v8 += engines.v8 ?? 0
+  }
+  return votes
 }
 
 function perTask(tasks: readonly JudgedTask[]): number {
