@@ -3,7 +3,7 @@ import { AskeeError, type NodeId, type Timestamp, utf8 } from '@askee/core'
 import { z } from 'zod'
 import type { Identity } from '../identity.ts'
 import { signDocument, verifyDocument } from '../signed-document.ts'
-import { CHAIN_USES, type ChainUse, KEY_USES } from './uses.ts'
+import { CHAIN_USES, KEY_USES, type KeyUse } from './uses.ts'
 
 const BUNDLE_DOMAIN = 'askee/key-bundle/1'
 const REVOCATION_DOMAIN = 'askee/key-revocation/1'
@@ -51,7 +51,7 @@ export type KeyBundle = z.output<typeof bundleSchema>
 export type KeyRevocation = z.output<typeof revocationSchema>
 
 /** The name of a key: 128 bits of a digest over use and public key, so that no two keys can share one. */
-export function kidOf(use: ChainUse, publicKey: Uint8Array): string {
+export function kidOf(use: KeyUse, publicKey: Uint8Array): string {
   const hash = createHash('sha256')
     .update(utf8(`askee/kid/1\0${use}\0`))
     .update(publicKey)

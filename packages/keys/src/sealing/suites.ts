@@ -5,6 +5,8 @@ import {
   createHash,
   createPrivateKey,
   createPublicKey,
+  type KeyObject,
+  type webcrypto,
 } from 'node:crypto'
 import * as hpke from 'hpke'
 import type { SealingUse } from '../hierarchy/uses.ts'
@@ -60,28 +62,48 @@ export async function sealingKeyPair(
   use: SealingUse,
   seed: Uint8Array,
 ): Promise<{ pair: SealingKeyPair; publicKey: Uint8Array }> {
-  const suite = SUITES[use]
-  const { secret, publicKey } = use === 'sealing' ? x25519(seed) : p256(seed)
-  const [privateKey, sharedKey] = await Promise.all([
-    suite.DeserializePrivateKey(secret, false),
-    suite.DeserializePublicKey(publicKey),
-  ])
-  return { pair: { privateKey, publicKey: sharedKey }, publicKey }
+  const { algorithm, privateKey, publicKey } = use === 'sealing' ? x25519(seed) : p256(seed)
+  const pair = {
+    privateKey: privateKey.toCryptoKey(algorithm, false, ['deriveBits']),
+    publicKey: await SUITES[use].DeserializePublicKey(publicKey),
+  }
+  return { pair, publicKey }
 }
 
-function x25519(seed: Uint8Array): { secret: Uint8Array; publicKey: Uint8Array } {
-  const key = createPrivateKey({ key: Buffer.concat([X25519_PREFIX, seed]), format: 'der', type: 'pkcs8' })
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
-  return { secret: seed, publicKey: new Uint8Array(spki.subarray(spki.byteLength - 32)) }
+interface Raw {
+  readonly algorithm: webcrypto.EcKeyAlgorithm | webcrypto.KeyAlgorithm
+  readonly privateKey: KeyObject
+  readonly publicKey: Uint8Array
 }
 
-/** One seed in 2^32 is no scalar of P-256: then its digest is taken. */
-function p256(seed: Uint8Array): { secret: Uint8Array; publicKey: Uint8Array } {
+// Imported here and not by the library, which asks WebCrypto for the public half: experimental in Node 24.
+function x25519(seed: Uint8Array): Raw {
+  const privateKey = createPrivateKey({
+    key: Buffer.concat([X25519_PREFIX, seed]),
+    format: 'der',
+    type: 'pkcs8',
+  })
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+  const publicKey = new Uint8Array(spki.subarray(spki.byteLength - 32))
+  return { algorithm: { name: 'X25519' }, privateKey, publicKey }
+}
+
+function p256(seed: Uint8Array): Raw {
   const ecdh = createECDH('prime256v1')
   try {
     ecdh.setPrivateKey(seed)
   } catch {
+    // One seed in 2^32 is no scalar of P-256: then its digest is taken.
     return p256(createHash('sha256').update(seed).digest())
   }
-  return { secret: seed, publicKey: new Uint8Array(ecdh.getPublicKey()) }
+  const point = ecdh.getPublicKey()
+  const jwk = {
+    kty: 'EC',
+    crv: 'P-256',
+    d: Buffer.from(seed).toString('base64url'),
+    x: point.subarray(1, 33).toString('base64url'),
+    y: point.subarray(33).toString('base64url'),
+  }
+  const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
+  return { algorithm: { name: 'ECDH', namedCurve: 'P-256' }, privateKey, publicKey: new Uint8Array(point) }
 }
