@@ -2,12 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { basename, delimiter, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { runTask, task } from '@askee/sandbox/testing'
 import { taskStream } from '../escape/native-task.ts'
 import { missingPrograms, PROGRAMS } from '../escape/warden.ts'
+import { apparmorEntries } from './apparmor.ts'
 import { CHARACTER_DEVICE, cpio, DIRECTORY, type Entry, FILE, PROGRAM } from './cpio.ts'
 import { boot, type Kernel, NotHere, obtainKernel } from './machine.ts'
 
@@ -21,6 +22,8 @@ export interface Measured {
 export interface CgroupRun {
   readonly kernel: string
   readonly results: readonly Measured[]
+  /** What could not be tried there, and why. */
+  readonly notRun: readonly string[]
   readonly seconds: number
   /** Whether the machine came to its end by itself. */
   readonly isComplete: boolean
@@ -28,12 +31,15 @@ export interface CgroupRun {
 
 const GUEST = fileURLToPath(new URL('guest/main.rs', import.meta.url))
 const DISK_BYTES = 64 * 1024 * 1024
-/** Booting takes some 10 to 20 s without KVM, the experiments about two minutes; a busy machine a multiple. */
-const PATIENCE = 480_000
+/** Booting takes some 10 to 20 s without KVM, the experiments about three minutes; a busy machine a multiple. */
+const PATIENCE = 900_000
 const MIB = 1024 * 1024
 
-/** @throws NotHere where it cannot be done */
-export async function measureCgroups(onLine: (line: string) => void): Promise<CgroupRun> {
+/**
+ * @param only the beginning of the names of experiments, for whoever works at one of them
+ * @throws NotHere where it cannot be done
+ */
+export async function measureCgroups(onLine: (line: string) => void, only = ''): Promise<CgroupRun> {
   const missing = missingPrograms()
   if (missing !== null) throw new NotHere(missing)
   const kernel = obtainKernel()
@@ -44,7 +50,7 @@ export async function measureCgroups(onLine: (line: string) => void): Promise<Cg
     const init = join(directory, 'init')
     compileGuest(init)
     const initramfs = join(directory, 'initramfs')
-    writeFileSync(initramfs, gzipSync(cpio(await entries(init, kernel)), { level: 1 }))
+    writeFileSync(initramfs, gzipSync(cpio(await entries(init, kernel, only)), { level: 1 }))
     const disk = join(directory, 'disk')
     writeFileSync(disk, '')
     truncateSync(disk, DISK_BYTES)
@@ -62,18 +68,27 @@ async function run(
   onLine: (line: string) => void,
 ): Promise<CgroupRun> {
   const results: Measured[] = []
+  const notRun: string[] = []
   let [version, isComplete] = ['', false]
   const start = performance.now()
   const read = (line: string) => {
     onLine(line)
     if (!line.startsWith('@@ ')) return
-    const said = JSON.parse(line.slice(3)) as Measured & { kernel?: string; end?: true }
+    const said = JSON.parse(line.slice(3)) as Measured &
+      Partial<{ kernel: string; end: true; notRun: string }>
     if (said.kernel !== undefined) version = said.kernel
     else if (said.end === true) isComplete = true
+    else if (said.notRun !== undefined) notRun.push(said.notRun)
     else results.push(said)
   }
   await boot({ kernel, initramfs, disk, patience: PATIENCE, onLine: read })
-  return { kernel: version, results, isComplete, seconds: Math.round((performance.now() - start) / 1000) }
+  return {
+    kernel: version,
+    results,
+    notRun,
+    isComplete,
+    seconds: Math.round((performance.now() - start) / 1000),
+  }
 }
 
 function compileGuest(output: string): void {
@@ -87,15 +102,17 @@ function compileGuest(output: string): void {
   if (status !== 0) throw new Error(`the first process could not be built: ${stderr}`)
 }
 
-async function entries(init: string, kernel: Kernel): Promise<Entry[]> {
-  const directories = ['dev', 'proc', 'sys', 'tmp', 'task', 'modules', 'root']
+async function entries(init: string, kernel: Kernel, only: string): Promise<Entry[]> {
+  const directories = ['dev', 'proc', 'sys', 'tmp', 'run', 'root']
   const tasks = new Map(await streams())
-  return [
-    ...directories.map((path) => ({ path, mode: DIRECTORY })),
+  const files: Entry[] = [
     { path: 'dev/console', mode: CHARACTER_DEVICE, device: [5, 1] },
     { path: 'init', mode: PROGRAM, content: readFileSync(init) },
-    { path: 'askee-warden', mode: PROGRAM, content: readFileSync(PROGRAMS.warden) },
-    { path: 'askee-runner', mode: PROGRAM, content: readFileSync(PROGRAMS.runner) },
+    // Where the AppArmor profile expects them.
+    { path: 'usr/lib/askee/askee-warden', mode: PROGRAM, content: readFileSync(PROGRAMS.warden) },
+    { path: 'usr/lib/askee/askee-runner', mode: PROGRAM, content: readFileSync(PROGRAMS.runner) },
+    ...apparmorEntries(),
+    { path: 'task/only', mode: FILE, content: Buffer.from(only) },
     ...[...tasks].map(([name, content]) => ({ path: `task/${name}`, mode: FILE, content })),
     ...kernel.modules.map((path) => ({
       path: `modules/${basename(path)}`,
@@ -108,6 +125,19 @@ async function entries(init: string, kernel: Kernel): Promise<Entry[]> {
       content: Buffer.from(kernel.modules.map((path) => basename(path)).join('\n')),
     },
   ]
+  return [...folders([...directories, ...files.map(({ path }) => dirname(path))]), ...files]
+}
+
+/** Each folder and those it is in, from the outermost on. */
+function folders(paths: readonly string[]): Entry[] {
+  const all = new Set<string>()
+  const add = (path: string) => {
+    if (path === '.' || all.has(path)) return
+    add(dirname(path))
+    all.add(path)
+  }
+  for (const path of paths) add(path)
+  return [...all].map((path) => ({ path, mode: DIRECTORY }))
 }
 
 async function streams(): Promise<(readonly [string, Uint8Array])[]> {

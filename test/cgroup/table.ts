@@ -1,7 +1,7 @@
 import type { CgroupRun } from './measure.ts'
 
 /** For people. */
-export function formatMeasured({ kernel, results, seconds, isComplete }: CgroupRun): string {
+export function formatMeasured({ kernel, results, notRun, seconds, isComplete }: CgroupRun): string {
   const rows = results.map(({ name, asked, measured, holds }) => [
     name,
     asked,
@@ -16,6 +16,7 @@ export function formatMeasured({ kernel, results, seconds, isComplete }: CgroupR
       .join('  ')
       .trimEnd(),
   )
+  const untried = notRun.map((what) => `\nNot run here: ${what}.`).join('')
   const end = isComplete ? '' : '\nThe machine did not come to its end.'
-  return `${text.join('\n')}\n\nLinux ${kernel} in qemu without KVM, one processor, ${seconds} s${end}`
+  return `${text.join('\n')}\n\nLinux ${kernel} in qemu without KVM, one processor, ${seconds} s${untried}${end}`
 }

@@ -1,7 +1,7 @@
 //! What is asked of a controller, and what it did.
 
-use crate::sys;
-use crate::warden::{DELEGATED, EXIT, FAULT, FREEZE, FROZEN, KILL, RESULT, THAW, THAWED, Warden};
+use crate::warden::{EXIT, FAULT, FREEZE, FROZEN, KILL, RESULT, THAW, THAWED, Warden};
+use crate::{apparmor, deaths, foreground, own, sys};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,15 +12,22 @@ type Experiment = fn();
 pub const ALL: &[(&str, Experiment)] = &[
     ("report", report),
     ("cpu.max", cpu_max),
-    ("cpu.idle", cpu_idle),
+    ("cgroup-idle", foreground::wins),
+    ("cgroup-idle refused", foreground::agent_inside),
     ("memory.max", memory_max),
     ("pids.max", pids_max),
     ("io.max", io_max),
     ("cgroup.freeze", freeze),
     ("cgroup.kill", kill),
-    ("warden killed", warden_killed),
+    ("warden killed", deaths::of_warden),
+    ("warden killed beside others", deaths::beside_a_busy_program),
+    ("cgroup own", own::divides),
+    ("cgroup own with others", own::refuses_others),
+    ("cgroup own under systemd", own::asks_systemd),
+    // Last: it stays in force.
+    ("apparmor", apparmor::profile),
 ];
-const PERSON: &str = "/sys/fs/cgroup/person";
+pub const PERSON: &str = "/sys/fs/cgroup/person";
 const MIB: usize = 1024 * 1024;
 const O_DIRECT: i32 = 0o40000;
 const MEMORY_CAUSE: u8 = 3;
@@ -34,18 +41,19 @@ pub fn tell(name: &str, asked: &str, measured: &str, holds: bool) {
     );
 }
 
-fn seconds(count: u64) -> Duration {
+pub fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-fn join(group: &str) -> bool {
+pub fn join(group: &str) -> bool {
     fs::write(format!("{group}/cgroup.procs"), "0").is_ok()
 }
 
 fn report() {
     let warden = Warden::start("spin", "cpu-percent 25\nio-bytes-per-second 1048576");
-    let enforced = |name: &str| warden.report.contains(&format!("{{\"name\":\"{name}\",\"state\":\"enforced\""));
-    let names = ["cgroup-cpu", "cgroup-memory", "cgroup-pids", "cgroup-io", "cgroup-kill"];
+    let enforced = |name: &str| warden.has_layer(name);
+    let names =
+        ["cgroup-cpu", "cgroup-memory", "cgroup-pids", "cgroup-io", "cgroup-kill", "cgroup-idle", "reaper"];
     let missing: Vec<&str> = names.into_iter().filter(|name| !enforced(name)).collect();
     let tier = warden.report.contains("{\"tier\":\"contained\"");
     let measured = format!("missing: {missing:?}, tier contained: {tier}");
@@ -55,7 +63,7 @@ fn report() {
 }
 
 /// Share of one processor in percent over some seconds.
-fn share(warden: &mut Warden, span: Duration) -> f64 {
+pub fn share(warden: &mut Warden, span: Duration) -> f64 {
     let (start, before) = (Instant::now(), warden.processor_us());
     sleep(span);
     if !fs::exists(warden.group()).unwrap_or(false) {
@@ -79,46 +87,6 @@ fn cpu_max() {
     warden.until_running();
     let got = share(&mut warden, seconds(3));
     tell("cpu.max control", "100 %", &format!("{got:.1} %"), got > 80.0);
-}
-
-/// A program of the person's, spinning in `group` while a task spins below the delegated one.
-fn beside(group: &str) -> f64 {
-    let mut warden = Warden::start("spin", "cpu-percent 100");
-    warden.until_running();
-    let _ = fs::create_dir(group);
-    let spinner = sys::in_child(|| {
-        join(group);
-        loop {
-            std::hint::spin_loop();
-        }
-    });
-    sleep(seconds(1));
-    let got = share(&mut warden, seconds(4));
-    sys::send_signal(spinner, sys::SIGKILL);
-    sys::reap(spinner, true);
-    got
-}
-
-/// One processor: what the task gets, the person's program loses.
-fn cpu_idle() {
-    let sibling = format!("{DELEGATED}/sibling");
-    let got = beside(&sibling);
-    let _ = fs::remove_dir(sibling);
-    tell("cpu.idle", "next to nothing beside a busy sibling", &format!("{got:.1} %"), got < 5.0);
-    // Being idle is relative to siblings. The person's programs stand outside: the delegated group itself must be idle.
-    let parent = format!("{DELEGATED}/cpu.idle");
-    let is_set = fs::write(&parent, "1").is_ok();
-    let got = beside(PERSON);
-    let asked = "next to nothing beside a busy group outside, the delegated group being idle";
-    tell("cpu.idle of the parent", asked, &format!("{got:.1} %"), is_set && got < 5.0);
-    let is_set = fs::write(&parent, "0").is_ok();
-    let got = beside(PERSON);
-    tell(
-        "cpu.idle control",
-        "the same, the delegated group not being idle",
-        &format!("{got:.1} %"),
-        is_set && got > 20.0,
-    );
 }
 
 /// Takes memory a MiB at a time in `group`; how it ended.
@@ -319,44 +287,5 @@ fn kill() {
         "every process of the group ends, group removed",
         &measured,
         kind == EXIT && other == Some(-sys::SIGKILL) && !left,
-    );
-}
-
-fn warden_killed() {
-    let mut spans = Vec::new();
-    let mut left = 0;
-    for _ in 0..5 {
-        let mut warden = Warden::start("spin", "");
-        warden.until_running();
-        let group = warden.group();
-        let start = Instant::now();
-        let _ = warden.child.kill();
-        while !fs::read_to_string(format!("{group}/cgroup.procs")).unwrap_or_default().is_empty()
-            && start.elapsed() < seconds(5)
-        {
-            sleep(Duration::from_millis(1));
-        }
-        spans.push(start.elapsed().as_secs_f64() * 1000.0);
-        left += i32::from(fs::exists(&group).unwrap_or(true));
-    }
-    spans.sort_by(f64::total_cmp);
-    tell(
-        "warden killed",
-        "runner gone within 100 ms",
-        &format!("median {:.1} ms, worst {:.1} ms", spans[2], spans[4]),
-        spans[2] < 100.0,
-    );
-    drop(Warden::start("spin", ""));
-    let groups = fs::read_dir(DELEGATED)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("askee-"))
-        .count();
-    tell(
-        "groups afterwards",
-        "none, at the latest after the next warden",
-        &format!("{left} of 5 stayed until the next; then {groups}"),
-        groups <= 1,
     );
 }

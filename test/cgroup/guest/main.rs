@@ -1,7 +1,11 @@
 //! The first process of a small machine with cgroup controllers: runs wardens below a delegated group and measures.
-//! One line `@@ JSON` an experiment on the console; powers off at the end. Built by test/cgroup/image.ts.
+//! One line `@@ JSON` an experiment on the console; powers off at the end. Built by test/cgroup/measure.ts.
 
+mod apparmor;
+mod deaths;
 mod experiments;
+mod foreground;
+mod own;
 mod sys;
 mod warden;
 
@@ -30,7 +34,9 @@ fn main() {
     }
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     println!("@@ {{\"kernel\":\"{}\"}}", kernel.trim());
-    for (name, experiment) in experiments::ALL {
+    // Names to begin with, where only some are wanted.
+    let only = fs::read_to_string("/task/only").unwrap_or_default();
+    for (name, experiment) in experiments::ALL.iter().filter(|(name, _)| name.starts_with(only.trim())) {
         if catch_unwind(experiment).is_err() {
             experiments::tell(name, "an experiment that ends", "a panic", false);
         }

@@ -2,7 +2,9 @@
 
 use std::ffi::{CString, c_char, c_int, c_ulong, c_void};
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 
 unsafe extern "C" {
     fn mount(
@@ -19,6 +21,13 @@ unsafe extern "C" {
     fn waitpid(pid: c_int, status: *mut c_int, options: c_int) -> c_int;
     fn kill(pid: c_int, signal: c_int) -> c_int;
     fn _exit(code: c_int) -> !;
+    fn setxattr(
+        path: *const c_char,
+        name: *const c_char,
+        value: *const c_void,
+        size: usize,
+        flags: c_int,
+    ) -> c_int;
     fn syscall(number: i64, ...) -> i64;
     fn posix_memalign(place: *mut *mut u8, alignment: usize, bytes: usize) -> c_int;
 }
@@ -110,4 +119,24 @@ pub fn aligned(bytes: usize) -> &'static mut [u8] {
         std::ptr::write_bytes(place, 7, bytes);
         std::slice::from_raw_parts_mut(place, bytes)
     }
+}
+
+pub fn set_attribute(path: &str, name: &str, value: &str) -> bool {
+    let [path, name] = [path, name].map(|text| CString::new(text).expect("no zero bytes"));
+    // SAFETY: C strings, and a value of the length said, that live through the call.
+    unsafe { setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) == 0 }
+}
+
+/// What the kernel has said so far.
+pub fn kernel_log() -> String {
+    const O_NONBLOCK: i32 = 0o4000;
+    let mut log = String::new();
+    let Ok(mut records) = File::options().read(true).custom_flags(O_NONBLOCK).open("/dev/kmsg") else {
+        return log;
+    };
+    let mut record = [0; 8192];
+    while let Ok(length) = records.read(&mut record) {
+        log.push_str(&String::from_utf8_lossy(&record[..length]));
+    }
+    log
 }

@@ -23,6 +23,8 @@ pub const DELEGATED: &str = "/sys/fs/cgroup/askee";
 
 pub struct Warden {
     pub child: Child,
+    /// Below which its group is.
+    below: String,
     pub report: String,
     /// What the runner said, all of it.
     pub said: Vec<u8>,
@@ -31,14 +33,19 @@ pub struct Warden {
 impl Warden {
     /// With a task that the host prepared, and lines of POLICY.
     pub fn start(task: &str, policy: &str) -> Self {
-        let child = Command::new("/askee-warden")
+        Self::start_below(DELEGATED, DELEGATED, task, policy)
+    }
+
+    /// `cgroup` is POLICY's; `below` is where the group will be.
+    pub fn start_below(cgroup: &str, below: &str, task: &str, policy: &str) -> Self {
+        let child = Command::new("/usr/lib/askee/askee-warden")
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("a warden");
-        let mut warden = Self { child, report: String::new(), said: Vec::new() };
-        warden.send(POLICY, format!("cgroup {DELEGATED}\n{policy}").as_bytes());
+        let mut warden = Self { child, below: below.to_owned(), report: String::new(), said: Vec::new() };
+        warden.send(POLICY, format!("cgroup {cgroup}\n{policy}").as_bytes());
         warden.report = String::from_utf8_lossy(&warden.until(&[REPORT]).1).into_owned();
         for chunk in fs::read(format!("/task/{task}")).expect("a task").chunks(65_536) {
             warden.send(TASK, chunk);
@@ -72,7 +79,19 @@ impl Warden {
     }
 
     pub fn group(&self) -> String {
-        format!("{DELEGATED}/askee-{}-0", self.child.id())
+        format!("{}/askee-{}-0", self.below, self.child.id())
+    }
+
+    /// Whether REPORT calls the layer enforced.
+    pub fn has_layer(&self, name: &str) -> bool {
+        self.report.contains(&format!("{{\"name\":\"{name}\",\"state\":\"enforced\""))
+    }
+
+    /// How REPORT says the layer is in force, or why not.
+    pub fn detail_of(&self, name: &str) -> &str {
+        let layer = self.report.split_once(&format!("{{\"name\":\"{name}\",")).map_or("", |(_, rest)| rest);
+        let detail = layer.split_once("\"detail\":\"").map_or("", |(_, rest)| rest);
+        detail.split('"').next().unwrap_or("")
     }
 
     /// A number of a file of the group, by the word before it.

@@ -6,7 +6,7 @@ use super::process::{self, Confinement, End, Spec, Work};
 use super::reaper::Reaper;
 use super::rlimits::Bounds;
 use super::usage::{peak_bytes, resident_bytes};
-use super::{freeze, open_runner, sys};
+use super::{apparmor, freeze, open_runner, sys};
 use crate::policy::{Policy, Profile};
 use crate::report::{Layer, Report};
 use crate::session::{Cause, Containment, Usage};
@@ -128,6 +128,7 @@ impl Machine {
             Layer::enforced("duty-cycle", format!("{} % of one processor", policy.cpu_percent))
         });
         layers.push(Layer::enforced("memory-watch", "resident memory, every 50 ms"));
+        layers.push(apparmor::layer(work.pid));
         if policy.profile == Profile::V8 {
             layers.extend(V8_LACKS.map(|(name, why)| Layer::missing(name, why)));
         }

@@ -1,5 +1,6 @@
 //! Containment on Linux.
 
+mod apparmor;
 mod capabilities;
 mod cgroup;
 mod confine;

@@ -25,8 +25,10 @@ pub fn install(filter: &[Instruction]) -> io::Result<()> {
 
 /// Filters in force on every thread of process `pid`; `None` where the kernel does not say (before 5.9).
 pub fn filters_of(pid: i32) -> Option<u32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    threads.map(|thread| filters_in(&thread.ok()?.path().join("status"))).min()?
+    filters_in(Path::new("/proc/self/status"))?;
+    // What cannot be looked at counts as having none.
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    Some(threads.map(|thread| filters_in(&thread.path().join("status")).unwrap_or(0)).min().unwrap_or(0))
 }
 
 fn filters_in(status: &Path) -> Option<u32> {

@@ -1,0 +1,83 @@
+//! kill -9 of a warden, and KILL, and what is left.
+
+use crate::experiments::{PERSON, seconds, tell};
+use crate::foreground::Busy;
+use crate::warden::{DELEGATED, EXIT, KILL, Warden};
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 9;
+/// The processor has to be shared for once: each step of dying waits for its turn.
+const BESIDE: f64 = 4.0;
+/// Milliseconds.
+const LIMIT: f64 = 100.0;
+
+/// Groups of tasks that are there now.
+fn groups() -> usize {
+    let entries = fs::read_dir(DELEGATED).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("askee-")).count()
+}
+
+/// A running task, and beside it a busy program or none. It starts last: beside it the task would hardly begin.
+fn running(program: Option<&str>) -> (Warden, Option<Busy>) {
+    let mut warden = Warden::start("spin", "");
+    warden.until_running();
+    let busy = program.map(Busy::start);
+    sleep(Duration::from_millis(300));
+    (warden, busy)
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+/// Milliseconds until the group is empty after kill -9 of its warden.
+fn kill_warden(program: Option<&str>) -> f64 {
+    let (mut warden, _busy) = running(program);
+    let group = warden.group();
+    let start = Instant::now();
+    let _ = warden.child.kill();
+    while !fs::read_to_string(format!("{group}/cgroup.procs")).unwrap_or_default().is_empty()
+        && start.elapsed() < seconds(5)
+    {
+        sleep(Duration::from_millis(1));
+    }
+    milliseconds(start)
+}
+
+/// Milliseconds from KILL to EXIT.
+fn end_task(program: Option<&str>) -> f64 {
+    let (mut warden, _busy) = running(program);
+    let start = Instant::now();
+    warden.send(KILL, &[]);
+    warden.until(&[EXIT]);
+    milliseconds(start)
+}
+
+pub fn of_warden() {
+    tell_spans("warden killed", "runner gone within 100 ms", LIMIT, || kill_warden(None));
+    let start = Instant::now();
+    while groups() > 0 && start.elapsed() < seconds(5) {
+        sleep(Duration::from_millis(1));
+    }
+    let measured = format!("{} of {ROUNDS} left after {} ms", groups(), start.elapsed().as_millis());
+    tell("groups of killed wardens", "none, without another warden", &measured, groups() == 0);
+}
+
+/// The delegated group is idle: whoever dies in it waits for the busy program, unless somebody takes it out.
+pub fn beside_a_busy_program() {
+    let allowed = tell_spans("KILL", "EXIT within 100 ms", LIMIT, || end_task(None)) * BESIDE;
+    let asked = "not much later than alone: the dying are taken out of the idle group";
+    tell_spans("KILL beside a busy program", asked, allowed, || end_task(Some(PERSON)));
+    tell_spans("warden killed beside a busy program", asked, allowed, || kill_warden(Some(PERSON)));
+}
+
+/// Returns the median in milliseconds, which counts: a machine without KVM stands still at times.
+fn tell_spans(name: &str, asked: &str, limit: f64, span: impl Fn() -> f64) -> f64 {
+    let mut spans: Vec<f64> = (0..ROUNDS).map(|_| span()).collect();
+    spans.sort_by(f64::total_cmp);
+    let (median, worst) = (spans[ROUNDS / 2], spans[ROUNDS - 1]);
+    tell(name, asked, &format!("median {median:.1} ms, worst {worst:.1} ms"), median < limit.max(LIMIT));
+    median
+}
