@@ -1,15 +1,16 @@
 /**
  * `npm run bench`: what this machine can, each figure beside a reference of the same run and a control that must fail.
- * Exit code 1 when a least is missed or a control is not flagged. `--json` prints one object.
+ * Exit code 1 when a least is missed or a control is not flagged. `--json` prints one array.
  */
+import { availableParallelism, loadavg } from 'node:os'
 import { loadModule, WORKLOADS } from '@askee/workloads'
 import { formatTable } from '../../apps/cli/src/terminal/table.ts'
 import { measureCoordination, memoryMeshFactory } from '../../packages/compute/bench/coordination.ts'
-import { measureStart } from '../../packages/sandbox/bench/start.ts'
 import { ownCases } from '../../packages/wasm/bench/own-cases.ts'
 import { measurePass, type PassCase } from '../../packages/wasm/bench/pass.ts'
+import { deathMeasures, freezeMeasures, startMeasures } from './containment.ts'
 import { libp2pMeshFactory, slowed } from './libp2p-factory.ts'
-import { figure, type Measure, verdict } from './measure.ts'
+import { described, figure, type Measure, ratio, verdict } from './measure.ts'
 import { measureNativeRatio } from './native-ratio.ts'
 
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
@@ -36,7 +37,10 @@ async function coordination(): Promise<Measure> {
     least: 102,
     aim: 1_000,
     better: 'higher',
-    reference: { what: 'the same without a network', value: median(inMemory) },
+    references: [
+      { what: 'the same without a network', value: median(inMemory) },
+      { what: "BOINC's server (literature)", value: 102 },
+    ],
     control: { what: 'every request 2 s late', value: slow.tasksPerSecond },
   }
 }
@@ -61,30 +65,26 @@ async function pass(): Promise<Measure> {
     least: 1.3,
     aim: 1.1,
     better: 'lower',
-    reference: { what: "wasmtime's own fuel (literature)", value: 1.25 },
+    references: [{ what: "wasmtime's own fuel (literature)", value: 1.25 }],
     control: { what: 'nothing but recursive calls', value: control.ratio },
   }
 }
 
-async function start(): Promise<Measure> {
-  note('M-5: starting tasks …')
-  const { bareNode, cold, warm, warmP95 } = await measureStart()
-  note(`  cold ${cold.toFixed(1)} ms, warm ${warm.toFixed(1)} ms (95th percentile ${warmP95.toFixed(1)})`)
-  return {
-    id: 'M-5',
-    what: 'start of a task to its result, portable executor with a spare, median',
-    value: warm,
-    unit: 'ms',
-    least: 25,
-    aim: 5,
-    better: 'lower',
-    reference: { what: 'bare Node child', value: bareNode },
-    control: { what: 'without a spare', value: cold },
-  }
+/** Any of them alone: `node test/bench/main.ts M-5 M-6`. */
+const only = process.argv.slice(2).filter((argument) => argument.startsWith('M-'))
+const isAsked = (id: string) => only.length === 0 || only.includes(id)
+const load = loadavg()[0] ?? 0
+if (load > availableParallelism()) {
+  note(
+    `The machine is busy (load ${load.toFixed(1)}): single times say little now, and native work gives way.`,
+  )
 }
-
-const taken = [await measureNativeRatio(note), await pass(), await start(), await coordination()]
-const measures = taken.filter((one) => one !== null).sort((a, b) => a.id.localeCompare(b.id))
+const measures: Measure[] = []
+if (isAsked('M-1')) measures.push(await coordination())
+if (isAsked('M-3')) measures.push(...[await measureNativeRatio(note)].filter((one) => one !== null))
+if (isAsked('M-4')) measures.push(await pass())
+if (isAsked('M-5')) measures.push(...(await startMeasures(note)))
+if (isAsked('M-6')) measures.push(...(await freezeMeasures(note)), ...(await deathMeasures(note)))
 
 if (process.argv.includes('--json')) {
   process.stdout.write(`${JSON.stringify(measures.map((m) => ({ ...m, verdict: verdict(m) })))}\n`)
@@ -100,8 +100,8 @@ if (process.argv.includes('--json')) {
     `${figure(m.value)} ${m.unit}`,
     figure(m.least),
     figure(m.aim),
-    `${m.reference.what}: ${figure(m.reference.value)}`,
-    figure(m.value / m.reference.value),
+    described(m.references),
+    ratio(m),
     `${m.control.what}: ${figure(m.control.value)}`,
     verdict(m),
   ])

@@ -1,3 +1,9 @@
+/** What is measured beside a measure in the same run, or known from elsewhere; null where it could not be. */
+export interface Reference {
+  readonly what: string
+  readonly value: number | null
+}
+
 /** One line of the table that `npm run bench` prints. */
 export interface Measure {
   /** Number of docs/measurements.md. */
@@ -9,8 +15,8 @@ export interface Measure {
   readonly aim: number
   /** Whether larger values are better. */
   readonly better: 'higher' | 'lower'
-  /** What was measured beside it in the same run, or known from elsewhere. */
-  readonly reference: { readonly what: string; readonly value: number }
+  /** The ratio that is shown is to the first that has a value. */
+  readonly references: readonly Reference[]
   /** A deliberately bad run of the same measure; it must miss the least, or the measure shows nothing. */
   readonly control: { readonly what: string; readonly value: number }
 }
@@ -26,6 +32,19 @@ export function verdict(measure: Measure): Verdict {
   if (reaches(measure, measure.control.value, measure.least)) return 'CONTROL NOT FLAGGED'
   if (reaches(measure, measure.value, measure.aim)) return 'aim reached'
   return reaches(measure, measure.value, measure.least) ? 'least reached' : 'MISSED'
+}
+
+/** References as the table shows them. */
+export function described(references: readonly Reference[]): string {
+  return references
+    .map(({ what, value }) => `${what}: ${value === null ? 'not installed' : figure(value)}`)
+    .join('; ')
+}
+
+/** The measure ÷ its first reference with a value. */
+export function ratio({ value, references }: Measure): string {
+  const first = references.find((reference) => reference.value !== null)
+  return first?.value == null ? '' : figure(value / first.value)
 }
 
 /** A number with three significant digits or all of its whole ones. */

@@ -89,7 +89,7 @@ function measureOf(means: ReadonlyMap<EngineName, number>): Measure {
     least: 2,
     aim: 1.3,
     better: 'lower',
-    reference: { what: 'wasm engines on SPEC (literature, 2019)', value: LITERATURE },
+    references: [{ what: 'wasm engines on SPEC (literature, 2019)', value: LITERATURE }],
     control: { what: "V8's baseline compiler alone", value: means.get('baseline') ?? Number.NaN },
   }
 }

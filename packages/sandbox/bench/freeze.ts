@@ -1,141 +1,123 @@
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { createNativeExecutor, createPortableExecutor, type Executor, locateNative } from '../src/index.ts'
-import { countedTask } from '../src/testing/wat.ts'
+import { countdown, runTask } from '../src/testing/index.ts'
+import { isStopped, leavesBelow, processorTime } from './processes.ts'
 import { COMPONENTS, quantile, repeat, smallRequest, timed, withExecutor } from './sample.ts'
 
 /** Milliseconds. */
-export interface FreezeTimes {
-  /** From `freeze()` until it says that nothing of a computing task runs any more. */
-  readonly freeze: { readonly median: number; readonly p99: number }
-  /** From `kill()` until the process is gone. */
-  readonly kill: { readonly median: number; readonly p99: number }
-  /** From SIGKILL of the agent until nothing below it is left running. */
-  readonly agentDeath: { readonly median: number; readonly most: number }
-  /** The same for SIGKILL of the warden; null for the portable executor, which has none. */
-  readonly wardenDeath: { readonly median: number; readonly most: number } | null
+export interface Quantiles {
+  readonly median: number
+  readonly p99: number
 }
 
-const AGENT = fileURLToPath(new URL('../test/agent-death.ts', import.meta.url))
-const GIVE_UP = 5000
+export interface FreezeTimes {
+  /** From the call until the last of `TASKS` computing tasks says that nothing of it runs any more. */
+  readonly portable: Quantiles
+  /** Null where the native executor is not built. */
+  readonly native: Quantiles | null
+  /** The same number of computing Node children, from SIGSTOP until the kernel calls the last one stopped. */
+  readonly bareNode: Quantiles
+  /** From asking a task whose steps take a tenth of a second to end after its step, until it has. */
+  readonly cooperative: Quantiles
+}
+
+const TASKS = 4
+const SPIN = '(loop $again (br $again))'
+const WARM_UP = 500
+/** Nanoseconds: what a process did before it stopped is counted when the processor leaves it. */
+const STILL = 500_000n
+/** Turns of a loop that take about a tenth of a second. */
+const STEP_TURNS = 60_000_000
+const COOPERATIVE_SAMPLES = 12
 const sleep = (span: number) => new Promise((resolve) => setTimeout(resolve, span))
 
-/** Freezes a computing task `samples` times, and kills one, its agent and its warden `deaths` times each. */
-export async function measureFreeze(
-  samples = 200,
-  deaths = 15,
-): Promise<{ portable: FreezeTimes; native: FreezeTimes | null }> {
+/**
+ * How fast all computing tasks of a machine are frozen. After every freeze it looks that their processor time stands still.
+ * @throws Error when something frozen has gone on
+ */
+export async function measureFreeze(samples = 200): Promise<FreezeTimes> {
   const binaries = locateNative()
-  const portable = await measure(createPortableExecutor(COMPONENTS), 'probe', samples, deaths)
-  if ('missing' in binaries) return { portable, native: null }
   return {
-    portable,
-    native: await measure(createNativeExecutor(COMPONENTS, { binaries }), 'native', samples, deaths),
+    bareNode: await stopBareNode(samples),
+    portable: await freezeAll(createPortableExecutor(COMPONENTS, { spares: 0 }), samples),
+    native:
+      'missing' in binaries
+        ? null
+        : await freezeAll(createNativeExecutor(COMPONENTS, { binaries, spares: 0 }), samples),
+    cooperative: await cooperate(createPortableExecutor(COMPONENTS, { niceness: 0 })),
   }
 }
 
-async function measure(
-  executor: Executor,
-  kind: string,
-  samples: number,
-  deaths: number,
-): Promise<FreezeTimes> {
-  const module = await countedTask('(loop $again (br $again))')
-  const isNative = kind === 'native'
+async function freezeAll(executor: Executor, samples: number): Promise<Quantiles> {
+  const module = await runTask(SPIN)
   return withExecutor(executor, async () => {
-    const execution = await executor.execute(smallRequest(module))
-    await sleep(300)
-    const freezes = await repeat(samples, async () => {
-      const span = await timed(() => execution.freeze())
-      await execution.thaw()
-      await sleep(5)
+    const executions = await Promise.all(
+      Array.from({ length: TASKS }, () => executor.execute(smallRequest(module))),
+    )
+    await sleep(WARM_UP)
+    const spans = await repeat(samples, async () => {
+      const span = await timed(() => Promise.all(executions.map((one) => one.freeze())))
+      await expectStill(leavesBelow(process.pid))
+      await Promise.all(executions.map((one) => one.thaw()))
+      await sleep(10)
       return span
     })
-    await execution.kill('measured')
-    const kills = await repeat(deaths, async () => {
-      const own = await executor.execute(smallRequest(module))
-      await sleep(100)
-      return timed(() => own.kill('measured'))
-    })
-    const wardens = isNative ? await repeat(deaths, () => wardenDeath(executor, module)) : null
-    const agents = await repeat(deaths, () => agentDeath(kind))
-    return {
-      freeze: { median: quantile(freezes, 0.5), p99: quantile(freezes, 0.99) },
-      kill: { median: quantile(kills, 0.5), p99: quantile(kills, 0.99) },
-      agentDeath: { median: quantile(agents, 0.5), most: Math.max(...agents) },
-      wardenDeath: wardens === null ? null : { median: quantile(wardens, 0.5), most: Math.max(...wardens) },
-    }
+    await Promise.all(executions.map((one) => one.kill('measured')))
+    return quantiles(spans)
   })
 }
 
-async function wardenDeath(executor: Executor, module: Uint8Array): Promise<number> {
-  const before = new Set(below(process.pid))
-  const execution = await executor.execute(smallRequest(module))
-  await sleep(300)
-  const wardens = childrenOf(process.pid).filter((pid) => nameOf(pid) === 'askee-warden')
-  // A spare may have been started beside it: both die.
-  const work = below(process.pid).filter((pid) => !before.has(pid))
-  const start = performance.now()
-  for (const pid of wardens) process.kill(pid, 'SIGKILL')
-  await untilGone(work, start)
-  const span = performance.now() - start
-  await execution.outcome
-  return span
+async function expectStill(pids: readonly number[]): Promise<void> {
+  const before = pids.map(processorTime)
+  await sleep(5)
+  pids.forEach((pid, index) => {
+    const worked = (processorTime(pid) ?? 0n) - (before[index] ?? 0n)
+    if (worked > STILL) throw new Error(`expected a frozen process to stand still, it worked ${worked} ns`)
+  })
 }
 
-async function agentDeath(kind: string): Promise<number> {
-  const agent = spawn(process.execPath, [AGENT, kind], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const line = await new Promise<string>((resolve) =>
-    agent.stdout.once('data', (data) => resolve(String(data))),
+async function stopBareNode(samples: number): Promise<Quantiles> {
+  const children = Array.from({ length: TASKS }, () =>
+    spawn(process.execPath, ['-e', 'for (;;);'], { env: {}, stdio: 'ignore' }),
   )
-  const work = line.trim().split(' ').map(Number)
-  const start = performance.now()
-  agent.kill('SIGKILL')
-  await untilGone(work, start)
-  return performance.now() - start
-}
-
-async function untilGone(pids: readonly number[], start: number): Promise<void> {
-  while (pids.some(isRunning)) {
-    if (performance.now() - start > GIVE_UP) throw new Error(`expected ${pids} to be gone in ${GIVE_UP} ms`)
-    await sleep(1)
-  }
-}
-
-/** Fields of /proc/pid/stat from the state on; empty for a process that is gone. */
-function fieldsOf(pid: number | string): string[] {
   try {
-    const line = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return line.slice(line.lastIndexOf(')') + 2).split(' ')
-  } catch {
-    return []
+    await sleep(WARM_UP)
+    const spans = await repeat(samples, async () => {
+      const span = await timed(async () => {
+        for (const child of children) child.kill('SIGSTOP')
+        while (!children.every((child) => isStopped(child.pid ?? 0))) await new Promise(setImmediate)
+      })
+      for (const child of children) child.kill('SIGCONT')
+      await sleep(10)
+      return span
+    })
+    return quantiles(spans)
+  } finally {
+    for (const child of children) child.kill('SIGKILL')
   }
 }
 
-/** A zombie runs nothing any more. */
-function isRunning(pid: number): boolean {
-  const [state] = fieldsOf(pid)
-  return state !== undefined && state !== 'Z' && state !== 'X'
+async function cooperate(executor: Executor): Promise<Quantiles> {
+  const module = await countdown(STEP_TURNS)
+  return withExecutor(executor, async () => {
+    const spans = await repeat(COOPERATIVE_SAMPLES, async () => {
+      const request = { ...smallRequest(module), input: Uint8Array.of(200) }
+      const execution = await executor.execute({
+        ...request,
+        limits: { ...request.limits, outputBytes: 4096 },
+      })
+      await sleep(100)
+      return timed(async () => {
+        await execution.checkpoint()
+        await execution.outcome
+      })
+    })
+    return quantiles(spans)
+  })
 }
 
-function nameOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'latin1').trim()
-  } catch {
-    return ''
-  }
-}
-
-function childrenOf(parent: number): number[] {
-  const isProcess = (name: string) => /^\d+$/.test(name)
-  return readdirSync('/proc')
-    .filter((name) => isProcess(name) && fieldsOf(name)[1] === String(parent))
-    .map(Number)
-}
-
-function below(parent: number): number[] {
-  return childrenOf(parent).flatMap((pid) => [pid, ...below(pid)])
+function quantiles(spans: readonly number[]): Quantiles {
+  return { median: quantile(spans, 0.5), p99: quantile(spans, 0.99) }
 }
 
 if (import.meta.main) console.dir(await measureFreeze(), { depth: 4 })

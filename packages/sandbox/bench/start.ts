@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { systemTimers } from '@askee/core'
 import { createNativeExecutor, createPortableExecutor, type Executor, locateNative } from '../src/index.ts'
 import { runTask } from '../src/testing/wat.ts'
+import { BUBBLEWRAP } from './death.ts'
 import { COMPONENTS, quantile, repeat, smallRequest, timed, withExecutor } from './sample.ts'
 
 /** Milliseconds; `bareNode` is the reference of the same run. */
@@ -26,6 +27,8 @@ export interface StartTimes {
 export interface NativeStartTimes {
   /** With the module to be compiled each time. */
   readonly compiling: number
+  /** The same with a module of `MANY` functions. */
+  readonly compilingMuch: number
   readonly cold: number
   readonly warm: number
   readonly warmP95: number
@@ -33,7 +36,9 @@ export interface NativeStartTimes {
 
 /** Long enough for a spare to be ready again on a slow machine. */
 const PAUSE = 200
-const BUBBLEWRAP = '/usr/bin/bwrap'
+const MANY = 1_000
+/** Starts of it; the rough size is enough. */
+const FEW = 5
 
 /** Measures the start of a task, `rounds` times each way. */
 export async function measureStart(rounds = 25): Promise<StartTimes> {
@@ -82,8 +87,15 @@ async function measureNative(module: Uint8Array, rounds: number): Promise<Native
       rounds,
       PAUSE,
     )
+    const much = await starts(
+      createNativeExecutor(COMPONENTS, { binaries, spares: 0 }),
+      await largeTask(),
+      FEW,
+      0,
+    )
     return {
       compiling: quantile(compiling, 0.5),
+      compilingMuch: quantile(much, 0.5),
       cold: quantile(cold, 0.5),
       warm: quantile(warm, 0.5),
       warmP95: quantile(warm, 0.95),
@@ -91,6 +103,15 @@ async function measureNative(module: Uint8Array, rounds: number): Promise<Native
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** An all but empty task beside many functions that nobody calls. */
+function largeTask(): Promise<Uint8Array> {
+  const one = `(func (param i32 i32) (result i32) (local i32)
+    (loop (local.set 2 (i32.add (local.get 2) (i32.mul (local.get 0) (i32.load (local.get 1)))))
+      (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 3))) (i32.const 1000))))
+    (i32.xor (local.get 2) (local.get 1)))`
+  return runTask('(i32.store (i32.const 0) (i32.const 7))', one.repeat(MANY))
 }
 
 function starts(executor: Executor, module: Uint8Array, rounds: number, pause: number): Promise<number[]> {
