@@ -17,7 +17,7 @@ import {
 } from '@askee/core'
 import { createMemoryBlockStore, createMemoryMeshNetwork, seededRandom } from '@askee/core/testing'
 import { createIdentity, type Identity } from '@askee/keys'
-import type { CampaignSpec, Requester, Worker } from '../../src/api.ts'
+import type { CampaignSpec, EngineName, Requester, Worker } from '../../src/api.ts'
 import { computeTopics } from '../../src/protocol/topic.ts'
 import type { RequesterInit } from '../../src/requester/init.ts'
 import { createRequester } from '../../src/requester/requester.ts'
@@ -130,6 +130,7 @@ export class Cluster {
       gate?: (gate: ConsentGate) => ConsentGate
       wrapMesh?: (mesh: Mesh) => Mesh
       blocks?: BlockStore
+      engine?: EngineName
     } = {},
   ): Promise<Volunteer> {
     const identity = createIdentity(this.random)
@@ -148,7 +149,7 @@ export class Cluster {
         timers: systemTimers,
         random: this.random,
         logger: silentLogger,
-        executor: createFunctionExecutor(task),
+        executor: createFunctionExecutor(task, options.engine),
         consents: options.gate?.(registry) ?? registry,
         blocks,
       },

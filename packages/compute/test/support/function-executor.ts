@@ -1,14 +1,26 @@
 import type { Fuel } from '@askee/core'
-import type { Execution, ExecutionOutcome, ExecutionRequest, Executor, TaskResult } from '@askee/sandbox'
+import type {
+  EngineDescription,
+  Execution,
+  ExecutionOutcome,
+  ExecutionRequest,
+  Executor,
+  TaskResult,
+} from '@askee/sandbox'
+
+type EngineName = EngineDescription['engine']
 
 export type TaskFunction = (request: ExecutionRequest) => TaskResult | Promise<TaskResult>
 
-/** An Executor that computes a function in this process: for tests of what stands around execution. */
-export function createFunctionExecutor(task: TaskFunction): Executor {
+/**
+ * An Executor that computes a function in this process: for tests of what stands around execution.
+ * @param engine what it says that it is
+ */
+export function createFunctionExecutor(task: TaskFunction, engine: EngineName = 'v8'): Executor {
   return {
     start: async () => {},
     stop: async () => {},
-    describe: () => ({ name: 'function', engine: 'v8', engineVersion: '0', tier: 'process', layers: [] }),
+    describe: () => ({ name: 'function', engine, engineVersion: '0', tier: 'process', layers: [] }),
     async execute(request): Promise<Execution> {
       const killed = Promise.withResolvers<ExecutionOutcome>()
       const run = async (): Promise<ExecutionOutcome> => {
