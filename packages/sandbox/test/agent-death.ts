@@ -1,21 +1,35 @@
 /** An agent in a process of its own, for the test that kills it: starts tasks and says which processes they are. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { createNativeExecutor, createPortableExecutor, locateNative } from '../src/index.ts'
+import {
+  createHeldV8Executor,
+  createNativeExecutor,
+  createPortableExecutor,
+  type Executor,
+  locateNative,
+} from '../src/index.ts'
 import { countedTask, requestOf } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
+import { hurryHeld } from './support/hurry.ts'
 
 const kind = process.argv[2]
 const binaries = locateNative()
-const executor =
-  kind === 'native' && 'warden' in binaries
-    ? createNativeExecutor(components, { binaries })
-    : createPortableExecutor(components, { wrapper: kind === 'none' ? 'none' : 'probe' })
+const calm = kind === 'v8' ? hurryHeld() : undefined
+const executor = createExecutor()
 await executor.start()
 const module = await countedTask('(loop $again (br $again))')
 await executor.execute(requestOf(module, { limits: { wallTime: 60_000 } }))
 const frozen = await executor.execute(requestOf(module, { limits: { wallTime: 60_000 } }))
 await new Promise((resolve) => setTimeout(resolve, 400))
 if (kind !== 'none') await frozen.freeze()
+calm?.()
+
+function createExecutor(): Executor {
+  if ('warden' in binaries && kind === 'v8') {
+    return createHeldV8Executor(components, { warden: binaries.warden, startTimeout: 50_000 })
+  }
+  if ('warden' in binaries && kind === 'native') return createNativeExecutor(components, { binaries })
+  return createPortableExecutor(components, { wrapper: kind === 'none' ? 'none' : 'probe' })
+}
 
 /** Parent of a process, by /proc; empty when it is gone. */
 function parentOf(pid: string): string {

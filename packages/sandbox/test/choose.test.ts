@@ -4,6 +4,8 @@ import { chooseExecutor, type Executor, locateNative } from '../src/index.ts'
 import { outcomeOf, requestOf, runTask, told } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
 import { fakeWarden, forgetFakeWardens, said } from './support/fake-warden.ts'
+import { locateV8 } from './support/held-v8.ts'
+import { hurryHeld } from './support/hurry.ts'
 
 const MISSING = { missing: 'nothing was built' }
 let executor: Executor | undefined
@@ -52,6 +54,32 @@ describe('the choice of an executor', () => {
     expect(executor.describe()).toMatchObject({ name: 'portable', reason: 'portable was asked for' })
     const missing = executor.describe().report?.filter((layer) => layer.state === 'missing')
     expect(missing?.map(({ name }) => name)).toEqual(['kernel isolation', 'processor share'])
+  })
+
+  it('SBX-3 takes V8 in a bare process, and says why, where V8 was asked for and cannot be held', async () => {
+    executor = chooseExecutor(components, { policy: 'v8', native: MISSING })
+    await executor.start()
+    expect(executor.describe()).toMatchObject({
+      name: 'portable',
+      engine: 'v8',
+      tier: 'process',
+      reason: expect.stringContaining('nothing was built'),
+    })
+    await executor.stop()
+    const warden = await fakeWarden('')
+    executor = chooseExecutor(components, { policy: 'v8', native: { warden, runner: '/nowhere' } })
+    await executor.start()
+    expect(executor.describe()).toMatchObject({ name: 'portable', reason: expect.stringContaining('seal') })
+  })
+
+  it.skipIf('missing' in locateV8())('SBX-3 takes V8 under the warden where that holds', async () => {
+    const calm = hurryHeld()
+    executor = chooseExecutor(components, { policy: 'v8' })
+    await executor.start()
+    expect(executor.describe()).toMatchObject({ name: 'v8', engine: 'v8', tier: 'contained' })
+    expect(executor.describe().reason).toBeUndefined()
+    expect(told(await outcomeOf(executor, await runTask('')))).toMatch(/^ null \d+$/)
+    calm()
   })
 
   it('SBX-3 looks for the programs only where the environment says, if it does', () => {

@@ -1,16 +1,17 @@
 import { afterAll, describe, it } from 'vitest'
-import { createHeldV8Executor, locateNative } from '../src/index.ts'
+import { createHeldV8Executor } from '../src/index.ts'
 import { executorAcceptance } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
+import { locateV8 } from './support/held-v8.ts'
 import { hurryHeld } from './support/hurry.ts'
 
-const binaries = locateNative()
-if ('missing' in binaries || process.platform !== 'linux') {
+const found = locateV8()
+if ('missing' in found) {
   describe('executor acceptance: v8', () => {
-    it.skip(`SBX-1 not run here: ${'missing' in binaries ? binaries.missing : 'Linux only'}`, () => undefined)
+    it.skip(`SBX-1 not run here: ${found.missing}`, () => undefined)
   })
 } else {
-  const { warden } = binaries
+  const { warden } = found
   afterAll(hurryHeld())
-  executorAcceptance('v8', () => createHeldV8Executor(components, { warden, startTimeout: 60_000 }))
+  executorAcceptance('v8', () => createHeldV8Executor(components, { warden, startTimeout: 50_000 }))
 }

@@ -107,6 +107,7 @@ class ElfFile {
   }
 
   async #read(offset: number, length: number): Promise<Buffer> {
+    if (!Number.isSafeInteger(offset)) throw this.#bad('an offset inside the file')
     const { buffer, bytesRead } = await this.#file.read(Buffer.alloc(length), 0, length, offset)
     if (bytesRead !== length) throw this.#bad(`${length} bytes at ${offset}`)
     return buffer

@@ -4,8 +4,9 @@ import { AskeeError } from '@askee/core'
 import type { Executor } from '../executor.ts'
 import { type HeldEngine, HeldExecutor, type HeldExecutorInit } from '../native/held-executor.ts'
 import type { TaskExecutionComponents } from '../task-execution.ts'
-import { listV8Files, RUNNER_FOLDER } from './files.ts'
+import { RUNNER_FOLDER } from './files.ts'
 import { CHILD, runnerConfiguration, runnerFlags } from './flags.ts'
+import { v8PolicyLines } from './policy.ts'
 
 /** `spares` cost some 45 MB each, `overheadBytes` is 256 MiB unless told. */
 export interface HeldV8ExecutorInit extends HeldExecutorInit {
@@ -16,8 +17,6 @@ export interface HeldV8ExecutorInit extends HeldExecutorInit {
 }
 
 const SEAL = 'libaskee_seal.so'
-/** Threads of Node: V8's worker and the one that delays its work, the one of the loop, and some to spare. */
-const MOST_THREADS = 8
 
 /**
  * Runs tasks in V8, each in a Node process under a warden of its own: the second engine, as well contained as Node can be.
@@ -57,15 +56,7 @@ class HeldV8 implements HeldEngine {
       )
     })
     const program = await realpath(process.execPath)
-    const { interpreter, files } = await listV8Files({ program, child: CHILD, seal })
-    return [
-      'profile v8',
-      `runner ${program}`,
-      ...[...this.#flags, `${RUNNER_FOLDER}main.cjs`, 'held'].map((argument) => `argument ${argument}`),
-      ...(interpreter === null ? [] : [`interpreter ${interpreter.inside} ${interpreter.outside}`]),
-      ...files.map(({ inside, outside }) => `file ${inside} ${outside}`),
-      `pids ${MOST_THREADS}`,
-    ]
+    return v8PolicyLines({ program, child: CHILD, seal, flags: this.#flags })
   }
 
   versionOf(hello: string): string {
