@@ -25,9 +25,19 @@ export async function openStoreKey(
   }
   const wrapped = new Uint8Array(readFileSync(path))
   const damaged = wrapped.byteLength === 0 || wrapped.byteLength > MAX_FILE_BYTES
-  const key = damaged ? new Uint8Array(0) : await components.deviceKey.unwrap(wrapped, CONTEXT)
+  const key = damaged ? new Uint8Array(0) : await unwrap(components.deviceKey, path, wrapped)
   if (key.byteLength === KEY_BYTES) return key
   throw new AskeeError('store/damaged', `${path} holds no store key. Restore it from a backup.`, { path })
+}
+
+/** The device key knows no files: its errors keep their code and gain the name. */
+async function unwrap(deviceKey: KeyWrapping, path: string, wrapped: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await deviceKey.unwrap(wrapped, CONTEXT)
+  } catch (cause) {
+    if (!(cause instanceof AskeeError)) throw cause
+    throw new AskeeError(cause.code, `${path}: ${cause.message}`, { path }, { cause })
+  }
 }
 
 /** Wraps the key with another device key; on disk when it resolves, the old file whole until then. */
