@@ -14,6 +14,8 @@ export interface NativeTask {
   readonly state?: Uint8Array
   /** Lines of POLICY. */
   readonly policy?: string
+  /** What stands before the warden's program. */
+  readonly command?: readonly string[]
   /** Give up after so many milliseconds. Default 60,000. */
   readonly patience?: number
 }
@@ -40,7 +42,7 @@ function stateWordsOf(module: Uint8Array): number {
 
 /** Starts it, at an ordinary priority where this user may give one, and returns at once. */
 export function startNative(module: Uint8Array, task: NativeTask = {}): Warden {
-  const warden = new Warden(task.policy ?? '')
+  const warden = new Warden(task.policy ?? '', task.command)
   void warden.ended.then(hurryBelow(warden.pid))
   warden.sendTask(taskStream(module, task))
   return warden

@@ -6,6 +6,7 @@ import { type Attempt, type Context, type Elsewhere, judge, type Row } from './a
 import { admissionAttempts } from './attempts/admission.ts'
 import { engineAttempts } from './attempts/engines.ts'
 import { lifeAttempts } from './attempts/life.ts'
+import { limitAttempts } from './attempts/limits.ts'
 import { malformedFrames } from './attempts/malformed.ts'
 import { namespaceAttempts } from './attempts/namespaces.ts'
 import { nativeAttempts } from './attempts/native.ts'
@@ -15,6 +16,7 @@ export const ATTEMPTS: readonly Attempt[] = [
   ...admissionAttempts,
   ...engineAttempts,
   ...stateAttempts,
+  ...limitAttempts,
   ...nativeAttempts,
   ...lifeAttempts,
   malformedFrames,

@@ -76,7 +76,18 @@ pub struct Warden {
 
 impl Warden {
     pub fn start(policy: &str) -> Self {
-        let child = Command::new(program("askee-warden"))
+        Self::of(Command::new(program("askee-warden")), policy)
+    }
+
+    /// After `ulimit LIMIT`, such as `-d 100000`, of hard and soft limit.
+    pub fn start_limited(limit: &str, policy: &str) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit {limit} && exec \"$0\"")]).arg(program("askee-warden"));
+        Self::of(shell, policy)
+    }
+
+    fn of(mut command: Command, policy: &str) -> Self {
+        let child = command
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,12 +9,13 @@ const NO_MORE = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"'
 /** Stands before a command: changes nothing outside its own namespace. */
 export const WITHOUT_NAMESPACES = ['/usr/bin/unshare', '--user', '--map-root-user', '/bin/sh', '-c', NO_MORE]
 
-interface Report {
+export interface Report {
   readonly tier: string
   readonly layers: readonly { name: string; state: 'enforced' | 'missing'; detail: string }[]
 }
 
-function probe(command: readonly string[]): Report {
+/** What a warden started by `command` says of this machine. */
+export function probe(command: readonly string[]): Report {
   const [file, ...args] = [...command, PROGRAMS.warden, '--probe']
   const { stdout, stderr } = spawnSync(file!, args, { encoding: 'utf8', env: {}, timeout: 20_000 })
   try {

@@ -1,11 +1,9 @@
-/** 10, 15, 17, 18: compiling, log lines, checkpoints, compiled code kept on disk. */
+/** 15, 17, 18: log lines, checkpoints, compiled code kept on disk. */
 import { createHmac } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LIMITS, outcomeOf, requestOf, runTask, told } from '@askee/sandbox/testing'
-import { instrument } from '@askee/wasm'
-import { type Code, get, ModuleBuilder, set, type } from '@askee/wasm/testing'
 import { openCheckpoint } from '../../../packages/sandbox/src/checkpoint.ts'
 import { FRAME_TYPES } from '../../../packages/sandbox/src/frames.ts'
 import { readModuleShape } from '../../../packages/sandbox/src/module-shape.ts'
@@ -13,73 +11,6 @@ import { countdown } from '../../../packages/sandbox/src/testing/acceptance-step
 import { type Attempt, type Context, type Part, seen, stops } from '../attempt.ts'
 import { runNative, startNative } from '../native-task.ts'
 import { sleep } from '../processes.ts'
-
-/** Long functions of values that all stay alive: small to admit, slow to compile. */
-export function compileBomb(functions: number): Uint8Array {
-  const builder = new ModuleBuilder().memory(1, 1).exportMemory()
-  const locals = new Array<number>(400).fill(type.i64)
-  const code: Code[] = []
-  for (let at = 0; at < 40_000; at++) {
-    const [a, b, c] = [at * 7, at * 13 + 1, at * 29 + 2].map((index) => index % locals.length) as [
-      number,
-      number,
-      number,
-    ]
-    code.push([get(a), get(b), 0x7e, get(c), 0x85, set(a)])
-    if (at % 40 === 0) code.push([get(c), 0x50, 0x04, 0x40, get(b), set(c), 0x0b])
-  }
-  let last = 0
-  for (let index = 0; index < functions; index++) last = builder.func([], [], locals, code)
-  return instrument(builder.exportFunction('run', last).bytes()).bytes
-}
-
-async function bomb(context: Context): Promise<readonly Part[]> {
-  const module = compileBomb(6)
-  const held = await timed(() => runNative(module, { policy: 'compile-cpu-seconds 1' }))
-  const memory = await timed(() => runNative(module, { policy: 'compile-memory-bytes 67108864' }))
-  const after = await runNative(await runTask(''))
-  const v8 = await timed(async () =>
-    told(
-      await outcomeOf(context.portable, module, {
-        limits: { wallTime: 1500, fuel: 1_000_000_000n as never },
-      }),
-    ),
-  )
-  const free = await timed(() =>
-    runNative(module, { policy: 'compile-cpu-seconds 60', patience: 15_000, limits: { fuel: 1n as never } }),
-  )
-  const alive = `; next task: ${after.trim()}`
-  const bare = seen(v8.span < 10_000, `V8, lazily or by wall time: ${v8.told} after ${v8.span} ms`)
-  return [
-    {
-      name: 'processor time',
-      contained: seen(
-        held.told === 'fault/module' && /^ null/.test(after),
-        `compiling child, ${held.told} after ${held.span} ms${alive}`,
-      ),
-      withoutSeccomp: bare,
-      control: seen(
-        free.span > 1_300 && free.told !== 'fault/module',
-        `with 60 s: compiles for ${free.span} ms`,
-      ),
-    },
-    {
-      name: 'memory',
-      contained: seen(
-        memory.told === 'fault/module',
-        `compiling child, ${memory.told} after ${memory.span} ms`,
-      ),
-      withoutSeccomp: bare,
-      control: seen(free.told !== 'fault/module', `with 1 GiB: compiles`),
-    },
-  ]
-}
-
-async function timed(run: () => Promise<string>): Promise<{ told: string; span: number }> {
-  const start = performance.now()
-  const result = await run()
-  return { told: result, span: Math.round(performance.now() - start) }
-}
 
 const TRICK = '\\1b]0;owned\\07\\1b[2J\\e2\\80\\ae\\0d'
 
@@ -196,7 +127,6 @@ async function forgedCache(): Promise<readonly Part[]> {
 }
 
 export const stateAttempts: readonly Attempt[] = [
-  { number: 10, name: 'compile bomb', expected: 'compiling child killed, agent alive', run: bomb },
   { number: 15, name: 'terminal escapes in logs', expected: 'escaped', run: terminalEscapes },
   { number: 17, name: 'forged checkpoint', expected: 'refused', run: forgedCheckpoint },
   { number: 18, name: 'forged compiled cache', expected: 'MAC fails', run: forgedCache },
