@@ -116,6 +116,23 @@ describe('an encrypted database', () => {
     expect(() => openDatabase(path, SCHEMA, { key: KEY })).toThrow(path)
   })
 
+  it('STO-1 names a flipped byte wherever it is, without generations too', () => {
+    const path = join(place(), 'a.db')
+    const database = openDatabase(path, SCHEMA, { key: KEY })
+    fill(database, 20)
+    database.close()
+    const whole = readFileSync(path)
+    // The first 24 bytes are those that the cipher does not authenticate.
+    const places = [...Array(24).keys(), 24, 99, 100, 4000, 4095]
+    for (let at = 4096; at < whole.byteLength; at += 997) places.push(at)
+    for (const at of places) {
+      const flipped = Buffer.from(whole)
+      flipped[at] = flipped[at]! ^ 1
+      writeFileSync(path, flipped)
+      expect([at, codeOf(() => openDatabase(path, SCHEMA, { key: KEY }))]).toEqual([at, 'store/damaged'])
+    }
+  })
+
   it('STO-2 refuses a newer schema as before, and stays usable', () => {
     const path = join(place(), 'a.db')
     const newer = [...SCHEMA, { version: 2, sql: 'CREATE TABLE more (x INTEGER) STRICT' }]
