@@ -145,6 +145,8 @@ export interface Worker extends Startable {
   status(): WorkerStatus
   /** Whether `peer` may have this block from here: it asked for the work whose output this is. Constant time. */
   mayFetch(peer: NodeId, digest: Digest): boolean
+  /** Resolves when nothing that was begun under these consents runs any more: every process of it is gone. */
+  quiet(consents: readonly string[]): Promise<void>
 }
 
 export interface WorkerStatus {

@@ -4,9 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Budget } from '../src/budget.ts'
 import { verifyReceipts } from '../src/protocol/documents.ts'
 import { PROTOCOLS } from '../src/protocol/names.ts'
+import { GatedWork } from '../src/worker/gated-work.ts'
 import { revealOf } from '../src/worker/reveal.ts'
 import { Cluster, FAST } from './support/cluster.ts'
-import { honest, silent } from './support/function-executor.ts'
+import { createFunctionExecutor, honest, silent } from './support/function-executor.ts'
 import { largeTasks, MAX_OUTPUT_BYTES_OF_TESTS } from './support/large-tasks.ts'
 
 let cluster: Cluster
@@ -82,6 +83,9 @@ describe('large outputs', () => {
 
   it('NET-5 one answer names no more than the budget of a round, and one output always', async () => {
     const { identity, mesh } = await cluster.volunteer()
+    const consents = { covering: () => undefined, check: () => {} }
+    const executor = createFunctionExecutor(honest)
+    const gated = new GatedWork({ mesh, executor, consents, requesterReputation: () => 0 })
     const held = (sizes: number[]): Parameters<typeof revealOf>[2] =>
       sizes.map((mib, task) => {
         const output = new Uint8Array(mib * 1024 * 1024)
@@ -89,7 +93,7 @@ describe('large outputs', () => {
         return {
           lease: { ...common, id: `${task}`.padStart(32, '0') as LeaseId } as never,
           materials: {
-            signed: { manifest: { module: digestOf(output) } },
+            signed: { manifest: { module: digestOf(output), resources: {} } },
             input: digestOf(new Uint8Array()),
           } as never,
           result: {
@@ -105,7 +109,7 @@ describe('large outputs', () => {
         }
       })
     const named = async (sizes: number[]): Promise<number> => {
-      const answer = await revealOf({ mesh, identity }, digestOf(new Uint8Array()) as never, held(sizes), [])
+      const answer = await revealOf({ gated, identity }, digestOf(new Uint8Array()) as never, held(sizes), [])
       return verifyReceipts(answer.document as Uint8Array, identity.id).value.receipts.length
     }
     expect(await named([6, 6, 6])).toBe(2)

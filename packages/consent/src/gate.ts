@@ -30,6 +30,8 @@ export interface ConsentGate {
    * @throws AskeeError with a ConsentErrorCode
    */
   check(consentId: string, question: ConsentQuestion): void
+  /** Whether it has ended for ever, by revocation or time: what is kept under it is to go. */
+  hasEnded?(consentId: string): boolean
 }
 
 /** Tokens under which nothing may be done any more. */

@@ -5,6 +5,7 @@
 export type { ConsentErrorCode } from './errors.ts'
 export * from './gate.ts'
 export type { ConsentHistory, HistoryAct, HistoryEntry } from './life/history.ts'
+export { type ConsentHoldings, createConsentHoldings, type Erased } from './life/holdings.ts'
 export {
   type ConsentManifest,
   type ManifestDraft,

@@ -100,7 +100,7 @@ async function takeOffer(components: DoorComponents, from: NodeId, body: Uint8Ar
     node: from,
     consent: claims.id,
     consentExpires: claims.expires,
-    operator: claims.issuer,
+    operator: claims.grantor,
     reputation,
     engine: offer.capabilities.engine,
     slots: offer.capabilities.slots,

@@ -1,4 +1,4 @@
-import type { TokenVerifier } from '@askee/consent'
+import type { RevocationNews, TokenVerifier } from '@askee/consent'
 import {
   AskeeError,
   type BlockStore,
@@ -46,11 +46,16 @@ export interface RequesterComponents {
   readonly logger: Logger
   /** Checks the consent in each offer. */
   readonly verifyToken: TokenVerifier
+  /** Tells of consents that were revoked: their nodes get no more work, and what they had is given to others. */
+  readonly revocations?: RevocationNews
   /** The store that the mesh serves blocks from: modules and large inputs are pinned in it while they are needed. */
   readonly blocks: BlockStore
   /** Default: the requester's own evidence in its journal. */
   readonly reputation?: ReputationSource
 }
+
+/** Why leases under a revoked consent are lost. */
+const REVOKED = 'consent/revoked'
 
 /** The requester's side of replicated computation. See Requester. */
 export function createRequester(components: RequesterComponents, init: RequesterInit): Requester {
@@ -79,7 +84,7 @@ class JournalingRequester implements Requester {
     if (this.#live !== null) return
     const database = openDatabase(this.#init.journal, JOURNAL_MIGRATIONS)
     const journal = createJournal(database)
-    const { mesh, clock, timers } = this.#components
+    const { mesh, clock, timers, revocations } = this.#components
     const loop = new Loop({ ...this.#components, journal }, this.#init.commitPeriod, (campaign, effects) =>
       this.#carryOut(campaign, effects),
     )
@@ -99,6 +104,7 @@ class JournalingRequester implements Requester {
         isRegistered: (node) => this.#registered.has(node),
       }),
       timers.every(this.#init.sweepPeriod, () => this.#sweep()),
+      revocations?.onRevoked(({ tokens }) => this.#revoked(tokens)) ?? (() => {}),
       mesh.onPeer((peer, state) => {
         if (state === 'disconnected') this.#watchDisconnected(peer)
       }),
@@ -271,6 +277,24 @@ class JournalingRequester implements Requester {
       live.loop.post(campaign, { type: 'sweep', now })
       // Nodes that are there and could help offer themselves when they hear of the campaign, which must be in time.
       if (isStuck(campaign.state)) this.#announcements.get(campaign)?.hurry()
+    }
+  }
+
+  /** Nodes whose consent has ended are gone until they offer again; nobody is to blame (CON-5). */
+  #revoked(tokens: readonly string[]): void {
+    const live = this.#live
+    if (live === null) return
+    const now = this.#components.clock.now()
+    for (const campaign of this.#campaigns.values()) {
+      if (campaign.state.phase !== 'running') continue
+      const nodes = Object.values(campaign.state.nodes).filter(({ consent }) => tokens.includes(consent))
+      const losses = Object.values(campaign.state.leases)
+        .filter(({ consent }) => tokens.includes(consent))
+        .map(({ id, node }) => ({ lease: id, node, reason: REVOKED }))
+      for (const { id } of nodes)
+        live.loop.post(campaign, { type: 'departed', now, node: id, reason: REVOKED })
+      if (losses.length > 0) live.loop.post(campaign, { type: 'lost', now, losses })
+      if (nodes.length > 0) this.#announcements.get(campaign)?.hurry()
     }
   }
 

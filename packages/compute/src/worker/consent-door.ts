@@ -1,7 +1,7 @@
 import type { ConsentGate } from '@askee/consent'
 import { errorCode, type LeaseId, type NodeId } from '@askee/core'
 import type { Manifest, SignedManifest } from '../protocol/manifest.ts'
-import { questionOf } from './execution.ts'
+import { questionOf } from './gated-work.ts'
 import type { WorkerLease } from './state.ts'
 
 /** Leases under one consent that has ended, and the code of why. */

@@ -31,6 +31,12 @@ export class LruCache<K, T> {
     return held.value
   }
 
+  /** Forgets everything; what is being made is made to the end for who asked. */
+  clear(): void {
+    this.#entries.clear()
+    this.#weight = 0
+  }
+
   #made(key: K, make: () => Promise<T>): { readonly value: Promise<T>; weight: number } {
     const entry = { value: make(), weight: 0 }
     entry.value.then(

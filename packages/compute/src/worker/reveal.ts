@@ -1,8 +1,9 @@
-import type { CampaignId, LeaseId, Mesh } from '@askee/core'
+import type { CampaignId, LeaseId } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import { MAX_RECEIPTS, type Receipt, signReceipts } from '../protocol/documents.ts'
 import type { RevealAnswer } from '../protocol/messages.ts'
 import { BATCH_PAYLOAD_BYTES, INLINE_OUTPUT_BYTES, REVEAL_OUTPUT_BYTES } from '../protocol/names.ts'
+import type { GatedWork } from './gated-work.ts'
 import type { CommittedResult, Materials } from './materials.ts'
 import type { WorkerLease } from './state.ts'
 
@@ -17,7 +18,7 @@ export interface HeldResult {
  * requester asks again for the rest. Large outputs are put up as blocks.
  */
 export async function revealOf(
-  { mesh, identity }: { readonly mesh: Mesh; readonly identity: Identity },
+  { gated, identity }: { readonly gated: GatedWork; readonly identity: Identity },
   campaign: CampaignId,
   held: readonly HeldResult[],
   unknown: readonly LeaseId[],
@@ -38,7 +39,8 @@ export async function revealOf(
     total += outputBytes
     const full = size > BATCH_PAYLOAD_BYTES || total > REVEAL_OUTPUT_BYTES
     if (receipts.length === MAX_RECEIPTS || (receipts.length > 0 && full)) break
-    if (!inline && output !== null) await mesh.putBlock(output)
+    const { manifest } = materials.signed
+    if (!inline && output !== null) await gated.show({ consent: lease.consent, campaign, manifest }, output)
     receipts.push({
       task: lease.task,
       lease: lease.id,

@@ -1,4 +1,4 @@
-import type { ConsentGate } from '@askee/consent'
+import type { ConsentEndings, ConsentGate, ConsentHoldings, ConsentUses, EndedConsents } from '@askee/consent'
 import {
   AskeeError,
   type BlockStore,
@@ -25,17 +25,21 @@ import type { Assign, AssignAnswer, RevealAnswer } from '../protocol/messages.ts
 import { CAMPAIGN_TOPIC } from '../protocol/topic.ts'
 import { ConsentDoor } from './consent-door.ts'
 import { openWorkerDoors } from './doors.ts'
+import { EndedLeases } from './ended-leases.ts'
 import type { WorkerEffect, WorkerEvent } from './events.ts'
-import { type ExecutionComponents, execute } from './execution.ts'
+import { type ExecutionComponents, execute, type InstrumentedModule } from './execution.ts'
+import { GatedWork } from './gated-work.ts'
 import { sendHeartbeat } from './heartbeat.ts'
 import { Holdings } from './holdings.ts'
 import { resolveWorkerInit, type WorkerInit } from './init.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import { LruCache } from './lru-cache.ts'
 import { step } from './machine.ts'
+import type { Materials } from './materials.ts'
 import { Offering } from './offering.ts'
 import { Outboxes } from './outboxes.ts'
 import { revealOf } from './reveal.ts'
+import { Running } from './running.ts'
 import { initialWorker, type WorkerLease, type WorkerState } from './state.ts'
 import { statusOf } from './status.ts'
 
@@ -49,6 +53,12 @@ export interface WorkerComponents {
   readonly executor: Executor
   /** Asked at every door: offer, assignment, fetching, start, reveal, and at each heartbeat. */
   readonly consents: ConsentGate
+  /** Tells of the end of consents in the same turn; without it running work hears of it at the next heartbeat. */
+  readonly endings?: ConsentEndings
+  /** Where uses of consents are written down. */
+  readonly uses?: ConsentUses
+  /** Where it is noted what is kept under which consent, so that its end erases it. */
+  readonly holdings?: ConsentHoldings
   /** The store that the mesh serves blocks from: large outputs are pinned in it. Without it they stay in memory. */
   readonly blocks?: BlockStore
 }
@@ -63,7 +73,11 @@ class VolunteerWorker implements Worker {
   readonly #init: Required<WorkerInit>
   readonly #consents: ConsentDoor
   readonly #execution: ExecutionComponents
+  readonly #gated: GatedWork
+  readonly #modules: LruCache<string, InstrumentedModule>
   readonly #holdings = new Holdings()
+  readonly #running = new Running()
+  readonly #endedLeases = new EndedLeases()
   readonly #outboxes: Outboxes
   readonly #offering: Offering
   /** Requesters that a consent covered. */
@@ -79,12 +93,15 @@ class VolunteerWorker implements Worker {
     const { slots, queue, held, heldBytes, share, leaseSlack, retention, requesterReputation } = init
     this.#state = initialWorker({ slots, queue, held, heldBytes, share, leaseSlack, retention })
     const limits = { capacity: init.modules, maxWeight: init.moduleBytes }
-    const modules = new LruCache<string, Uint8Array>(limits, (module) => module.byteLength)
+    const modules = new LruCache<string, InstrumentedModule>(limits, ({ bytes }) => bytes.byteLength)
+    this.#modules = modules
+    const gated = new GatedWork({ ...components, requesterReputation })
+    this.#gated = gated
     const passes = new Budget(1)
     const stopping = (): AbortSignal => this.#abort.signal
     const consents = new ConsentDoor(components.consents, requesterReputation)
     this.#consents = consents
-    this.#execution = { ...components, requesterReputation, modules, passes, stopping }
+    this.#execution = { ...components, gated, modules, passes, stopping }
     const onDrop = (requester: NodeId, leases: readonly LeaseId[]): void => this.#dropped(requester, leases)
     this.#outboxes = new Outboxes(components, init, onDrop, stopping)
     const onOffer = (requester: NodeId): void => void this.#offeredTo.add(requester)
@@ -107,7 +124,7 @@ class VolunteerWorker implements Worker {
     for (const [requester, fuel] of this.#ledger.credit()) this.#state.credit.set(requester, fuel)
     this.#cleanup.push(
       openWorkerDoors(mesh, {
-        holdsLeaseOf: (requester) => this.#state.usage.has(requester),
+        holdsLeaseOf: (requester) => this.#state.usage.has(requester) || this.#endedLeases.has(requester),
         offeredTo: (requester) => this.#offeredTo.has(requester),
         assign: (from, signed, message) => this.#assigned(from, signed, message),
         reveal: (from, campaign, leases) => this.#reveal(from, campaign, leases),
@@ -116,6 +133,8 @@ class VolunteerWorker implements Worker {
       mesh.subscribe(CAMPAIGN_TOPIC, ({ body }) => this.#offering.hear(body)),
       timers.every(this.#init.heartbeatPeriod, () => this.#beat()),
     )
+    const { endings } = this.#components
+    if (endings !== undefined) this.#cleanup.push(endings.onEnded((ended) => this.#ended(ended)))
   }
 
   async stop(): Promise<void> {
@@ -146,7 +165,7 @@ class VolunteerWorker implements Worker {
   #carryOut(effect: WorkerEffect): void {
     switch (effect.type) {
       case 'start':
-        void this.#run(effect.lease)
+        this.#begin(effect.lease)
         return
       case 'commit': {
         const { lease, campaign, requester, until } = effect
@@ -157,6 +176,7 @@ class VolunteerWorker implements Worker {
       }
       case 'report': {
         const { lease, campaign, requester, code, until } = effect
+        this.#endedLeases.add(lease, requester, code)
         this.#outboxes.of(campaign, requester).push({ type: 'failure', lease, code, until })
         return
       }
@@ -202,10 +222,15 @@ class VolunteerWorker implements Worker {
     return { accepted: [...accepted], refused: [...(answer?.refused ?? [])] }
   }
 
-  async #run(id: LeaseId): Promise<void> {
+  #begin(id: LeaseId): void {
     const materials = this.#holdings.get(id)
     const lease = this.#state.leases.get(id)
     if (materials === undefined || lease === undefined) return
+    this.#running.add(lease.consent, this.#run(lease, materials))
+  }
+
+  async #run(lease: WorkerLease, materials: Materials): Promise<void> {
+    const { id } = lease
     const { clock, logger } = this.#components
     try {
       const result = await execute(this.#execution, lease, materials, () =>
@@ -228,13 +253,16 @@ class VolunteerWorker implements Worker {
   }
 
   async #reveal(from: NodeId, campaign: CampaignId, leases: readonly LeaseId[]): Promise<RevealAnswer> {
-    const now = this.#components.clock.now()
-    const refused = this.#endUnconsented(
+    const { clock, identity } = this.#components
+    const now = clock.now()
+    const crossed = this.#endedLeases.among(leases, from)
+    const justEnded = this.#endUnconsented(
       leases.flatMap((id) => {
         const lease = this.#state.leases.get(id)
         return lease?.requester === from ? [lease] : []
       }),
     )
+    const refused = [...crossed, ...justEnded]
     const ended = new Set(refused.map(({ lease }) => lease))
     const asked = leases.filter((id) => !ended.has(id))
     const effects = this.#step({ type: 'reveal-asked', now, from, campaign, leases: asked })
@@ -245,12 +273,32 @@ class VolunteerWorker implements Worker {
       const result = materials?.result
       return lease && materials && result ? [{ lease, materials, result }] : []
     })
-    const answer = await revealOf(this.#components, campaign, held, effect?.unknown ?? [], refused)
+    const answer = await revealOf(
+      { identity, gated: this.#gated },
+      campaign,
+      held,
+      effect?.unknown ?? [],
+      refused,
+    )
     if (answer.document !== null) {
       const shown = answer.reveals.map(({ lease }) => lease)
       this.#step({ type: 'shown', now, leases: shown, document: digestOf(answer.document) })
     }
     return answer
+  }
+
+  /** The end of consents, in the turn in which the person ended them (CON-5). */
+  #ended({ tokens, code }: EndedConsents): void {
+    const leases = [...this.#state.leases.values()]
+      .filter(({ consent }) => tokens.includes(consent))
+      .map(({ id }) => id)
+    if (leases.length > 0)
+      this.#step({ type: 'consent-ended', now: this.#components.clock.now(), leases, code })
+    this.#modules.clear()
+  }
+
+  quiet(consents: readonly string[]): Promise<void> {
+    return this.#running.settled(consents)
   }
 
   /** Ends those of the leases whose consent has ended (CON-1); which they were, and why. */

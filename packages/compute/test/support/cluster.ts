@@ -1,8 +1,14 @@
 import {
   type ConsentGate,
+  type ConsentHoldings,
   type ConsentPermissions,
   type ConsentRegistry,
+  consentTopics,
+  createConsentHoldings,
+  createRevocationBook,
+  createRevocationExchange,
   createTokenVerifier,
+  type RevocationBook,
 } from '@askee/consent'
 import { grantForTest, testRegistry } from '@askee/consent/testing'
 import {
@@ -70,6 +76,8 @@ export interface Volunteer {
   readonly consent: string
   readonly token: string
   readonly registry: ConsentRegistry
+  /** What is kept here under which consent. */
+  readonly holdings: ConsentHoldings
 }
 
 /** A requester and volunteers in one process, over the memory mesh, with real keys, consents and journal. */
@@ -80,7 +88,10 @@ export class Cluster {
   readonly requesterIdentity = createIdentity(this.random)
   /** As they are, but for announcements as frequent as tests over memory make them. */
   readonly topics = new Map(
-    [...computeTopics(systemClock)].map(([name, rules]) => [name, { ...rules, authorRatePerSecond: 1000 }]),
+    [...computeTopics(systemClock), ...consentTopics(systemClock)].map(([name, rules]) => [
+      name,
+      { ...rules, authorRatePerSecond: 1000 },
+    ]),
   )
   readonly #stops: (() => Promise<void>)[] = []
 
@@ -103,6 +114,9 @@ export class Cluster {
     wrapMesh: (mesh: Mesh) => Mesh = (mesh) => mesh,
   ): Promise<Requester & { mesh: Mesh }> {
     const mesh = await this.node(this.requesterIdentity, this.blocks)
+    const { registry, database } = testRegistry(this.requesterIdentity.id)
+    const revocations = createRevocationBook({ database, clock: systemClock })
+    await this.#exchange(mesh, registry, revocations)
     const requester = createRequester(
       {
         mesh: wrapMesh(mesh),
@@ -111,7 +125,8 @@ export class Cluster {
         timers: systemTimers,
         random: this.random,
         logger: silentLogger,
-        verifyToken: createTokenVerifier({ clock: systemClock }),
+        verifyToken: createTokenVerifier({ clock: systemClock, revocations }),
+        revocations,
         blocks: this.blocks,
       },
       { ...FAST, journal, ...init },
@@ -136,7 +151,9 @@ export class Cluster {
     const identity = createIdentity(this.random)
     const blocks = options.blocks ?? createMemoryBlockStore()
     const mesh = await this.node(identity, blocks)
-    const { registry } = testRegistry(identity.id)
+    const { registry, database } = testRegistry(identity.id)
+    const holdings = createConsentHoldings(database)
+    await this.#exchange(mesh, registry, createRevocationBook({ database, clock: systemClock }))
     const { id: consent, token } = grantForTest(registry, this.requesterIdentity.id, {
       permissions: options.permissions ?? PERMISSIONS,
       lifetime: 2 * HOUR,
@@ -151,13 +168,30 @@ export class Cluster {
         logger: silentLogger,
         executor: createFunctionExecutor(task, options.engine),
         consents: options.gate?.(registry) ?? registry,
+        endings: registry,
+        uses: registry,
+        holdings,
         blocks,
       },
       { ...FAST_WORKER, ...options.init },
     )
     await worker.start()
     this.#stops.push(() => worker.stop())
-    return { id: identity.id, identity, mesh, worker, registry, consent, token }
+    return { id: identity.id, identity, mesh, worker, registry, holdings, consent, token }
+  }
+
+  /** Tells and hears of revocations, as every node does. */
+  async #exchange(mesh: Mesh, registry: ConsentRegistry, book: RevocationBook): Promise<void> {
+    const exchange = createRevocationExchange({
+      mesh,
+      clock: systemClock,
+      timers: systemTimers,
+      logger: silentLogger,
+      registry,
+      book,
+    })
+    await exchange.start()
+    this.#stops.push(() => exchange.stop())
   }
 
   async volunteers(count: number, task: TaskFunction = honest): Promise<Volunteer[]> {

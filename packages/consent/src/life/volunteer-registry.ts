@@ -238,6 +238,11 @@ export class VolunteerRegistry implements ConsentRegistry {
     this.#check(life, question)
   }
 
+  hasEnded(consentId: string): boolean {
+    const phase = this.#lives.ofToken(consentId)?.state.phase
+    return phase === 'revoked' || phase === 'expired'
+  }
+
   used(consentId: string, { campaign }: { readonly campaign: string }): void {
     const life = this.#lives.ofToken(consentId)
     if (life !== undefined) this.#uses.add(life.id, campaign)

@@ -1,0 +1,127 @@
+import type { ConsentGate, ConsentHoldings, ConsentQuestion, ConsentUses } from '@askee/consent'
+import {
+  AskeeError,
+  type BlockStore,
+  type CampaignId,
+  type Digest,
+  digestOf,
+  type Mesh,
+  type NodeId,
+} from '@askee/core'
+import type { Execution, ExecutionRequest, Executor } from '@askee/sandbox'
+import { putPinned } from '../pinned-block.ts'
+import type { Manifest } from '../protocol/manifest.ts'
+
+export interface GatedWorkComponents {
+  readonly mesh: Mesh
+  /** Where large outputs wait for their reveal; without it in memory. */
+  readonly blocks?: BlockStore
+  readonly executor: Executor
+  readonly consents: ConsentGate
+  /** Where it is noted what is kept under which consent. */
+  readonly holdings?: ConsentHoldings
+  readonly uses?: ConsentUses
+  readonly requesterReputation: (requester: NodeId) => number
+}
+
+/** On whose behalf something is done here, and under which consent. */
+export interface Permit {
+  readonly consent: string
+  readonly campaign: CampaignId
+  readonly manifest: Manifest
+}
+
+/** What a consent is asked about a campaign's tasks. */
+export function questionOf(
+  { requester, kind, resources }: Manifest,
+  reputation: (requester: NodeId) => number,
+): ConsentQuestion {
+  return {
+    requester,
+    kind,
+    memoryBytes: resources.memoryBytes,
+    durationMs: resources.wallTime,
+    requesterReputation: reputation(requester),
+  }
+}
+
+/**
+ * The worker's only way to run, fetch, keep or show anything: each method asks the gate before it acts, and again when the
+ * act took time (CON-1). test/meta/consent-gate.test.ts holds the rest of the worker to it.
+ */
+export class GatedWork {
+  readonly #components: GatedWorkComponents
+
+  constructor(components: GatedWorkComponents) {
+    this.#components = components
+  }
+
+  /** Large results go to disk, where there is a store. */
+  get hasStore(): boolean {
+    return this.#components.blocks !== undefined
+  }
+
+  /** @throws AskeeError with the code of the refusal */
+  check({ consent, manifest }: Permit): void {
+    this.#components.consents.check(consent, questionOf(manifest, this.#components.requesterReputation))
+  }
+
+  /** A block of the campaign, from here or from its requester. */
+  async fetch(
+    permit: Permit,
+    digest: Digest,
+    options: { readonly maxBytes: number; readonly signal: AbortSignal },
+  ): Promise<Uint8Array> {
+    this.check(permit)
+    this.#components.holdings?.note(permit.consent, digest)
+    try {
+      return await this.#components.mesh.getBlock(digest, {
+        providers: [permit.manifest.requester],
+        ...options,
+      })
+    } finally {
+      await this.#settle(permit)
+    }
+  }
+
+  /** Keeps a result until it is shown; the returned function lets go of it. */
+  async keep(permit: Permit, bytes: Uint8Array): Promise<() => void> {
+    const { blocks, holdings, consents } = this.#components
+    this.check(permit)
+    if (blocks === undefined) throw new AskeeError('compute/internal', 'expected a store for large outputs')
+    holdings?.note(permit.consent, digestOf(bytes))
+    // In the store alone: announced, its digest would tell others the answer before the reveal.
+    const release = await putPinned(blocks, bytes)
+    if (consents.hasEnded?.(permit.consent) ?? false) release()
+    await this.#settle(permit)
+    return release
+  }
+
+  /** Puts a result up for its requester to fetch. */
+  async show(permit: Permit, bytes: Uint8Array): Promise<void> {
+    const { mesh, holdings } = this.#components
+    this.check(permit)
+    holdings?.note(permit.consent, digestOf(bytes))
+    await mesh.putBlock(bytes)
+    await this.#settle(permit)
+  }
+
+  /** Runs one task. @param module digest of the instrumented module, under which compiled code of it is kept */
+  async run(permit: Permit, module: Digest, request: ExecutionRequest): Promise<Execution> {
+    const { executor, holdings, uses } = this.#components
+    this.check(permit)
+    holdings?.note(permit.consent, module)
+    uses?.used(permit.consent, { campaign: permit.campaign })
+    return executor.execute(request)
+  }
+
+  /** What was on its way to the disk when the consent ended came after the erasure: it is erased now. */
+  async #settle({ consent }: Permit): Promise<void> {
+    const { blocks, holdings, executor, consents } = this.#components
+    if (!(consents.hasEnded?.(consent) ?? false)) return
+    if (blocks !== undefined) {
+      await holdings?.erase([consent], blocks, async (digest) => executor.forget?.(digest))
+    }
+    throw new AskeeError('consent/revoked', 'the consent ended meanwhile')
+  }
+}
