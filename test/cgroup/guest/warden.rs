@@ -47,6 +47,9 @@ impl Warden {
         let mut warden = Self { child, below: below.to_owned(), report: String::new(), said: Vec::new() };
         warden.send(POLICY, format!("cgroup {cgroup}\n{policy}").as_bytes());
         warden.report = String::from_utf8_lossy(&warden.until(&[REPORT]).1).into_owned();
+        if !warden.report.starts_with('{') {
+            println!("refused: {}", warden.report);
+        }
         for chunk in fs::read(format!("/task/{task}")).expect("a task").chunks(65_536) {
             warden.send(TASK, chunk);
         }

@@ -48,17 +48,15 @@ impl Group {
             return Err(format!("{} has no controllers", parent.display()));
         }
         sweep(&parent);
-        let enabled = match pass_on(&parent, &available) {
-            Err(error) if error.raw_os_error() == Some(EBUSY) && policy.cgroup == CgroupChoice::Own => {
-                own_group::vacate(&parent)?;
-                pass_on(&parent, &available)
+        // With processes in it, it could pass on cpu and pids only, and nothing could be started below it.
+        if !idle::is_first(&parent) && own_group::holds_processes(&parent) {
+            match policy.cgroup {
+                CgroupChoice::Own => own_group::vacate(&parent)?,
+                _ => return Err(format!("{} holds processes: it cannot be divided", parent.display())),
             }
-            other => other,
-        };
-        let enabled = enabled.map_err(|error| match error.raw_os_error() {
-            Some(EBUSY) => format!("{} holds processes: it cannot be divided", parent.display()),
-            _ => format!("{} is not delegated to us: {error}", parent.display()),
-        })?;
+        }
+        let enabled = pass_on(&parent, &available)
+            .map_err(|error| format!("{} is not delegated to us: {error}", parent.display()))?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;

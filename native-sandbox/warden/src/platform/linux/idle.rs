@@ -33,7 +33,7 @@ pub fn give_way(parent: &Path, own: &Path) -> Result<String, String> {
 }
 
 /// The first group of the hierarchy has no siblings, and none of these files.
-fn is_first(group: &Path) -> bool {
+pub fn is_first(group: &Path) -> bool {
     !group.join("cgroup.events").exists()
 }
 

@@ -33,6 +33,10 @@ pub fn to_divide() -> Result<PathBuf, String> {
     }
 }
 
+pub fn holds_processes(group: &Path) -> bool {
+    fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|members| !members.is_empty())
+}
+
 /// Moves the agent and its descendants from `group` into the leaf. Refuses, and moves nobody, where the group is not
 /// delegated or others are in it too.
 pub fn vacate(group: &Path) -> Result<(), String> {
