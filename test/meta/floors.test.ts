@@ -10,6 +10,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   store: 2,
   network: 2,
   sandbox: 2,
+  audit: 3,
   consent: 4,
   compute: 7,
   client: 8,

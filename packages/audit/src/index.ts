@@ -1,0 +1,15 @@
+/**
+ * Floor 3: the tamper-evident log of a node. A Merkle tree (RFC 6962) over entries that commit to their content; the
+ * content itself is sealed for its subject and can be forgotten while the tree stays whole.
+ */
+export type { LogEntry } from './entry.ts'
+export {
+  type AuditLog,
+  type AuditLogComponents,
+  type AuditLogInit,
+  createAuditLog,
+  type InclusionProof,
+  type ReadEntry,
+} from './log.ts'
+export { type Hash, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
+export { AUDIT_MIGRATIONS } from './schema.ts'

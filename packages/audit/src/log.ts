@@ -1,0 +1,216 @@
+import { createHmac } from 'node:crypto'
+import {
+  AskeeError,
+  type AuditEvent,
+  type AuditReceipt,
+  type AuditSink,
+  type Clock,
+  errorCode,
+  type Random,
+  toHex,
+} from '@askee/core'
+import type { Database, Vault } from '@askee/store'
+import { checkEvent, composeEntry, type LogEntry, parseContent, parseEntry, SALT_BYTES } from './entry.ts'
+import { completedBy, consistencyProof, type Hash, inclusionProof, leafHash, rootOf } from './merkle.ts'
+import { StoredSubtrees } from './stored-subtrees.ts'
+
+/** Acts in one transaction: one synchronisation of the disk for all that came in the meantime. */
+const MAX_BATCH = 500
+
+export interface AuditLogComponents {
+  /** With the tables of `AUDIT_MIGRATIONS`. */
+  readonly database: Database
+  /** Over the same database. */
+  readonly vault: Vault
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export interface AuditLogInit {
+  /** 32 bytes that make subjects unrecognisable in the index. */
+  readonly subjectKey: Uint8Array
+}
+
+/** An entry as the owner reads it. */
+export interface ReadEntry {
+  readonly index: number
+  readonly entry: LogEntry
+  /** What was written, while its subject is remembered; else why it cannot be read. */
+  readonly event: AuditEvent | 'erased' | 'purged'
+}
+
+export interface InclusionProof {
+  readonly index: number
+  readonly size: number
+  /** The entry's bytes: hash them with `leafHash`. */
+  readonly entry: Uint8Array
+  readonly hashes: readonly Hash[]
+}
+
+/** The log of one node (AUD-1): entries are added, in order, and never changed. */
+export interface AuditLog extends AuditSink {
+  /** Entries on disk. */
+  size(): number
+  /** Root of the first `size` entries, by default of all. @throws AskeeError `audit/range` */
+  root(size?: number): Hash
+  /** @throws AskeeError `audit/range`, `audit/content`, `store/*` */
+  read(index: number): ReadEntry
+  /** Positions of what was written about a subject and is still held, oldest first. */
+  about(subject: string): readonly number[]
+  /** @throws AskeeError `audit/range` */
+  prove(index: number, size?: number): InclusionProof
+  /** That the log of `first` entries is the beginning of that of `second`. @throws AskeeError `audit/range` */
+  proveGrowth(first: number, second?: number): readonly Hash[]
+  /** Makes all that was written about a subject unreadable, here and in every copy; the tree stays whole. */
+  forget(subject: string): boolean
+}
+
+type Statement = ReturnType<Database['prepare']>
+
+interface Waiting {
+  readonly event: AuditEvent
+  readonly resolve: (receipt: AuditReceipt) => void
+  readonly reject: (error: unknown) => void
+}
+
+export function createAuditLog(components: AuditLogComponents, init: AuditLogInit): AuditLog {
+  return new DatabaseLog(components, init)
+}
+
+class DatabaseLog implements AuditLog {
+  readonly #components: AuditLogComponents
+  readonly #subtrees: StoredSubtrees
+  readonly #subjectKey: Uint8Array
+  readonly #insertEntry: Statement
+  readonly #insertContent: Statement
+  #waiting: Waiting[] = []
+  #writing = false
+  #size: number
+
+  constructor(components: AuditLogComponents, init: AuditLogInit) {
+    this.#components = components
+    this.#subjectKey = Uint8Array.from(init.subjectKey)
+    this.#subtrees = new StoredSubtrees(components.database)
+    this.#insertEntry = components.database.prepare('INSERT INTO audit_entries VALUES (?, ?)')
+    this.#insertContent = components.database.prepare('INSERT INTO audit_contents VALUES (?, ?, ?, ?, ?)')
+    this.#size = components.database.prepare('SELECT count(*) FROM audit_entries').pluck().get() as number
+  }
+
+  append(event: AuditEvent): Promise<AuditReceipt> {
+    return new Promise((resolve, reject) => {
+      checkEvent(event)
+      this.#waiting.push({ event, resolve, reject })
+      if (this.#writing) return
+      this.#writing = true
+      // After the current turn, so that all acts of one turn share a transaction.
+      queueMicrotask(() => this.#drain())
+    })
+  }
+
+  #drain(): void {
+    this.#writing = false
+    while (this.#waiting.length > 0) this.#write(this.#waiting.splice(0, MAX_BATCH))
+  }
+
+  #write(batch: readonly Waiting[]): void {
+    const { database } = this.#components
+    const before = this.#size
+    try {
+      const receipts = database.transaction(() => batch.map(({ event }) => this.#add(event)))()
+      this.#subtrees.written()
+      for (const [i, { resolve }] of batch.entries()) resolve(receipts[i] as AuditReceipt)
+    } catch (error) {
+      this.#size = before
+      this.#subtrees.written()
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  #add(event: AuditEvent): AuditReceipt {
+    const { vault, clock, random } = this.#components
+    const index = this.#size
+    const at = clock.now()
+    const { entry, content } = composeEntry(event, at, random.bytes(SALT_BYTES))
+    const subject = this.#tag(event.subject)
+    const sealed = vault.seal(subject, placeOf(index), content)
+    const leaf = leafHash(entry)
+    this.#insertEntry.run(index, entry)
+    this.#insertContent.run(index, subject, event.action, at, sealed)
+    this.#subtrees.add(index, completedBy(index, leaf, this.#subtrees))
+    this.#size++
+    return { index, leaf: toHex(leaf) }
+  }
+
+  size(): number {
+    return this.#size
+  }
+
+  root(size = this.#size): Hash {
+    this.#checkSize(size)
+    return rootOf(size, this.#subtrees)
+  }
+
+  read(index: number): ReadEntry {
+    const { database } = this.#components
+    const bytes = this.#entryBytes(index)
+    const entry = parseEntry(bytes)
+    const row = database.prepare('SELECT subject, sealed FROM audit_contents WHERE idx = ?').get(index) as
+      | { subject: string; sealed: Uint8Array }
+      | undefined
+    return { index, entry, event: row === undefined ? 'purged' : this.#open(index, entry, row) }
+  }
+
+  #open(index: number, entry: LogEntry, row: { subject: string; sealed: Uint8Array }): AuditEvent | 'erased' {
+    try {
+      const content = this.#components.vault.open(row.subject, placeOf(index), Uint8Array.from(row.sealed))
+      return parseContent(content, entry)
+    } catch (error) {
+      if (errorCode(error) === 'store/erased') return 'erased'
+      throw error
+    }
+  }
+
+  about(subject: string): readonly number[] {
+    return this.#components.database
+      .prepare('SELECT idx FROM audit_contents WHERE subject = ? ORDER BY idx')
+      .pluck()
+      .all(this.#tag(subject)) as number[]
+  }
+
+  prove(index: number, size = this.#size): InclusionProof {
+    this.#checkSize(size)
+    const hashes = inclusionProof(index, size, this.#subtrees)
+    return { index, size, entry: this.#entryBytes(index), hashes }
+  }
+
+  proveGrowth(first: number, second = this.#size): readonly Hash[] {
+    this.#checkSize(second)
+    return consistencyProof(first, second, this.#subtrees)
+  }
+
+  forget(subject: string): boolean {
+    return this.#components.vault.erase(this.#tag(subject))
+  }
+
+  #entryBytes(index: number): Uint8Array {
+    const entry = this.#components.database
+      .prepare('SELECT entry FROM audit_entries WHERE idx = ?')
+      .pluck()
+      .get(index)
+    if (entry !== undefined) return Uint8Array.from(entry as Uint8Array)
+    throw new AskeeError('audit/range', `the log has ${this.#size} entries, there is no number ${index}`)
+  }
+
+  #checkSize(size: number): void {
+    if (Number.isSafeInteger(size) && size >= 0 && size <= this.#size) return
+    throw new AskeeError('audit/range', `the log has ${this.#size} entries, received a size of ${size}`)
+  }
+
+  #tag(subject: string): string {
+    return createHmac('sha256', this.#subjectKey).update(subject).digest('hex')
+  }
+}
+
+function placeOf(index: number) {
+  return { record: `audit/${index}`, path: 'content', version: 1 }
+}
