@@ -16,8 +16,13 @@ import { createHeldV8Executor } from './v8/executor.ts'
  */
 export type ExecutorPolicy = 'best' | 'native' | 'v8' | 'portable'
 
+/** Names the cgroup v2 group below which tasks are put, by an absolute path. What it must be: docs/containment.md. */
+const CGROUP_VARIABLE = 'ASKEE_CGROUP'
+
 export interface ChooseExecutorInit {
   readonly policy: ExecutorPolicy
+  /** Below which cgroup v2 group tasks are put; default: what `ASKEE_CGROUP` says, else where this process is. */
+  readonly cgroup?: string
   /** Of the native executor. */
   readonly cache?: CompiledCacheInit
   /** What `locateNative` says, unless told. */
@@ -98,14 +103,16 @@ class ChosenExecutor implements Executor {
   }
 
   #createHeld(binaries: NativeBinaries): Executor {
-    const { policy, cache } = this.#init
+    const { policy, cache, cgroup = process.env[CGROUP_VARIABLE] } = this.#init
+    const below = cgroup === undefined ? {} : { cgroup }
     if (policy === 'v8') {
-      return createHeldV8Executor(this.#components, { warden: binaries.warden, tier: 'contained' })
+      return createHeldV8Executor(this.#components, { warden: binaries.warden, tier: 'contained', ...below })
     }
     return createNativeExecutor(this.#components, {
       binaries,
       tier: policy === 'best' ? 'contained' : 'process',
       ...(cache === undefined ? {} : { cache }),
+      ...below,
     })
   }
 }

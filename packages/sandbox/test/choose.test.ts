@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { encodeFrame } from '../src/frames.ts'
 import { chooseExecutor, type Executor, locateNative } from '../src/index.ts'
 import { outcomeOf, requestOf, runTask, told } from '../src/testing/index.ts'
@@ -10,6 +10,7 @@ import { hurryHeld } from './support/hurry.ts'
 const MISSING = { missing: 'nothing was built' }
 let executor: Executor | undefined
 afterEach(async () => {
+  vi.unstubAllEnvs()
   await executor?.stop()
   await forgetFakeWardens()
 })
@@ -40,6 +41,19 @@ describe('the choice of an executor', () => {
       await executor.start()
       expect(executor.describe().reason).toContain('user-namespace (forbidden here)')
       expect(executor.describe().name).toBe('portable')
+    },
+  )
+
+  it.skipIf('missing' in locateNative())(
+    'GOV-7 puts tasks below the group that the environment names, and says why it cannot',
+    async () => {
+      vi.stubEnv('ASKEE_CGROUP', '/nowhere/askee')
+      executor = chooseExecutor(components, { policy: 'native' })
+      await executor.start()
+      const reason = { state: 'missing', detail: expect.stringContaining('/nowhere/askee') }
+      for (const name of ['cgroup-cpu', 'cgroup-idle']) {
+        expect(executor.describe().report).toContainEqual({ name, ...reason })
+      }
     },
   )
 

@@ -9,6 +9,10 @@ const REMEDIES: readonly (readonly [string, string])[] = [
   ],
   ['processor share', 'the native executor enforces it: build it with node scripts/build-native.ts'],
   [
+    'cgroup-idle',
+    'give tasks a group that stands beside your programs and that the agent is not in, and name it in ASKEE_CGROUP (docs/containment.md, "The foreground wins")',
+  ],
+  [
     'cgroup-',
     'start the agent in a systemd user scope with Delegate=yes (systemd-run --user --scope -p Delegate=yes askee agent); without it the duty cycle and the memory watch stand in',
   ],
@@ -16,6 +20,7 @@ const REMEDIES: readonly (readonly [string, string])[] = [
     'user-namespace',
     'allow unprivileged user namespaces (on Ubuntu 24.04 and later by an AppArmor profile for the warden)',
   ],
+  ['apparmor', 'load installers/linux/apparmor/askee where the system has AppArmor; the rest holds without it'],
   ['landlock', 'a kernel with Landlock (5.13 and later) that has it among its active security modules'],
   ['seccomp', 'a kernel with seccomp filters (CONFIG_SECCOMP_FILTER)'],
   ['no-new-code', BY_WASMTIME],
