@@ -20,7 +20,10 @@ const REMEDIES: readonly (readonly [string, string])[] = [
     'user-namespace',
     'allow unprivileged user namespaces (on Ubuntu 24.04 and later by an AppArmor profile for the warden)',
   ],
-  ['apparmor', 'load installers/linux/apparmor/askee where the system has AppArmor; the rest holds without it'],
+  [
+    'apparmor',
+    'load installers/linux/apparmor/askee where the system has AppArmor; the rest holds without it',
+  ],
   ['landlock', 'a kernel with Landlock (5.13 and later) that has it among its active security modules'],
   ['seccomp', 'a kernel with seccomp filters (CONFIG_SECCOMP_FILTER)'],
   ['no-new-code', BY_WASMTIME],

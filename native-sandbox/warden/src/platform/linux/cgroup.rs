@@ -57,6 +57,7 @@ impl Group {
         }
         let enabled = pass_on(&parent, &available)
             .map_err(|error| format!("{} is not delegated to us: {error}", parent.display()))?;
+        own_group::check_way_to(&parent)?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
         fs::create_dir(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;

@@ -3,7 +3,8 @@
 
 use super::sys;
 use std::ffi::{CString, OsStr};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const LEAF: &str = "askee-agent";
@@ -30,6 +31,23 @@ pub fn to_divide() -> Result<PathBuf, String> {
     match own.parent() {
         Some(parent) if own.file_name() == Some(OsStr::new(LEAF)) => Ok(parent.to_owned()),
         _ => Ok(own),
+    }
+}
+
+/// Whether the kernel lets us start something in `group`: who does so must be able to write the group that holds both.
+pub fn check_way_to(group: &Path) -> Result<(), String> {
+    let Ok(own) = current() else { return Ok(()) };
+    let Some(both) = group.ancestors().find(|above| own.starts_with(above)) else { return Ok(()) };
+    let procs = both.join("cgroup.procs");
+    match OpenOptions::new().write(true).open(&procs) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(format!(
+            "nothing of {} may be moved to {} ({}: {error}): start the agent below the manager that gave the group",
+            own.display(),
+            group.display(),
+            procs.display()
+        )),
+        // Nothing was written; and what else may be wrong shows when it is.
+        _ => Ok(()),
     }
 }
 
