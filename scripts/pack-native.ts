@@ -1,5 +1,5 @@
 /**
- * Packs warden and runner for one system into a tarball for npm, after the manifest in installers/npm/<platform>-<arch>.
+ * Packs warden and runner (on Linux also what seals V8's) for one system into a tarball for npm, after the manifest in installers/npm/<platform>-<arch>.
  * - `--platform linux-x64`: for which system; default: this one;
  * - `--from DIRECTORY`: where the two programs are; default: where `node scripts/build-native.ts` puts them;
  * - `--out DIRECTORY`: where the tarball goes; default: dist/native.
@@ -24,6 +24,8 @@ const { values } = parseArgs({
 })
 const suffix = values.platform.startsWith('win32-') ? '.exe' : ''
 const programs = [`askee-warden${suffix}`, `askee-runner${suffix}`]
+// A library, for Node to load: V8 is held on Linux only.
+if (values.platform.startsWith('linux-')) programs.push('libaskee_seal.so')
 
 const stage = mkdtempSync(join(tmpdir(), 'askee-pack-'))
 try {

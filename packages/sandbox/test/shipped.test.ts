@@ -35,7 +35,9 @@ describe.skipIf('missing' in built)('the optional package of this system', () =>
     // Others build while tests run: what is packed is a copy.
     const from = join(folder, 'built')
     mkdirSync(from)
-    for (const path of [built.warden, built.runner]) cpSync(path, join(from, path.split(/[\\/]/).at(-1)!))
+    const seal = process.platform === 'linux' ? [join(dirname(built.warden), 'libaskee_seal.so')] : []
+    for (const path of [built.warden, built.runner, ...seal])
+      cpSync(path, join(from, path.split(/[\\/]/).at(-1)!))
     const { stdout } = await run(process.execPath, [PACK, '--from', from, '--out', folder])
     tarball = stdout.trim()
     writeFileSync(join(folder, 'package.json'), '{ "name": "somebody", "private": true }\n')
@@ -82,6 +84,12 @@ describe.skipIf('missing' in built)('the optional package of this system', () =>
       expect(seen()).toMatch(/no digests/)
       writeFileSync(manifest, intact)
       expect(locateNative({}, places)).toHaveProperty('runner')
+      const seal = join(installed, 'bin', 'libaskee_seal.so')
+      if (process.platform === 'linux') {
+        appendFileSync(seal, 'x')
+        expect(seen()).toMatch(/is damaged: libaskee_seal\.so/)
+        await install()
+      }
       const runner = join(installed, 'bin', (built as { runner: string }).runner.split(/[\\/]/).at(-1)!)
       chmodSync(runner, 0o755)
       appendFileSync(runner, 'x')

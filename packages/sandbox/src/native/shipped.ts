@@ -50,7 +50,9 @@ function flawOf(root: string): string | null {
     return `is of version ${String(manifest.version)}, expected ${NATIVE_VERSION}`
   }
   const suffix = process.platform === 'win32' ? '.exe' : ''
-  for (const name of [`askee-warden${suffix}`, `askee-runner${suffix}`]) {
+  // What else was packed is verified too.
+  const needed = [`askee-warden${suffix}`, `askee-runner${suffix}`]
+  for (const name of new Set([...needed, ...Object.keys(manifest.sha256)])) {
     const expected = manifest.sha256[name]
     if (typeof expected !== 'string' || !SHA256.test(expected)) return `has no digest of ${name}`
     const received = createHash('sha256')

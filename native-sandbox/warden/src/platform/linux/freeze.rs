@@ -3,10 +3,13 @@
 use super::cgroup::Group;
 use super::process::Work;
 use super::sys;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+const ESRCH: i32 = 3;
 const LOOK_AGAIN: Duration = Duration::from_micros(50);
 /// A process in an uninterruptible call (disk) stops when that returns.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -53,20 +56,31 @@ pub fn signal(work: &Work, signal: i32) -> Result<(), String> {
     sys::send_signal(work.pid, signal).map_err(|error| format!("signal {signal}: {error}"))
 }
 
-/// All its threads stopped, dead, or gone.
+/// All its threads stopped, dead, or gone. What cannot be looked at for another reason than that is not known to stand.
 fn is_stopped(pid: i32) -> bool {
-    threads_of(pid).is_none_or(|mut threads| threads.all(|thread| is_thread_stopped(&thread)))
+    threads_of(pid).is_ok_and(|threads| threads.iter().all(|thread| is_thread_stopped(thread)))
 }
 
-/// Folders of its threads in /proc; `None` when it is gone.
-fn threads_of(pid: i32) -> Option<impl Iterator<Item = PathBuf>> {
-    Some(std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten().map(|thread| thread.path()))
+/// Folders of its threads in /proc; none when it is gone.
+fn threads_of(pid: i32) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(format!("/proc/{pid}/task")) {
+        Ok(threads) => threads.map(|thread| thread.map(|thread| thread.path())).collect(),
+        Err(error) if is_gone(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn is_thread_stopped(thread: &Path) -> bool {
-    let Ok(stat) = std::fs::read_to_string(thread.join("stat")) else { return true };
+    let stat = match fs::read_to_string(thread.join("stat")) {
+        Ok(stat) => stat,
+        Err(error) => return is_gone(&error),
+    };
     let state = stat.rfind(')').and_then(|at| stat.as_bytes().get(at + 2));
-    state.is_none_or(|state| matches!(state, b'T' | b't' | b'Z' | b'X'))
+    state.is_some_and(|state| matches!(state, b'T' | b't' | b'Z' | b'X'))
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)
 }
 
 /// Waits for a processor with a stop before it: Linux takes the signal before it lets the process run on, so that with its
@@ -76,9 +90,22 @@ fn is_thread_stopped(thread: &Path) -> bool {
 /// stops before it would carry out another instruction.
 fn is_held(pid: i32) -> bool {
     const STOP: u64 = 1 << (sys::SIGSTOP - 1);
-    let is_single = threads_of(pid).is_none_or(|threads| threads.count() <= 1);
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let is_single = threads_of(pid).is_ok_and(|threads| threads.len() <= 1);
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
     let pending = pending.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     is_stopped(pid) || pending.is_some_and(|mask| (mask & STOP != 0) == is_single)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sbx_5_a_process_stands_when_all_its_threads_do() {
+        let own = std::process::id() as i32;
+        assert!(!is_stopped(own));
+        assert!(is_stopped(i32::MAX), "nobody has this number");
+        assert!(!is_thread_stopped(Path::new("/proc")), "a file without a state");
+    }
 }
