@@ -1,8 +1,6 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createECDH,
-  createHash,
   createPrivateKey,
   createPublicKey,
   type KeyObject,
@@ -10,6 +8,7 @@ import {
 } from 'node:crypto'
 import * as hpke from 'hpke'
 import type { SealingUse } from '../hierarchy/uses.ts'
+import { p256FromSeed } from '../p256.ts'
 
 const TAG_BYTES = 16
 
@@ -89,21 +88,7 @@ function x25519(seed: Uint8Array): Raw {
 }
 
 function p256(seed: Uint8Array): Raw {
-  const ecdh = createECDH('prime256v1')
-  try {
-    ecdh.setPrivateKey(seed)
-  } catch {
-    // One seed in 2^32 is no scalar of P-256: then its digest is taken.
-    return p256(createHash('sha256').update(seed).digest())
-  }
-  const point = ecdh.getPublicKey()
-  const jwk = {
-    kty: 'EC',
-    crv: 'P-256',
-    d: Buffer.from(seed).toString('base64url'),
-    x: point.subarray(1, 33).toString('base64url'),
-    y: point.subarray(33).toString('base64url'),
-  }
+  const { jwk, publicKey } = p256FromSeed(seed)
   const privateKey = createPrivateKey({ key: jwk, format: 'jwk' })
-  return { algorithm: { name: 'ECDH', namedCurve: 'P-256' }, privateKey, publicKey: new Uint8Array(point) }
+  return { algorithm: { name: 'ECDH', namedCurve: 'P-256' }, privateKey, publicKey }
 }

@@ -1,0 +1,140 @@
+import { type Clock, fromHex, type Milliseconds, type NodeId, type Random, toHex } from '@askee/core'
+import { publicKeyFromNodeId } from '../node-id.ts'
+import { cryptoOf, SIGNING_ALGORITHM, SIGNING_KEY, spkiOf, x509 } from './library.ts'
+import { BACKDATE, CAPABILITY_URI, type Capability, NODE_URI } from './names.ts'
+import type { CertificateSigner } from './signer.ts'
+
+/** Certificates are DER, as they stand on disk and travel. */
+export type Certificate = Uint8Array
+
+export interface IssueComponents {
+  readonly clock: Clock
+  readonly random: Random
+}
+
+const DAY = 86_400_000
+const ED25519_SPKI = fromHex('302a300506032b6570032100')
+const SERIAL_BYTES = 16
+
+interface Plan {
+  readonly subject: string
+  readonly issuer: string
+  /** SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array
+  readonly issuerSpki: Uint8Array
+  readonly life: Milliseconds
+  readonly extensions: x509.Extension[]
+}
+
+/**
+ * The certificate of a root: signs nothing but intermediates and the list of those revoked.
+ * @param name of the organisation, at most 40 characters
+ */
+export function issueRoot(
+  components: IssueComponents,
+  signer: CertificateSigner,
+  init: { readonly name: string; readonly days?: number },
+): Promise<Certificate> {
+  const spki = spkiOf(signer.publicKey)
+  const subject = nameOf('root', init.name)
+  return make(components, signer, {
+    subject,
+    issuer: subject,
+    spki,
+    issuerSpki: spki,
+    life: (init.days ?? 3650) * DAY,
+    extensions: authorityExtensions(1),
+  })
+}
+
+/** The certificate of an intermediate, which signs those of nodes; the root's key is needed for it and then locked away. */
+export function issueIntermediate(
+  components: IssueComponents,
+  root: { readonly signer: CertificateSigner; readonly certificate: Certificate },
+  intermediate: Pick<CertificateSigner, 'publicKey'>,
+  init: { readonly name: string; readonly days?: number },
+): Promise<Certificate> {
+  return make(components, root.signer, {
+    subject: nameOf('intermediate', init.name),
+    issuer: new x509.X509Certificate(Uint8Array.from(root.certificate)).subject,
+    spki: spkiOf(intermediate.publicKey),
+    issuerSpki: spkiOf(root.signer.publicKey),
+    life: (init.days ?? 365) * DAY,
+    extensions: authorityExtensions(0),
+  })
+}
+
+/** The certificate of a node: its key is the Ed25519 key of its id. */
+export function issueNode(
+  components: IssueComponents,
+  issuer: { readonly signer: CertificateSigner; readonly certificate: Certificate },
+  subject: {
+    readonly node: NodeId
+    readonly capabilities: readonly Capability[]
+    readonly life: Milliseconds
+  },
+): Promise<Certificate> {
+  const uris = [`${NODE_URI}${subject.node}`, ...subject.capabilities.map((one) => `${CAPABILITY_URI}${one}`)]
+  return make(components, issuer.signer, {
+    subject: `CN=${subject.node}`,
+    issuer: new x509.X509Certificate(Uint8Array.from(issuer.certificate)).subject,
+    spki: Buffer.concat([ED25519_SPKI, publicKeyFromNodeId(subject.node)]),
+    issuerSpki: spkiOf(issuer.signer.publicKey),
+    life: subject.life,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        x509.ExtendedKeyUsage.clientAuth,
+      ]),
+      new x509.SubjectAlternativeNameExtension(uris.map((value) => ({ type: 'url' as const, value }))),
+    ],
+  })
+}
+
+function nameOf(kind: string, name: string): string {
+  const clean = name.replace(/[^\p{L}\p{N} .-]/gu, '').slice(0, 40)
+  return `CN=Askee ${kind}, O=${clean === '' ? 'unnamed' : clean}`
+}
+
+function authorityExtensions(pathLength: number): x509.Extension[] {
+  const usage = x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign
+  return [
+    new x509.BasicConstraintsExtension(true, pathLength, true),
+    new x509.KeyUsagesExtension(usage, true),
+  ]
+}
+
+async function make(
+  { clock, random }: IssueComponents,
+  signer: CertificateSigner,
+  plan: Plan,
+): Promise<Certificate> {
+  // RFC 5280: positive, at most 20 bytes; random, so that nobody can tell how many there are.
+  const serial = random.bytes(SERIAL_BYTES)
+  serial[0] = ((serial[0] as number) & 0x7f) | 0x40
+  const now = clock.now()
+  const crypto = cryptoOf(signer)
+  const subjectKey = new x509.PublicKey(Uint8Array.from(plan.spki))
+  const issuerKey = new x509.PublicKey(Uint8Array.from(plan.issuerSpki))
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      serialNumber: toHex(serial),
+      subject: plan.subject,
+      issuer: plan.issuer,
+      notBefore: new Date(now - BACKDATE),
+      notAfter: new Date(now + plan.life),
+      signingAlgorithm: SIGNING_ALGORITHM,
+      publicKey: subjectKey,
+      signingKey: SIGNING_KEY,
+      extensions: [
+        ...plan.extensions,
+        await x509.SubjectKeyIdentifierExtension.create(subjectKey, false, crypto),
+        await x509.AuthorityKeyIdentifierExtension.create(issuerKey, false, crypto),
+      ],
+    },
+    crypto,
+  )
+  return new Uint8Array(certificate.rawData)
+}

@@ -1,0 +1,17 @@
+/** What a certificate may allow its node. */
+export const CAPABILITIES = ['request', 'compute', 'relay', 'witness', 'standby', 'operate'] as const
+export type Capability = (typeof CAPABILITIES)[number]
+
+/** Node and capabilities stand as URIs among the subject's alternative names: standard tools show them. */
+export const NODE_URI = 'askee:node:'
+export const CAPABILITY_URI = 'askee:capability:'
+
+const HOUR = 3_600_000
+export const MIN_NODE_HOURS = 24
+export const MAX_NODE_HOURS = 72
+/** Clocks differ: a certificate is valid a little before it was made. */
+export const BACKDATE = 5 * 60_000
+export const MAX_NODE_LIFE = MAX_NODE_HOURS * HOUR + BACKDATE
+/** A list older than this is no list: whoever withholds the newer one gains nothing. */
+export const LIST_LIFE = 24 * HOUR
+export const CRL_NUMBER = '2.5.29.20'
