@@ -2,6 +2,15 @@
  * Floor 3: the tamper-evident log of a node. A Merkle tree (RFC 6962) over entries that commit to their content; the
  * content itself is sealed for its subject and can be forgotten while the tree stays whole.
  */
+export {
+  type Checkpoint,
+  type Cosignature,
+  cosign,
+  type NoteSigner,
+  openCheckpoint,
+  type SignedCheckpoint,
+  signCheckpoint,
+} from './checkpoint.ts'
 export type { LogEntry } from './entry.ts'
 export {
   type AuditLog,
@@ -13,3 +22,4 @@ export {
 } from './log.ts'
 export { type Hash, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
 export { AUDIT_MIGRATIONS } from './schema.ts'
+export { type Finding, type Verification, verifyLog } from './verification.ts'

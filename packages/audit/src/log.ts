@@ -211,6 +211,7 @@ class DatabaseLog implements AuditLog {
   }
 }
 
-function placeOf(index: number) {
+/** Where the content of an entry stands in the vault. */
+export function placeOf(index: number) {
   return { record: `audit/${index}`, path: 'content', version: 1 }
 }

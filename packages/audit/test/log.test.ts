@@ -1,55 +1,22 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type AuditEvent, systemClock, systemRandom, systemTimers } from '@askee/core'
-import { createVault, type Database, openDatabase } from '@askee/store'
+import type { AuditEvent } from '@askee/core'
 import { afterEach, describe, expect, it } from 'vitest'
-import {
-  AUDIT_MIGRATIONS,
-  type AuditLog,
-  createAuditLog,
-  leafHash,
-  verifyConsistency,
-  verifyInclusion,
-} from '../src/index.ts'
+import { leafHash, verifyConsistency, verifyInclusion } from '../src/index.ts'
+import { act, Logs, tamper } from './support/logs.ts'
 
-const directory = mkdtempSync(join(tmpdir(), 'askee-audit-'))
-const open: Database[] = []
+let logs = new Logs()
 afterEach(() => {
-  for (const database of open.splice(0)) database.close()
-  rmSync(directory, { recursive: true, force: true })
+  logs.close()
+  logs = new Logs()
 })
-
-async function openLog(name = 'audit.db'): Promise<{ log: AuditLog; database: Database }> {
-  const database = openDatabase(join(directory, name), AUDIT_MIGRATIONS)
-  open.push(database)
-  const deviceKey = {
-    wrap: async (secret: Uint8Array) => secret,
-    unwrap: async (wrapped: Uint8Array) => wrapped,
-  }
-  const parts = { database, clock: systemClock, random: systemRandom }
-  const vault = await createVault({ ...parts, deviceKey, timers: systemTimers })
-  return { log: createAuditLog({ ...parts, vault }, { subjectKey: new Uint8Array(32).fill(7) }), database }
-}
-
-function act(number: number, subject = 'consent-1'): AuditEvent {
-  return {
-    action: 'consent.used',
-    subject,
-    outcome: 'done',
-    content: { number, text: 'folding of proteins' },
-  }
-}
 
 describe('the audit log', () => {
   it('AUD-1 keeps entries in order across a restart, and proves them', async () => {
-    const first = await openLog()
+    const first = await logs.open()
     const receipts = await Promise.all(Array.from({ length: 20 }, (_, i) => first.log.append(act(i))))
     expect(receipts.map(({ index }) => index)).toEqual(Array.from({ length: 20 }, (_, i) => i))
     const root = first.log.root()
     first.database.close()
-    open.length = 0
-    const { log } = await openLog()
+    const { log } = await logs.open()
     expect(log.size()).toBe(20)
     expect(log.root()).toEqual(root)
     await log.append(act(20))
@@ -60,7 +27,7 @@ describe('the audit log', () => {
   })
 
   it('AUD-1 refuses to change or remove what was written', async () => {
-    const { log, database } = await openLog()
+    const { log, database } = await logs.open()
     await log.append(act(1))
     for (const sql of [
       "UPDATE audit_entries SET entry = x'00'",
@@ -73,7 +40,7 @@ describe('the audit log', () => {
   })
 
   it('AUD-2 forgets a subject: its content is unreadable, the tree and the others stay', async () => {
-    const { log } = await openLog()
+    const { log } = await logs.open()
     await log.append(act(1, 'a'))
     await log.append(act(2, 'b'))
     const root = log.root()
@@ -85,11 +52,11 @@ describe('the audit log', () => {
   })
 
   it('AUD-1 finds content that was put in the place of another', async () => {
-    const { log, database } = await openLog()
+    const { log, database } = await logs.open()
     await log.append(act(1))
     await log.append(act(2))
-    database.exec('DROP TRIGGER audit_contents_refuses_update')
-    database.exec(
+    tamper(
+      database,
       'UPDATE audit_contents SET sealed = (SELECT sealed FROM audit_contents WHERE idx = 0) WHERE idx = 1',
     )
     expect(() => log.read(1)).toThrow(expect.objectContaining({ code: 'store/field-refused' }))
@@ -101,13 +68,13 @@ describe('the audit log', () => {
     ['nested content', { content: { a: { b: 1 } as unknown as string } }],
     ['too much content', { content: { a: 'x'.repeat(17_000) } }],
   ])('AUD-1 refuses %s, and goes on', async (_, change) => {
-    const { log } = await openLog()
+    const { log } = await logs.open()
     await expect(log.append({ ...act(1), ...change })).rejects.toMatchObject({ code: 'audit/event' })
     await expect(log.append(act(2))).resolves.toMatchObject({ index: 0 })
   })
 
   it('AUD-1 writes nothing of a batch that fails, and goes on', async () => {
-    const { log, database } = await openLog()
+    const { log, database } = await logs.open()
     await log.append(act(0))
     database.exec(
       "CREATE TRIGGER full BEFORE INSERT ON audit_nodes WHEN NEW.idx = 2 BEGIN SELECT RAISE(ABORT, 'disk full'); END",

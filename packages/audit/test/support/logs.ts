@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type AuditEvent, type Clock, systemClock, systemRandom, systemTimers } from '@askee/core'
+import { createVault, type Database, openDatabase, type Vault } from '@askee/store'
+import { AUDIT_MIGRATIONS, type AuditLog, createAuditLog } from '../../src/index.ts'
+
+export interface OpenLog {
+  readonly log: AuditLog
+  readonly database: Database
+  readonly vault: Vault
+}
+
+/** Logs on disk in a folder of their own. */
+export class Logs {
+  #directory = mkdtempSync(join(tmpdir(), 'askee-audit-'))
+  readonly #open: Database[] = []
+
+  async open(name = 'audit', clock: Clock = systemClock): Promise<OpenLog> {
+    const database = openDatabase(join(this.#directory, `${name}.db`), AUDIT_MIGRATIONS)
+    this.#open.push(database)
+    const parts = { database, clock, random: systemRandom }
+    const vault = await createVault({ ...parts, deviceKey: PLAIN, timers: systemTimers })
+    return {
+      log: createAuditLog({ ...parts, vault }, { subjectKey: new Uint8Array(32).fill(7) }),
+      database,
+      vault,
+    }
+  }
+
+  close(): void {
+    for (const database of this.#open.splice(0)) database.close()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** The log alone is tried here; the device key has tests of its own. */
+const PLAIN = { wrap: async (secret: Uint8Array) => secret, unwrap: async (wrapped: Uint8Array) => wrapped }
+
+export function act(number: number, subject = 'consent-1'): AuditEvent {
+  return {
+    action: 'consent.used',
+    subject,
+    outcome: 'done',
+    content: { number, text: 'folding of proteins' },
+  }
+}
+
+/** As somebody does it who holds the disk and the keys: the triggers go first. */
+export function tamper(database: Database, sql: string): void {
+  const triggers = database.prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'").pluck().all()
+  for (const name of triggers) database.exec(`DROP TRIGGER ${name}`)
+  database.exec(sql)
+}
