@@ -71,7 +71,9 @@ fn sbx_3_a_task_has_the_same_result_below_an_inherited_limit() {
 #[test]
 fn wsm_1_a_stack_smaller_than_elsewhere_is_refused_whatever_the_tier() {
     for policy in ["", "tier process"] {
-        let (kind, payload) = Warden::start_limited("-s 8192", policy).outcome();
+        let mut warden = Warden::start_limited("-s 8192", policy);
+        warden.send(&frame(KILL, &[]));
+        let (kind, payload) = warden.outcome();
         let told = String::from_utf8_lossy(&payload);
         assert_eq!(kind, REFUSED, "{told}");
         assert!(told.starts_with("start: ") && told.contains("8388608"), "{told}");
