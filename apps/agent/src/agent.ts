@@ -2,8 +2,11 @@ import { mkdir } from 'node:fs/promises'
 import { computeTopics, createRequester, createWorker, type Requester, type Worker } from '@askee/compute'
 import {
   CONSENT_MIGRATIONS,
+  consentTopics,
+  createConsentHoldings,
   createConsentRegistry,
   createRevocationBook,
+  createRevocationExchange,
   createTableAuditSink,
   createTokenVerifier,
 } from '@askee/consent'
@@ -24,7 +27,7 @@ import { createBlockStore, lockDirectory, openDatabase } from '@askee/store'
 import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
 import { agentPaths } from './paths.ts'
-import { revokeHere } from './revoke.ts'
+import { createConsentUpkeep, revokeHere } from './revoke.ts'
 import { VERSION } from './version.ts'
 
 export interface Agent {
@@ -87,6 +90,7 @@ async function compose(
     { subject: identity.id },
   )
   const revocations = createRevocationBook({ database: consentsDatabase, clock })
+  const holdings = createConsentHoldings(consentsDatabase)
   const blocks = await createBlockStore({ clock }, { directory: paths.blocks, maxBytes: init.storageBytes })
 
   const mesh = createLibp2pMesh(
@@ -97,7 +101,7 @@ async function compose(
       network: init.network,
       mdns: init.localDiscovery === 'mdns' ? 'on' : 'off',
       directory: paths.peers,
-      topics: computeTopics(clock),
+      topics: new Map([...computeTopics(clock), ...consentTopics(clock)]),
       // Asked only once the node runs, when both are there.
       mayFetch: (peer, digest) => requester.mayFetch(peer, digest) || worker.mayFetch(peer, digest),
       ...(init.network === 'local' ? { allowInbound: ['/ip4/127.0.0.1'] } : {}),
@@ -110,9 +114,17 @@ async function compose(
     { policy: init.executor, cache: { directory: paths.compiled, key: compiledKey } },
   )
   const executor = decorators.executor?.(ownExecutor) ?? ownExecutor
-  const verifyToken = createTokenVerifier({ clock, revocations, logger })
+  const exchange = createRevocationExchange({
+    mesh,
+    clock,
+    timers,
+    logger,
+    registry: consents,
+    book: revocations,
+  })
+  const verifyToken = createTokenVerifier({ clock, revocations, statuses: exchange, logger })
   const requester = createRequester(
-    { mesh, identity, clock, timers, random, logger, verifyToken, blocks },
+    { mesh, identity, clock, timers, random, logger, verifyToken, revocations, blocks },
     { journal: paths.journal },
   )
   const worker = createWorker(
@@ -121,6 +133,9 @@ async function compose(
       identity,
       executor,
       consents,
+      endings: consents,
+      uses: consents,
+      holdings,
       blocks,
       clock,
       timers,
@@ -129,6 +144,8 @@ async function compose(
     },
     { slots: init.slots, journal: paths.ledger },
   )
+
+  const consentParts = { consents, holdings, worker, blocks, executor, clock, timers, logger }
 
   let requestStop = (): void => {}
   const stopRequested = new Promise<void>((resolve) => {
@@ -143,7 +160,7 @@ async function compose(
       executor,
       consents,
       revocations,
-      revoke: (which, reason) => revokeHere({ consents, clock }, which, reason),
+      revoke: (which, reason) => revokeHere(consentParts, which, reason),
       volunteer,
       blocks,
       clock,
@@ -162,7 +179,16 @@ async function compose(
       consentsDatabase.close()
     },
   }
-  const stop = await startAll([databases, mesh, executor, requester, worker, control])
+  const stop = await startAll([
+    databases,
+    mesh,
+    exchange,
+    executor,
+    requester,
+    worker,
+    createConsentUpkeep(consentParts),
+    control,
+  ])
   const { name, tier } = executor.describe()
   logger.info({ addresses: mesh.addresses(), socket: paths.socket, executor: name, tier }, 'agent ready')
   return { node: identity.id, mesh, requester, worker, socket: paths.socket, stopRequested, stop }

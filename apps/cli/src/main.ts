@@ -1,7 +1,7 @@
 import { AskeeError, errorText } from '@askee/core'
 import { Command, CommanderError } from 'commander'
 import { agentCommand } from './commands/agent.ts'
-import { consentCommand } from './commands/consent.ts'
+import { consentCommand } from './commands/consent/index.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { campaignsCommand, resultsCommand } from './commands/results.ts'
 import { simulateCommand } from './commands/simulate.ts'

@@ -13,6 +13,7 @@ import {
   revokedSchema,
   type TermsRequest,
   type VerdictView,
+  type VerifyRequest,
   verdictSchema,
 } from './consent-schema.ts'
 
@@ -47,7 +48,7 @@ export interface ConsentClient {
   revoke(id: string, reason: string): Promise<RevokedView>
   revokeAll(reason: string): Promise<RevokedView>
   consentHistory(id?: string): Promise<HistoryEntryView[]>
-  verifyToken(token: string): Promise<VerdictView>
+  verifyConsent(what: VerifyRequest): Promise<VerdictView>
 }
 
 export function consentClient(call: Call): ConsentClient {
@@ -75,6 +76,6 @@ export function consentClient(call: Call): ConsentClient {
         'GET',
         `/v1/consents/history${id === undefined ? '' : `?consent=${encodeURIComponent(id)}`}`,
       ),
-    verifyToken: (token) => call(verdictSchema, 'POST', '/v1/consents/verify', { token }),
+    verifyConsent: (what) => call(verdictSchema, 'POST', '/v1/consents/verify', what),
   }
 }

@@ -60,7 +60,12 @@ export type Choices = z.output<typeof choicesSchema>
 export const invitationSchema = z.strictObject({ manifest: z.string().max(6144) })
 export const agreementSchema = z.strictObject({ textDigest: digest })
 export const reasonSchema = z.strictObject({ reason })
-export const verifySchema = z.strictObject({ token: z.string().max(8192) })
+/** A token, or the id of an own consent. */
+export const verifySchema = z.union([
+  z.strictObject({ token: z.string().max(8192) }),
+  z.strictObject({ consent: z.string().max(64) }),
+])
+export type VerifyRequest = z.output<typeof verifySchema>
 
 export const differenceSchema = z.object({
   field: z.string(),

@@ -30,7 +30,7 @@ describe('revocation', () => {
   })
 
   it('CON-5 is told to the requester, who gives the work to others and blames nobody', async () => {
-    const requester = await cluster.requester()
+    const requester = await cluster.requester(':memory:', { silence: 10_000 })
     const lost: { node: string; reason: string }[] = []
     const offers: string[] = []
     requester.onEvent((event) => {

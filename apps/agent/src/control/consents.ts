@@ -10,11 +10,13 @@ import {
   type Terms,
   termsSchema,
   type VerdictView,
+  type VerifyRequest,
   verifySchema,
 } from '@askee/client'
 import {
   type ConsentChoices,
   type ConsentRegistry,
+  type ConsentReview,
   type ConsentTerms,
   inspectToken,
   type RevocationBook,
@@ -60,7 +62,7 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
   server.post('/v1/consents/text', async (request) => {
     const { requester, ...terms } = parse(request.body, termsSchema)
     const { id } = consents.propose(requester as NodeId, termsOf(terms))
-    return consents.review(id, {}, tier())
+    return review(id, {})
   })
   server.post('/v1/consents', async (request) => {
     const { textDigest, requester, ...terms } = parse(request.body, grantSchema)
@@ -85,7 +87,7 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
     consentView(consents.invite(parse(request.body, invitationSchema).manifest)),
   )
   server.post<ById>('/v1/consents/:id/review', async ({ params, body }) =>
-    consents.review(params.id, choicesOf(parse(body, choicesSchema)), tier()),
+    review(params.id, choicesOf(parse(body, choicesSchema))),
   )
   server.post<ById>('/v1/consents/:id/grant', async ({ params, body }) =>
     consentView(consents.grant(params.id, parse(body, agreementSchema).textDigest)),
@@ -117,7 +119,7 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
     await consents.history.settled()
     return consents.history.entries(query.consent === undefined ? undefined : consents.show(query.consent).id)
   })
-  server.post('/v1/consents/verify', async ({ body }) => verdictOf(parts, parse(body, verifySchema).token))
+  server.post('/v1/consents/verify', async ({ body }) => verdictOf(parts, parse(body, verifySchema)))
   server.get<ById>('/v1/consents/:id', async ({ params }) => consentView(consents.show(params.id)))
 }
 
@@ -143,8 +145,8 @@ function choicesOf({ lifetimeMs, ...choices }: Choices): ConsentChoices {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }
 
-/** What a token is worth to anybody who holds it, whomever it is for. */
-function verdictOf({ clock, revocations, consents }: ConsentRouteParts, token: string): VerdictView {
+/** What a token, or an own consent, is worth to anybody who holds it, whomever it is for. */
+function verdictOf({ clock, revocations, consents }: ConsentRouteParts, asked: VerifyRequest): VerdictView {
   const nothing = { id: null, grantor: null, subject: null, audience: null, expires: null }
   let said: Omit<VerdictView, 'valid' | 'code' | 'detail'> = nothing
   try {
@@ -153,10 +155,10 @@ function verdictOf({ clock, revocations, consents }: ConsentRouteParts, token: s
     said = { id, grantor, subject, audience, expires }
     inspectToken(token, clock.now())
     revocations.check(consent)
+    const token = 'token' in asked ? asked.token : consents.show(asked.consent).token
+    if (token === null) throw new AskeeError('consent/unknown', 'nothing was granted, so there is no token')
     const own = consents.list().find(({ tokens }) => tokens.includes(id))
-    if (own !== undefined && !own.live) {
-      throw new AskeeError('consent/revoked', `this consent of yours is ${own.phase}`)
-    }
+    if (own?.phase === 'suspended') throw new AskeeError('consent/suspended', 'you suspended this consent')
     return { valid: true, code: null, detail: null, ...said }
   } catch (error) {
     return { valid: false, code: errorCode(error) ?? 'consent/internal', detail: errorText(error), ...said }

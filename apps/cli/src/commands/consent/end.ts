@@ -1,0 +1,63 @@
+import type { RevokedView } from '@askee/client'
+import { Command } from 'commander'
+import { usageError } from '../../exit.ts'
+import { printData, printJson } from '../../terminal/output.ts'
+import { controlClient } from '../options.ts'
+import { type AgentOptions, agentOptions } from './options.ts'
+
+interface ReasonOptions extends AgentOptions {
+  reason: string
+}
+
+/** `askee consent revoke`: at once, for ever, everywhere. */
+export function revokeCommand(): Command {
+  return agentOptions(new Command('revoke'))
+    .description('end a consent now: its work is killed, its data erased, everybody told')
+    .argument('[consent]', 'its id, or the beginning of it')
+    .option('--all', 'all that you ever granted on this machine')
+    .option('--reason <text>', 'kept in the history on this machine, told to nobody', 'no longer wanted')
+    .action(async (id: string | undefined, options: ReasonOptions & { all?: boolean }) => {
+      if ((id === undefined) === (options.all !== true)) throw usageError('give a consent, or --all')
+      const client = controlClient(options)
+      const revoked =
+        id === undefined ? await client.revokeAll(options.reason) : await client.revoke(id, options.reason)
+      if (options.json === true) printJson(revoked)
+      else printData(revokedText(revoked))
+    })
+}
+
+/** `askee consent suspend`: nothing runs under it until it is resumed. */
+export function suspendCommand(): Command {
+  return agentOptions(new Command('suspend'))
+    .description('let nothing be done under a consent until it is resumed; what runs is stopped')
+    .argument('<consent>', 'its id, or the beginning of it')
+    .option('--reason <text>', 'kept in the history on this machine', 'suspended by its owner')
+    .action(async (id: string, options: ReasonOptions) => {
+      const consent = await controlClient(options).suspend(id, options.reason)
+      if (options.json === true) printJson(consent)
+      else printData(`suspended (consent ${consent.id})`)
+    })
+}
+
+/** `askee consent resume`. */
+export function resumeCommand(): Command {
+  return agentOptions(new Command('resume'))
+    .description('let work be done again under a suspended consent')
+    .argument('<consent>', 'its id, or the beginning of it')
+    .action(async (id: string, options: AgentOptions) => {
+      const consent = await controlClient(options).resume(id)
+      if (options.json === true) printJson(consent)
+      else printData(`resumed until ${new Date(consent.expires).toISOString()} (consent ${consent.id})`)
+    })
+}
+
+function revokedText({ consents, stoppedTasks, killMs, erasedBlocks, sharedBlocks }: RevokedView): string {
+  const lines = consents.map(({ id }) => `revoked (consent ${id})`)
+  lines.push(
+    killMs === null
+      ? `nothing was running; ${stoppedTasks} tasks were waiting`
+      : `${stoppedTasks} tasks stopped, the last one dead after ${killMs.toFixed(1)} ms`,
+    `${erasedBlocks} blocks of data erased${sharedBlocks === 0 ? '' : `, ${sharedBlocks} stay that other consents need`}`,
+  )
+  return lines.join('\n')
+}

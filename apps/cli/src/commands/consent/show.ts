@@ -1,0 +1,131 @@
+import type { ConsentView, HistoryEntryView } from '@askee/client'
+import { AskeeError, fromUtf8 } from '@askee/core'
+import { Command } from 'commander'
+import { printable, printData, printJson } from '../../terminal/output.ts'
+import { formatTable } from '../../terminal/table.ts'
+import { readNamedFile } from '../files.ts'
+import { controlClient } from '../options.ts'
+import { type AgentOptions, agentOptions } from './options.ts'
+
+/** `askee consent list`. */
+export function listCommand(): Command {
+  return agentOptions(new Command('list'))
+    .description('the consents of this machine')
+    .option('--all', 'invitations that nobody answered, too')
+    .action(async (options: AgentOptions & { all?: boolean }) => {
+      const consents = await controlClient(options).consents(options.all === true ? 'all' : 'given')
+      if (options.json === true) {
+        printJson(consents)
+        return
+      }
+      printData(
+        formatTable(
+          [
+            { title: 'consent', align: 'left' },
+            { title: 'live', align: 'left' },
+            { title: 'phase', align: 'left' },
+            { title: 'until', align: 'left' },
+            { title: 'requester', align: 'left' },
+            { title: 'purpose', align: 'left' },
+          ],
+          consents.map((c) => [
+            c.id.slice(0, 8),
+            c.live ? 'yes' : 'no',
+            c.phase,
+            new Date(c.expires).toISOString(),
+            c.requester,
+            printable(c.purpose),
+          ]),
+        ),
+      )
+    })
+}
+
+/** `askee consent show`. */
+export function showCommand(): Command {
+  return agentOptions(new Command('show'))
+    .description('one consent with all its terms')
+    .argument('<consent>', 'its id, or the beginning of it')
+    .action(async (id: string, options: AgentOptions) => {
+      const consent = await controlClient(options).consent(id)
+      if (options.json === true) printJson(consent)
+      else printData(consentText(consent))
+    })
+}
+
+/** `askee consent history`. */
+export function historyCommand(): Command {
+  return agentOptions(new Command('history'))
+    .description('every grant, renewal, refusal, use and revocation, with its place in the audit log')
+    .argument('[consent]', 'its id, or the beginning of it; default: all')
+    .action(async (id: string | undefined, options: AgentOptions) => {
+      const entries = await controlClient(options).consentHistory(id)
+      if (options.json === true) printJson(entries)
+      else printData(historyTable(entries))
+    })
+}
+
+/** `askee consent verify`. */
+export function verifyCommand(): Command {
+  return agentOptions(new Command('verify'))
+    .description(
+      'whether a consent is good: signatures, time, revocations that this node heard of; exit code 1 when it is not',
+    )
+    .argument('<what>', 'the id of a consent of yours, or a file with a token')
+    .action(async (what: string, options: AgentOptions) => {
+      const asked = /^[0-9a-f]{4,32}$/.test(what)
+        ? { consent: what }
+        : { token: fromUtf8(await readNamedFile(what)).trim() }
+      const verdict = await controlClient(options).verifyConsent(asked)
+      if (options.json === true) printJson(verdict)
+      else if (verdict.valid) {
+        printData(
+          `good: ${verdict.grantor} lets ${verdict.audience} send work to ${verdict.subject} until ${new Date(verdict.expires ?? 0).toISOString()}`,
+        )
+      }
+      if (verdict.valid) return
+      if (options.json === true) process.exitCode = 1
+      else throw new AskeeError(verdict.code ?? 'consent/malformed', printable(verdict.detail ?? ''))
+    })
+}
+
+function consentText(c: ConsentView): string {
+  const { limits } = c
+  return [
+    `consent     ${c.id}`,
+    `phase       ${c.phase}${c.live ? ', live' : ''}`,
+    `requester   ${c.requester}${c.name === null ? '' : ` ("${printable(c.name)}", its own word)`}`,
+    `terms by    ${c.author === c.requester ? 'the requester' : 'the owner of this machine'}`,
+    `purpose     ${printable(c.purpose)}`,
+    `kinds       ${c.kinds.join(', ')}`,
+    `about       ${c.data.join(', ')}`,
+    `limits      ${limits.cpuPercentMax} % processor, ${limits.ramMbMax} MiB, ${limits.storageGbMax} GB, ${limits.bandwidthMbpsMax} Mbit/s, ${limits.maxDurationHours} h a task`,
+    `until       ${new Date(c.expires).toISOString()}, ${c.renewalsLeft} renewals left`,
+    `text        ${c.textDigest ?? 'nothing was agreed to'}`,
+    `tokens      ${c.tokens.length === 0 ? 'none' : c.tokens.join(', ')}`,
+  ].join('\n')
+}
+
+function historyTable(entries: readonly HistoryEntryView[]): string {
+  return formatTable(
+    [
+      { title: 'when', align: 'left' },
+      { title: 'consent', align: 'left' },
+      { title: 'act', align: 'left' },
+      { title: 'log', align: 'right' },
+      { title: 'what', align: 'left' },
+    ],
+    entries.map(({ at, consent, act, outcome, receipt, content }) => [
+      new Date(at).toISOString(),
+      consent.slice(0, 8),
+      outcome === 'done' ? act : `${act} (${outcome})`,
+      receipt === null ? '—' : String(receipt.index),
+      printable(
+        Object.entries(content)
+          .filter(([key]) => key !== 'manifest')
+          .map(([key, value]) => `${key} ${value}`)
+          .join(', '),
+      ),
+    ]),
+  )
+}
