@@ -150,13 +150,13 @@ function verdictOf({ clock, revocations, consents }: ConsentRouteParts, asked: V
   const nothing = { id: null, grantor: null, subject: null, audience: null, expires: null }
   let said: Omit<VerdictView, 'valid' | 'code' | 'detail'> = nothing
   try {
+    const token = 'token' in asked ? asked.token : consents.show(asked.consent).token
+    if (token === null) throw new AskeeError('consent/unknown', 'nothing was granted, so there is no token')
     const consent = inspectToken(token)
     const { id, grantor, subject, audience, expires } = consent
     said = { id, grantor, subject, audience, expires }
     inspectToken(token, clock.now())
     revocations.check(consent)
-    const token = 'token' in asked ? asked.token : consents.show(asked.consent).token
-    if (token === null) throw new AskeeError('consent/unknown', 'nothing was granted, so there is no token')
     const own = consents.list().find(({ tokens }) => tokens.includes(id))
     if (own?.phase === 'suspended') throw new AskeeError('consent/suspended', 'you suspended this consent')
     return { valid: true, code: null, detail: null, ...said }
