@@ -22,7 +22,7 @@ export default defineConfig({
         // Whole meshes of processes: one file after the other, and none beside the tests of the parts.
         test: {
           name: 'whole',
-          include: ['test/{e2e,chaos}/**/*.test.ts'],
+          include: ['test/{e2e,chaos,native}/**/*.test.ts'],
           exclude,
           pool: 'forks',
           fileParallelism: false,

@@ -32,7 +32,7 @@ const REMEDIES: readonly (readonly [string, string])[] = [
   ['no-clock', BY_WASMTIME],
   ['autogroup', 'nothing to do: the kernel allows one change in 100 ms, the next task tries again'],
 ]
-const NAMESPACES = /-namespace$|^(empty|listed)-root$|^no-capabilities$|^host-name$/
+const NAMESPACES = /-namespace$|^(empty|listed)-root$|^no-capabilities$|^host-name$|^process-limit$/
 
 /** @param layer name of a layer in an executor's report */
 export function remedyFor(layer: string): string {
