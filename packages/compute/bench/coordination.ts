@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { computeTopics, createRequester, createWorker } from '@askee/compute'
-import type { ConsentGate, TokenVerifier } from '@askee/consent'
+import type { ConsentGate, ConsentPermissions, TokenVerifier } from '@askee/consent'
 import {
   type BlockStore,
   type Fuel,
@@ -51,9 +51,14 @@ export function createNullExecutor(): Executor {
 const FAR = Number.MAX_SAFE_INTEGER
 /** A consent that allows all: its cryptography is paid once an offer, not once a task, so it is left out here. */
 const CONSENT_ID = '0'.repeat(32)
+const PERMISSIONS: ConsentPermissions = {
+  resources: { cpuPercentMax: 100, ramMbMax: 1024, storageGbMax: 1, bandwidthMbpsMax: 1000 },
+  tasks: { kinds: ['scientific-compute'], minReputation: 0, maxDurationHours: 48 },
+  monitoring: { userActivityYield: true, resourceMonitoring: true, auditLogging: true },
+}
 const openGate: ConsentGate = {
   covering: () => ({ claims: claimsOf('', ''), token: 'x.y.z' }),
-  check: () => {},
+  check: () => PERMISSIONS,
 }
 const openVerifier: TokenVerifier = async (_token, { subject, audience }) => claimsOf(subject, audience)
 
@@ -66,11 +71,7 @@ function claimsOf(subject: string, audience: string): Awaited<ReturnType<TokenVe
     issuedAt: 0,
     notBefore: 0,
     expires: FAR,
-    permissions: {
-      resources: { cpuPercentMax: 100, ramMbMax: 1024, storageGbMax: 1, bandwidthMbpsMax: 1000 },
-      tasks: { kinds: ['scientific-compute'], minReputation: 0, maxDurationHours: 48 },
-      monitoring: { userActivityYield: true, resourceMonitoring: true, auditLogging: true },
-    },
+    permissions: PERMISSIONS,
     purposes: ['bench'],
     data: ['task'],
     textDigest: '0'.repeat(64),

@@ -23,7 +23,7 @@ function closingAfter(opened: number): (gate: ConsentGate) => ConsentGate {
     covering: (question) => gate.covering(question),
     check: (id, question) => {
       if (opened-- <= 0) throw new AskeeError('consent/expired', 'it has just ended')
-      gate.check(id, question)
+      return gate.check(id, question)
     },
   })
 }
@@ -160,7 +160,7 @@ describe('the doors of consent', () => {
           covering: (question) => gate.covering(question),
           check: (id, question) => {
             if (ended) throw new AskeeError('consent/expired', 'it has just ended')
-            gate.check(id, question)
+            return gate.check(id, question)
           },
         }),
       })
@@ -232,7 +232,7 @@ describe('the doors of consent', () => {
       covering: (question) => own.covering(question),
       check: (id, question) => {
         if (open === 'no') throw new AskeeError('consent/expired', 'it has just ended')
-        own.check(id, question)
+        return own.check(id, question)
       },
     })
     const task = (request: ExecutionRequest): TaskResult | Promise<TaskResult> =>

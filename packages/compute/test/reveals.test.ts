@@ -6,7 +6,7 @@ import { verifyReceipts } from '../src/protocol/documents.ts'
 import { PROTOCOLS } from '../src/protocol/names.ts'
 import { GatedWork } from '../src/worker/gated-work.ts'
 import { revealOf } from '../src/worker/reveal.ts'
-import { Cluster, FAST } from './support/cluster.ts'
+import { Cluster, FAST, PERMISSIONS } from './support/cluster.ts'
 import { createFunctionExecutor, honest, silent } from './support/function-executor.ts'
 import { largeTasks, MAX_OUTPUT_BYTES_OF_TESTS } from './support/large-tasks.ts'
 
@@ -83,9 +83,16 @@ describe('large outputs', () => {
 
   it('NET-5 one answer names no more than the budget of a round, and one output always', async () => {
     const { identity, mesh } = await cluster.volunteer()
-    const consents = { covering: () => undefined, check: () => {} }
+    const consents = { covering: () => undefined, check: () => PERMISSIONS }
     const executor = createFunctionExecutor(honest)
-    const gated = new GatedWork({ mesh, executor, consents, requesterReputation: () => 0 })
+    const gated = new GatedWork({
+      mesh,
+      executor,
+      consents,
+      requesterReputation: () => 0,
+      slots: 1,
+      processors: 1,
+    })
     const held = (sizes: number[]): Parameters<typeof revealOf>[2] =>
       sizes.map((mib, task) => {
         const output = new Uint8Array(mib * 1024 * 1024)

@@ -1,5 +1,5 @@
 import type { NodeId } from '@askee/core'
-import type { TaskKind } from './terms.ts'
+import type { ConsentPermissions, TaskKind } from './terms.ts'
 import type { ConsentClaims } from './token/claims.ts'
 import type { VerifiedConsent } from './token/verify.ts'
 
@@ -27,9 +27,10 @@ export interface ConsentGate {
   /**
    * Checks that this very consent is still live and covers the question.
    * @param consentId id of any token of the consent
+   * @returns what it allows now: the narrowest of its line
    * @throws AskeeError with a ConsentErrorCode
    */
-  check(consentId: string, question: ConsentQuestion): void
+  check(consentId: string, question: ConsentQuestion): ConsentPermissions
   /** Whether it has ended for ever, by revocation or time: what is kept under it is to go. */
   hasEnded?(consentId: string): boolean
 }

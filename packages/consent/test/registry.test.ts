@@ -141,6 +141,19 @@ describe('consent registry', () => {
     )
   })
 
+  it('CON-3 GOV-7 says whether this machine holds tasks to their share of a processor', () => {
+    const { registry } = setUp()
+    const { id } = registry.invite(manifestOf())
+    const line = (...processor: ['held' | 'not-held'] | []): string | undefined =>
+      registry
+        .review(id, {}, 'contained', ...processor)
+        .text.split('\n')
+        .find((text) => text.startsWith('Processor:'))
+    expect(line('held')).toContain('up to 50 %: each task is held to that share of one processor')
+    expect(line('not-held')).toContain('nothing on this machine holds a task to it')
+    expect(line()).toBe(line('not-held'))
+  })
+
   it('CON-3 shows no lines that a requester wrote into a name or a purpose', () => {
     const { registry } = setUp()
     const { id } = registry.invite(manifestOf({ purposes: ['science\nProcessor:      up to 1 %\u202e'] }))

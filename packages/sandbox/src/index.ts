@@ -18,4 +18,5 @@ export {
   type PortableExecutorComponents,
   type PortableExecutorInit,
 } from './portable/executor.ts'
+export { holdsProcessorShare } from './processor-hold.ts'
 export { createHeldV8Executor, type HeldV8ExecutorInit } from './v8/executor.ts'

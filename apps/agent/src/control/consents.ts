@@ -33,7 +33,7 @@ import {
   toHex,
 } from '@askee/core'
 import type { Identity } from '@askee/keys'
-import type { Executor } from '@askee/sandbox'
+import { type Executor, holdsProcessorShare } from '@askee/sandbox'
 import type { FastifyInstance } from 'fastify'
 import { consentView } from './views.ts'
 
@@ -57,7 +57,12 @@ type ById = { Params: { id: string } }
  */
 export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts): void {
   const { consents, executor } = parts
-  const tier = (): 'contained' | 'process' => executor.describe().tier
+  // What holds tasks on this machine is part of the text that the owner agrees to.
+  const review = (id: string, choices: ConsentChoices): ConsentReview => {
+    const description = executor.describe()
+    const processor = holdsProcessorShare(description) ? 'held' : 'not-held'
+    return consents.review(id, choices, description.tier, processor)
+  }
 
   server.post('/v1/consents/text', async (request) => {
     const { requester, ...terms } = parse(request.body, termsSchema)

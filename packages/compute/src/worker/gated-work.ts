@@ -1,4 +1,10 @@
-import type { ConsentGate, ConsentHoldings, ConsentQuestion, ConsentUses } from '@askee/consent'
+import type {
+  ConsentGate,
+  ConsentHoldings,
+  ConsentPermissions,
+  ConsentQuestion,
+  ConsentUses,
+} from '@askee/consent'
 import {
   AskeeError,
   type BlockStore,
@@ -11,6 +17,7 @@ import {
 import type { Execution, ExecutionRequest, Executor } from '@askee/sandbox'
 import { putPinned } from '../pinned-block.ts'
 import type { Manifest } from '../protocol/manifest.ts'
+import { processorShare } from './processor-share.ts'
 
 export interface GatedWorkComponents {
   readonly mesh: Mesh
@@ -22,6 +29,9 @@ export interface GatedWorkComponents {
   readonly holdings?: ConsentHoldings
   readonly uses?: ConsentUses
   readonly requesterReputation: (requester: NodeId) => number
+  /** Tasks run at once, and processors of this machine. */
+  readonly slots: number
+  readonly processors: number
 }
 
 /** On whose behalf something is done here, and under which consent. */
@@ -62,8 +72,11 @@ export class GatedWork {
   }
 
   /** @throws AskeeError with the code of the refusal */
-  check({ consent, manifest }: Permit): void {
-    this.#components.consents.check(consent, questionOf(manifest, this.#components.requesterReputation))
+  check({ consent, manifest }: Permit): ConsentPermissions {
+    return this.#components.consents.check(
+      consent,
+      questionOf(manifest, this.#components.requesterReputation),
+    )
   }
 
   /** A block of the campaign, from here or from its requester. */
@@ -108,11 +121,12 @@ export class GatedWork {
 
   /** Runs one task. @param module digest of the instrumented module, under which compiled code of it is kept */
   async run(permit: Permit, module: Digest, request: ExecutionRequest): Promise<Execution> {
-    const { executor, holdings, uses } = this.#components
-    this.check(permit)
+    const { executor, holdings, uses, slots, processors } = this.#components
+    const { resources } = this.check(permit)
     holdings?.note(permit.consent, module)
     uses?.used(permit.consent, { campaign: permit.campaign })
-    return executor.execute(request)
+    const cpuPercent = processorShare(resources.cpuPercentMax, slots, processors)
+    return executor.execute({ ...request, limits: { ...request.limits, cpuPercent } })
   }
 
   /** What was on its way to the disk when the consent ended came after the erasure: it is erased now. */

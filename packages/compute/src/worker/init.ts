@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Milliseconds, NodeId } from '@askee/core'
 
 /** Options of a worker. Times in milliseconds. */
@@ -6,6 +7,8 @@ export interface WorkerInit {
   readonly journal?: string
   /** Tasks run at once. Default 1. */
   readonly slots?: number
+  /** Processors of this machine, which a consent's share is of. Default: as many as the system says. */
+  readonly processors?: number
   /** Leases taken and not committed, at most. Default 512: the coordinator gives so many only to quick nodes. */
   readonly queue?: number
   /** Results kept until they are settled, at most. Default 16,384. */
@@ -42,6 +45,7 @@ export function resolveWorkerInit(init: WorkerInit): Required<WorkerInit> {
   return {
     journal: ':memory:',
     slots: 1,
+    processors: availableParallelism(),
     queue: 512,
     held: 16_384,
     heldBytes: 512 * 1024 ** 2,

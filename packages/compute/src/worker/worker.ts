@@ -95,7 +95,7 @@ class VolunteerWorker implements Worker {
     const limits = { capacity: init.modules, maxWeight: init.moduleBytes }
     const modules = new LruCache<string, InstrumentedModule>(limits, ({ bytes }) => bytes.byteLength)
     this.#modules = modules
-    const gated = new GatedWork({ ...components, requesterReputation })
+    const gated = new GatedWork({ ...components, requesterReputation, slots, processors: init.processors })
     this.#gated = gated
     const passes = new Budget(1)
     const stopping = (): AbortSignal => this.#abort.signal

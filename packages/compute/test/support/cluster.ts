@@ -23,6 +23,7 @@ import {
 } from '@askee/core'
 import { createMemoryBlockStore, createMemoryMeshNetwork, seededRandom } from '@askee/core/testing'
 import { createIdentity, type Identity } from '@askee/keys'
+import type { Executor } from '@askee/sandbox'
 import type { CampaignSpec, EngineName, Requester, Worker } from '../../src/api.ts'
 import { computeTopics } from '../../src/protocol/topic.ts'
 import type { RequesterInit } from '../../src/requester/init.ts'
@@ -146,6 +147,8 @@ export class Cluster {
       wrapMesh?: (mesh: Mesh) => Mesh
       blocks?: BlockStore
       engine?: EngineName
+      /** Instead of one that computes `task`. */
+      executor?: Executor
     } = {},
   ): Promise<Volunteer> {
     const identity = createIdentity(this.random)
@@ -166,7 +169,7 @@ export class Cluster {
         timers: systemTimers,
         random: this.random,
         logger: silentLogger,
-        executor: createFunctionExecutor(task, options.engine),
+        executor: options.executor ?? createFunctionExecutor(task, options.engine),
         consents: options.gate?.(registry) ?? registry,
         endings: registry,
         uses: registry,

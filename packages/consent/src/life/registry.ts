@@ -8,6 +8,7 @@ import type { ConsentClaims } from '../token/claims.ts'
 import type { ConsentHistory } from './history.ts'
 import type { ConsentManifest } from './manifest.ts'
 import type { ConsentPhase } from './state.ts'
+import type { ProcessorHold } from './text.ts'
 import { VolunteerRegistry } from './volunteer-registry.ts'
 
 export interface RegistryComponents {
@@ -75,8 +76,16 @@ export interface ConsentRegistry extends ConsentGate, ConsentEndings, ConsentUse
   invite(manifest: string): ConsentEntry
   /** The owner writes down what it is ready to give, and to whom: an invitation of its own. */
   propose(requester: NodeId, terms: ConsentTerms): ConsentEntry
-  /** Makes the text of an invitation, perhaps narrowed. Only what was reviewed can be granted. */
-  review(id: string, choices: ConsentChoices, containment: 'contained' | 'process'): ConsentReview
+  /**
+   * Makes the text of an invitation, perhaps narrowed. Only what was reviewed can be granted.
+   * @param processor whether tasks are held to their share of a processor here; default: they are not
+   */
+  review(
+    id: string,
+    choices: ConsentChoices,
+    containment: 'contained' | 'process',
+    processor?: ProcessorHold,
+  ): ConsentReview
   /** @param shown SHA-256 of the text that the person agreed to */
   grant(id: string, shown: string): ConsentEntry
   refuse(id: string, reason: string): ConsentEntry

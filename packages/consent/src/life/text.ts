@@ -20,16 +20,27 @@ const CONTAINMENT_WORDS = {
     'in a process of its own. On this machine only the JavaScript engine keeps it from your files and the network: allow this only to people you trust.',
 } as const
 
+/** Whether something on a machine holds each task to the share of a processor that a consent allows. */
+export type ProcessorHold = 'held' | 'not-held'
+
+const PROCESSOR_WORDS: Readonly<Record<ProcessorHold, string>> = {
+  held: ': each task is held to that share of one processor, and gives way to your programs',
+  'not-held':
+    ' (written down; nothing on this machine holds a task to it: tasks take what your programs leave of the processors)',
+}
+
 /**
  * The exact text that a person reads before granting. Its SHA-256 goes into the token, so that what was shown can be
  * proven later. The same manifest and terms always give the same text on the same machine.
  * @param terms what would be granted: the manifest's, perhaps narrowed
  * @param containment what holds tasks on this machine now
+ * @param processor whether they are held to their share of a processor
  */
 export function consentText(
   manifest: Pick<ConsentManifest, 'requester' | 'author' | 'name' | 'domain'>,
   terms: ConsentTerms,
   containment: 'contained' | 'process',
+  processor: ProcessorHold,
 ): string {
   const { resources, tasks, monitoring } = terms.permissions
   const lifetime = hours(terms.lifetime / 3_600_000)
@@ -41,7 +52,7 @@ export function consentText(
     `About what:     ${terms.data.length === 0 ? 'nothing is named' : terms.data.map((item) => DATA_WORDS[item]).join('; ')}`,
     `Until when:     ${lifetime} from the grant${terms.maxRenewals === 0 ? '' : `; you can renew it ${terms.maxRenewals} times, each time for ${lifetime} at most`}`,
     `Each task:      at most ${hours(tasks.maxDurationHours)} and ${resources.ramMbMax} MiB of memory`,
-    `Processor:      up to ${resources.cpuPercentMax} %`,
+    `Processor:      up to ${resources.cpuPercentMax} %${PROCESSOR_WORDS[processor]}`,
     `Storage:        up to ${resources.storageGbMax} GB for programs and data (the agent's own limit is enforced, this one not yet)`,
     `Network:        up to ${resources.bandwidthMbpsMax} Mbit/s (written down, not yet enforced by this version)`,
     `While you work: ${monitoring.userActivityYield ? 'tasks give way to you' : 'TASKS DO NOT GIVE WAY TO YOU'}; the load of the machine is ${monitoring.resourceMonitoring ? '' : 'not '}looked at; what is done is ${monitoring.auditLogging ? '' : 'NOT '}written down`,

@@ -3,7 +3,8 @@ import { refuse } from '../errors.ts'
 import type { ConsentQuestion, CoveringConsent, EndedConsents } from '../gate.ts'
 import { type ConsentChoices, differences, meet } from '../meet.ts'
 import { signCertificate } from '../revocation/certificate.ts'
-import { type ConsentTerms, MAX_LIFETIME_MS } from '../terms.ts'
+import { type ConsentPermissions, type ConsentTerms, MAX_LIFETIME_MS } from '../terms.ts'
+import type { ConsentClaims } from '../token/claims.ts'
 import { grantConsent, renewConsent, type SignedConsent } from '../token/grant.ts'
 import { checkScope } from '../token/scope.ts'
 import { checkTime } from '../token/verify.ts'
@@ -22,7 +23,7 @@ import type {
 } from './registry.ts'
 import type { ConsentAction } from './state.ts'
 import { StatusKeeper } from './status-keeper.ts'
-import { consentText, textDigest } from './text.ts'
+import { consentText, type ProcessorHold, textDigest } from './text.ts'
 import { Uses } from './uses.ts'
 
 /** Open invitations kept; beyond them the oldest that nobody answered is refused. */
@@ -97,10 +98,15 @@ export class VolunteerRegistry implements ConsentRegistry {
     return this.invite(signConsentManifest(this.#components.volunteer, draft))
   }
 
-  review(id: string, choices: ConsentChoices, containment: 'contained' | 'process'): ConsentReview {
+  review(
+    id: string,
+    choices: ConsentChoices,
+    containment: 'contained' | 'process',
+    processor: ProcessorHold = 'not-held',
+  ): ConsentReview {
     const life = this.#lives.find(id)
     const terms = meet(life.manifest.terms, choices)
-    const text = consentText(life.manifest, terms, containment)
+    const text = consentText(life.manifest, terms, containment, processor)
     const shown = { terms, textDigest: textDigest(text) }
     this.#act(life, { type: 'Review', now: this.#now(), shown })
     const live = this.#lives
@@ -232,10 +238,10 @@ export class VolunteerRegistry implements ConsentRegistry {
     return undefined
   }
 
-  check(consentId: string, question: ConsentQuestion): void {
+  check(consentId: string, question: ConsentQuestion): ConsentPermissions {
     const life = this.#lives.ofToken(consentId)
     if (life === undefined) throw refuse('consent/unknown', `no consent ${consentId} is held here`)
-    this.#check(life, question)
+    return this.#check(life, question).permissions
   }
 
   hasEnded(consentId: string): boolean {
@@ -272,13 +278,14 @@ export class VolunteerRegistry implements ConsentRegistry {
   }
 
   /** The narrowest consent holds: older tokens of a line open no more than the newest. */
-  #check(life: Life, question: ConsentQuestion): void {
+  #check(life: Life, question: ConsentQuestion): ConsentClaims {
     const { held, state } = life
     const closed = closedBecause(state, this.#now())
     if (closed !== null) throw refuse(closed, `the consent ${life.id} is ${state.phase}`)
     if (held === null) throw refuse('consent/unknown', `the token of ${life.id} is damaged`)
     checkTime(held.claims, this.#now())
     checkScope(held.claims, question)
+    return held.claims
   }
 
   #simple(id: string, action: ConsentAction, content: AuditEvent['content'] = {}): ConsentEntry {
