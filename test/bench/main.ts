@@ -6,6 +6,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { loadModule, WORKLOADS } from '@askee/workloads'
 import { formatTable } from '../../apps/cli/src/terminal/table.ts'
 import { measureCoordination, memoryMeshFactory } from '../../packages/compute/bench/coordination.ts'
+import { measureEncryption } from '../../packages/store/bench/measure.ts'
 import { ownCases } from '../../packages/wasm/bench/own-cases.ts'
 import { measurePass, type PassCase } from '../../packages/wasm/bench/pass.ts'
 import { deathMeasures, freezeMeasures, startMeasures } from './containment.ts'
@@ -70,8 +71,24 @@ async function pass(): Promise<Measure> {
   }
 }
 
-/** Any of them alone: `node test/bench/main.ts M-5 M-6`. */
-const only = process.argv.slice(2).filter((argument) => argument.startsWith('M-'))
+function encryption(): Measure {
+  note('STO-1: an encrypted database beside a plain one …')
+  const { ratio, chacha20, rowByRow } = measureEncryption()
+  return {
+    id: 'STO-1',
+    what: 'processor time of an encrypted database ÷ a plain one, rows written and read',
+    value: ratio,
+    unit: '×',
+    least: 3,
+    aim: 1.5,
+    better: 'lower',
+    references: [{ what: 'the same with ChaCha20', value: chacha20 }],
+    control: { what: 'one transaction a row', value: rowByRow },
+  }
+}
+
+/** Any of them alone: `node test/bench/main.ts M-5 STO-1`. */
+const only = process.argv.slice(2).filter((argument) => /^[A-Z]+-\d/.test(argument))
 const isAsked = (id: string) => only.length === 0 || only.includes(id)
 const load = loadavg()[0] ?? 0
 if (load > availableParallelism()) {
@@ -85,6 +102,7 @@ if (isAsked('M-3')) measures.push(...[await measureNativeRatio(note)].filter((on
 if (isAsked('M-4')) measures.push(await pass())
 if (isAsked('M-5')) measures.push(...(await startMeasures(note)))
 if (isAsked('M-6')) measures.push(...(await freezeMeasures(note)), ...(await deathMeasures(note)))
+if (isAsked('STO-1')) measures.push(encryption())
 
 if (process.argv.includes('--json')) {
   process.stdout.write(`${JSON.stringify(measures.map((m) => ({ ...m, verdict: verdict(m) })))}\n`)

@@ -10,6 +10,7 @@ const SALT_BYTES = 16
 const HEADER_BYTES = MAGIC.byteLength + SALT_BYTES
 /** Sealed and read as one: what is read of a block is authenticated without reading all of it. */
 const CHUNK_BYTES = 256 * 1024
+const CHUNKS_AT_ONCE = PIECE_BYTES / CHUNK_BYTES
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
 const NAME = /^[0-9a-f]{64}\.sealed$/
 
@@ -34,10 +35,14 @@ export function sealedFormat(storeKey: Uint8Array, random: Random): BlockFormat 
       const salt = random.bytes(SALT_BYTES)
       const key = fileKey(digest, salt)
       const context = contextOf(digest, bytes.byteLength)
-      await file.write(concat(MAGIC, salt))
+      let pending = [concat(MAGIC, salt)]
       for (let at = 0, i = 0; i === 0 || at < bytes.byteLength; at += CHUNK_BYTES, i++) {
-        await file.write(seal(key, nonceOf(i), context, bytes.subarray(at, at + CHUNK_BYTES)))
+        pending.push(seal(key, nonceOf(i), context, bytes.subarray(at, at + CHUNK_BYTES)))
+        if (pending.length < CHUNKS_AT_ONCE) continue
+        await writeAll(file, pending)
+        pending = []
       }
+      await writeAll(file, pending)
     },
 
     async *read(file, digest, offset, length) {
@@ -52,7 +57,7 @@ export function sealedFormat(storeKey: Uint8Array, random: Random): BlockFormat 
           Math.floor(Math.max(end - 1, 0) / CHUNK_BYTES) - first + 1,
         )
         const position = HEADER_BYTES + first * SEALED_CHUNK_BYTES
-        const sealed = await readFully(file, new Uint8Array(count * SEALED_CHUNK_BYTES), position)
+        const sealed = await readFully(file, Buffer.allocUnsafeSlow(count * SEALED_CHUNK_BYTES), position)
         for (let i = 0; i < count; i++) {
           const chunk = sealed.subarray(i * SEALED_CHUNK_BYTES, (i + 1) * SEALED_CHUNK_BYTES)
           const plain = unseal(key, nonceOf(first + i), context, chunk)
@@ -72,6 +77,11 @@ function contentBytesOf(fileBytes: number): number | undefined {
   const lastChunk = sealed % SEALED_CHUNK_BYTES
   if (sealed < TAG_BYTES || (lastChunk > 0 && lastChunk < TAG_BYTES)) return undefined
   return sealed - Math.ceil(sealed / SEALED_CHUNK_BYTES) * TAG_BYTES
+}
+
+/** All of it: a file that takes less than it is given, as on a full disk, throws. */
+async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  if (parts.length > 0) await file.writeFile(Buffer.concat(parts))
 }
 
 async function readHeader(file: FileHandle): Promise<{ salt: Uint8Array; size: number }> {
