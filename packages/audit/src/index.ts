@@ -23,3 +23,17 @@ export {
 export { type Hash, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
 export { AUDIT_MIGRATIONS } from './schema.ts'
 export { type Finding, type Verification, verifyLog } from './verification.ts'
+export {
+  type Alarm,
+  type Checkpointing,
+  type CheckpointingComponents,
+  type CheckpointingInit,
+  createCheckpointing,
+} from './witness/checkpointing.ts'
+export {
+  type Contradiction,
+  createWitness,
+  WITNESS_MIGRATIONS,
+  type Witness,
+  type WitnessComponents,
+} from './witness/witness.ts'
