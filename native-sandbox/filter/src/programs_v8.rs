@@ -29,10 +29,23 @@ const FLAGS_ONLY: &[u32] = &[1, 2, 3, 4];
 const FUTEX_SIMPLE: &[u32] = &[128, 129, 137, 393];
 const RUSAGE_SELF: &[u32] = &[0];
 
+/// What V8's locks ask and do where they are fought over, and the clock where no page of the kernel tells it.
+fn waiting_rules() -> [Rule; 6] {
+    [
+        Rule::Allow(SCHED_YIELD),
+        Rule::Allow(SCHED_GETPARAM),
+        Rule::Allow(SCHED_GETSCHEDULER),
+        Rule::Allow(CLOCK_NANOSLEEP),
+        Rule::Allow(CLOCK_GETTIME),
+        Rule::Allow(GETTIMEOFDAY),
+    ]
+}
+
 /// Node's start, up to the moment at which it seals itself. Files can be opened for reading only; which ones there are is
 /// the root's and Landlock's to say.
 pub fn v8_loader() -> Vec<Instruction> {
     let mut rules = memory_rules();
+    rules.extend(waiting_rules());
     rules.extend([
         Rule::AllowIf(MMAP, &[Check::With(3, MAP_PRIVATE), Check::Without(3, MAP_SHARED | MAP_GROWSDOWN)]),
         Rule::AllowIf(EXECVEAT, &[Check::OneOf(0, &[V8_PROGRAM_PLACE]), Check::With(4, AT_EMPTY_PATH)]),
@@ -59,7 +72,6 @@ pub fn v8_loader() -> Vec<Instruction> {
         Rule::Allow(RT_SIGPROCMASK),
         Rule::Allow(RT_SIGRETURN),
         Rule::Allow(SIGALTSTACK),
-        Rule::Allow(SCHED_YIELD),
         Rule::Allow(SCHED_GETAFFINITY),
         Rule::Allow(GETPID),
         Rule::Allow(GETTID),
@@ -75,7 +87,6 @@ pub fn v8_loader() -> Vec<Instruction> {
         Rule::Allow(SET_ROBUST_LIST),
         Rule::Allow(RSEQ),
         Rule::Allow(GETRANDOM),
-        Rule::Allow(CLOCK_GETTIME),
         Rule::Allow(MEMBARRIER),
         Rule::Allow(SECCOMP),
         Rule::Allow(EXIT),
@@ -105,6 +116,7 @@ pub fn v8_loader() -> Vec<Instruction> {
 /// this process wake one another.
 pub fn v8_last() -> Vec<Instruction> {
     let mut rules = memory_rules();
+    rules.extend(waiting_rules());
     rules.extend([
         Rule::AllowIf(
             MMAP,
@@ -122,11 +134,9 @@ pub fn v8_last() -> Vec<Instruction> {
         Rule::Allow(RT_SIGACTION),
         Rule::Allow(RT_SIGPROCMASK),
         Rule::Allow(RT_SIGRETURN),
-        Rule::Allow(SCHED_YIELD),
         Rule::Allow(GETPID),
         Rule::Allow(GETTID),
         Rule::AllowIf(GETRUSAGE, &[Check::OneOf(0, RUSAGE_SELF)]),
-        Rule::Allow(CLOCK_GETTIME),
         Rule::Allow(EXIT),
         Rule::Allow(EXIT_GROUP),
         // What an allocator tries in passing, what abort() does before it faults, threads beyond those that there are.
@@ -177,13 +187,17 @@ mod tests {
             RT_SIGACTION,
             RT_SIGPROCMASK,
             RT_SIGRETURN,
-            SCHED_YIELD,
             GETPID,
             GETTID,
             GETRUSAGE,
-            CLOCK_GETTIME,
             EXIT,
             EXIT_GROUP,
+            SCHED_YIELD,
+            SCHED_GETPARAM,
+            SCHED_GETSCHEDULER,
+            CLOCK_NANOSLEEP,
+            CLOCK_GETTIME,
+            GETTIMEOFDAY,
         ];
         for number in (0..600).filter(|number| !made.contains(number)) {
             assert_ne!(answer(&program, number, [0; 6]), Verdict::Allow, "call {number}");

@@ -9,11 +9,12 @@ import {
   type Executor,
   locateNative,
 } from '../src/index.ts'
-import { countdown, countedTask, requestOf, told } from '../src/testing/index.ts'
+import { countdown, countedTask, requestOf, task, told } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
 import { locateV8 } from './support/held-v8.ts'
 import { hurryHeld } from './support/hurry.ts'
 
+const MIB = 1024 * 1024
 const found = locateV8()
 const binaries = locateNative()
 
@@ -79,6 +80,21 @@ describe.skipIf('missing' in found)('V8 under a warden', () => {
     expect(after.cpuTime).toBe(before.cpuTime)
     await execution.thaw()
     await execution.kill('test over')
+  })
+
+  it('WSM-1 much memory, input and output pass, though threads then fight for locks', async () => {
+    const module = await task({
+      pages: [1, 1024],
+      body: `(func (export "run") (local i32)
+        (if (i32.ne (memory.grow (i32.const 1023)) (i32.const 1)) (then unreachable))
+        (call $output_write (i32.const 0) (i32.const 33554432)))`,
+    })
+    const limits = { memoryBytes: 1024 * 65_536, outputBytes: 32 * MIB }
+    for (let round = 0; round < 3; round++) {
+      const execution = await v8.execute(requestOf(module, { limits, input: new Uint8Array(50 * MIB) }))
+      const outcome = await execution.outcome
+      expect(outcome).toMatchObject({ kind: 'completed', result: { trap: null } })
+    }
   })
 
   it('WSM-5 a checkpoint goes on from here on every other executor, and from there here', async () => {
