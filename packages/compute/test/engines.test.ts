@@ -70,6 +70,17 @@ describe('engine diversity: assignment', () => {
     expect(campaign.assign()).toEqual([])
   })
 
+  it('CMP-2 goes on with a journal from before engines were kept, and counts none', () => {
+    const campaign = new CoordinatorDriver()
+    for (const name of ['a', 'b', 'c']) campaign.join(name)
+    campaign.sweep(SETTLE)
+    const leases = campaign.assign()
+    campaign.restart()
+    campaign.vote(leases, () => 'x')
+    expect(campaign.task().outcome?.kind).toBe('accepted')
+    expect(campaign.task()).not.toHaveProperty('agreed')
+  })
+
   it('CMP-3 does not care about engines where the campaign does not', () => {
     const campaign = pool('w1 w2 w3', { engines: 'any' })
     const leases = campaign.assign()

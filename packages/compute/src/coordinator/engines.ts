@@ -43,8 +43,9 @@ export function barredEngine(state: CoordinatorState, task: TaskRecord): EngineN
 
 /** The engine of f+1 equal votes that do not count yet, because no other engine agrees. */
 export function agreedByOne(config: CoordinatorConfig, revealed: readonly LeaseRecord[]): EngineName | null {
+  if (config.engines !== 'diverse') return null
   const leading = groupVotes(revealed)[0] ?? []
-  return leading.length > config.f && !areDiverse(config, leading) ? onlyEngine(leading) : null
+  return leading.length > config.f ? onlyEngine(leading) : null
 }
 
 /** @param barred what `barredEngine` said; null bars nobody */

@@ -58,7 +58,8 @@ export class CoordinatorDriver {
     for (const event of this.#journal) step(this.state, event)
   }
 
-  join(name: string, engine: EngineName): void {
+  /** @param engine what it says; none is what nodes said once */
+  join(name: string, engine?: EngineName): void {
     this.feed({
       type: 'offered',
       node: name as NodeId,
@@ -66,7 +67,7 @@ export class CoordinatorDriver {
       consentExpires: this.now + 10_000_000,
       operator: `owner of ${name}` as NodeId,
       reputation: 1,
-      engine,
+      ...(engine === undefined ? {} : { engine }),
       slots: 1,
       queue: 8,
       replaces: null,
