@@ -101,7 +101,7 @@ export class SealedDatabase extends SQLite {
     this.pragma('journal_mode = WAL')
     this.pragma('synchronous = FULL')
     const frames = (this.pragma('wal_checkpoint(PASSIVE)') as { log: number }[])[0]?.log ?? 0
-    if (frames < judged.frames) {
+    if (judged.frames > 0 && frames < judged.frames) {
       throw damaged(`${this.#path}-wal`, `${judged.frames} frames were committed, ${frames} can be read`)
     }
     if (judged.digest === 'unknown') checkIntegrity(this, this.#path)
