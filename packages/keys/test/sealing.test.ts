@@ -40,6 +40,9 @@ interface Party {
   readonly lost: Map<string, string>
 }
 
+const warnings: string[] = []
+process.on('warning', ({ message }) => warnings.push(message))
+
 const people = new Map<
   string,
   Record<'sealing' | 'sealing-inner', { kid: string; publicKey: Uint8Array; pair: SealingKeyPair }>
@@ -363,6 +366,15 @@ describe('error replies', () => {
     const replayed = await alice.opener.open(reply).catch((error: unknown) => error)
     expect(errorCode(replayed)).toBe('envelope/replay')
     expect(await sealErrorReply(alice.sealer, replayed)).toBeUndefined()
+  })
+})
+
+describe('the primitives', () => {
+  it('MSG-1 are none that node calls experimental', async () => {
+    const { alice, bob } = await pair()
+    await bob.opener.open(await alice.sealer.seal(message(bob), 'double'))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(warnings).toEqual([])
   })
 })
 

@@ -13,7 +13,7 @@ import {
   signedPart,
 } from './envelope.ts'
 import { DOUBLE_TYPE, type RecipientKey, sealInner } from './layers.ts'
-import { SUITES } from './suites.ts'
+import { type SealingPublicKey, SUITES } from './suites.ts'
 
 export interface SealerComponents {
   readonly identity: Identity
@@ -49,14 +49,12 @@ const MAX_CONVERSATIONS = 4096
 /** Parsed public keys kept. */
 const MAX_KEYS = 256
 
-type PublicKey = Awaited<ReturnType<(typeof SUITES)['sealing']['DeserializePublicKey']>>
-
 /** Seals messages of one identity. Sequences start from the clock, so that they grow over restarts without being kept. */
 export function createSealer(components: SealerComponents): Sealer {
   const { identity, clock, random, recipientKey } = components
   const fromKid = kidOf('signing', identity.publicKey)
   const sequences = new Map<string, number>()
-  const keys = new Map<string, PublicKey>()
+  const keys = new Map<string, SealingPublicKey>()
 
   const nextSequence = (to: NodeId, conv: string): number => {
     const name = `${to} ${conv}`
@@ -66,7 +64,7 @@ export function createSealer(components: SealerComponents): Sealer {
     if (sequences.size > MAX_CONVERSATIONS) sequences.delete(sequences.keys().next().value as string)
     return seq
   }
-  const parsed = async ({ kid, publicKey }: RecipientKey): Promise<PublicKey> => {
+  const parsed = async ({ kid, publicKey }: RecipientKey): Promise<SealingPublicKey> => {
     const held = keys.get(kid)
     if (held !== undefined) return held
     const key = await SUITES.sealing.DeserializePublicKey(publicKey)
