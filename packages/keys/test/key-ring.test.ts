@@ -222,6 +222,9 @@ describe('the keys of a node', () => {
       async () => (await codeOf(() => b.peerKeys.assertIdentity(a.identity.id))) === 'keys/identity-revoked',
     )
     expect(await codeOf(b.exchange.current(a.identity.id, 'sealing'))).toBe('keys/identity-revoked')
+    await a.ring.stop()
+    await a.ring.start()
+    expect(a.ring.documents().revocations, 'and it is told again after a restart').toHaveLength(1)
     for (const one of all) await one.ring.stop()
   })
 

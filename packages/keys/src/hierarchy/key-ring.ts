@@ -21,7 +21,7 @@ import {
   type RevocationReason,
 } from './chain.ts'
 import { loadChain, saveChain } from './chain-file.ts'
-import { kidOf, signKeyBundle, signKeyRevocation } from './documents.ts'
+import { kidOf, signKeyBundle, signKeyRevocation, verifyKeyRevocation } from './documents.ts'
 import { stepChain } from './machine.ts'
 import { isOpenable } from './states.ts'
 import { CHAIN_USES, type ChainUse, ROTATION_POLICIES, type RotationPolicy, type SealingUse } from './uses.ts'
@@ -72,6 +72,7 @@ const SEED_BYTES = 32
 const TICK_PERIOD = 60_000
 /** Whoever missed a revocation hears of it within the hour. Bundles are asked for. */
 const REMIND_PERIOD = 3_600_000
+const IDENTITY_REVOCATION = 'identity-revocation'
 const FOR_EVER = Number.MAX_SAFE_INTEGER
 
 export function createKeyRing(components: KeyRingComponents, init: KeyRingInit = {}): KeyRing {
@@ -95,6 +96,7 @@ class StoredKeyRing implements KeyRing {
   }
 
   async start(): Promise<void> {
+    this.#identityRevocation = await this.#keptIdentityRevocation()
     for (const use of CHAIN_USES) {
       const empty = emptyChain(use, this.#policies[use])
       this.#chains.set(use, (await loadChain(this.#parts.store, empty)) ?? empty)
@@ -177,8 +179,16 @@ class StoredKeyRing implements KeyRing {
       until: FOR_EVER,
       reason,
     })
+    await this.#parts.store.replace(IDENTITY_REVOCATION, this.#identityRevocation)
     this.#tell('revocation', this.#identityRevocation)
     await this.#telling
+  }
+
+  /** Told for ever, unless the node has a new identity by now. */
+  async #keptIdentityRevocation(): Promise<Uint8Array | undefined> {
+    const kept = await this.#parts.store.read(IDENTITY_REVOCATION)
+    if (kept === undefined) return undefined
+    return verifyKeyRevocation(kept).node === this.#parts.identity.id ? kept : undefined
   }
 
   /** Steps the chain and carries out what follows; the new state is on disk before anybody is told. */
