@@ -12,7 +12,9 @@ describe('kill -9', { timeout: 3_600_000 }, () => {
   })
 
   it('STO-2 leaves a whole database, 50 times in the middle of encrypting one', async () => {
-    const { lost } = await killEncrypters(folder, 50, Math.random)
+    const { lost, interrupted } = await killEncrypters(folder, 50, Math.random)
+    process.stdout.write(`50 kills, ${interrupted} of them in time\n`)
     expect(lost).toEqual([])
+    expect(interrupted).toBeGreaterThan(5)
   })
 })

@@ -7,9 +7,12 @@ import { contentsOf, openWholeStore, PLAIN_SCHEMA } from './whole-store.ts'
 const CHILD = new URL('kill-child.ts', import.meta.url).pathname
 
 /** Kills the child after so many lines, and so many milliseconds more. */
-function killedAfter(args: string[], lines: number, delay: number): Promise<string[]> {
+function killedAfter(folder: string, args: string[], lines: number, delay: number): Promise<string[]> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [CHILD, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [CHILD, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
+    })
     let seen = ''
     let ending = false
     child.stdout.on('data', (chunk) => {
@@ -22,10 +25,19 @@ function killedAfter(args: string[], lines: number, delay: number): Promise<stri
   })
 }
 
+/** One child that ends by itself leaves its compiled code to all that are killed: half of their time. */
+async function warmUp(folder: string): Promise<void> {
+  const directory = join(folder, 'warm')
+  mkdirSync(directory, { recursive: true })
+  await killedAfter(folder, [directory, '', '', 'encrypt'], Number.POSITIVE_INFINITY, 0)
+}
+
 export interface KillCount {
   rounds: number
   /** Rows and fields that were said to be written, over all rounds. */
   acknowledged: number
+  /** Rounds in which the child died before its work was done. */
+  interrupted: number
   /** What was said and is not there, or is there and wrong. */
   lost: string[]
 }
@@ -35,13 +47,19 @@ export async function killWriters(folder: string, rounds: number, random: () => 
   const directory = join(folder, 'killed')
   const device = join(folder, 'device')
   mkdirSync(directory, { recursive: true })
-  const count: KillCount = { rounds, acknowledged: 0, lost: [] }
+  await warmUp(folder)
+  const count: KillCount = { rounds, acknowledged: 0, interrupted: 0, lost: [] }
   const acknowledged = new Set<string>()
   let next = 1
   for (let round = 0; round < rounds; round++) {
     // Every fourth one dies while it opens.
     const lines = round % 4 === 3 ? 1 : 2 + Math.floor(random() * 40)
-    for (const line of await killedAfter([directory, device, `${next}`, 'write'], lines, random() * 15)) {
+    for (const line of await killedAfter(
+      folder,
+      [directory, device, `${next}`, 'write'],
+      lines,
+      random() * 15,
+    )) {
       if (/^(row|field)/.test(line)) acknowledged.add(line)
     }
     const store = await openWholeStore(directory, device)
@@ -58,6 +76,7 @@ export async function killWriters(folder: string, rounds: number, random: () => 
     next = Math.max(0, ...rows.map(({ x }) => x), ...fields.map(([subject]) => Number(subject))) + 1
   }
   count.acknowledged = acknowledged.size
+  count.interrupted = rounds
   return count
 }
 
@@ -67,7 +86,7 @@ export async function killEncrypters(
   rounds: number,
   random: () => number,
 ): Promise<KillCount> {
-  const count: KillCount = { rounds, acknowledged: 0, lost: [] }
+  const count: KillCount = { rounds, acknowledged: 0, interrupted: 0, lost: [] }
   const ROWS = 3_000
   for (let round = 0; round < rounds; round++) {
     const directory = join(folder, 'encrypting')
@@ -80,7 +99,8 @@ export async function killEncrypters(
       for (let i = 0; i < ROWS; i++) insert.run(i, `a row in clear ${i} `.repeat(10))
     })()
     plain.close()
-    await killedAfter([directory, '', '', 'encrypt'], 1, random() * 120)
+    const lines = await killedAfter(folder, [directory, '', '', 'encrypt'], 1, random() * 120)
+    if (!lines.includes('done')) count.interrupted++
     const database = openDatabase(path, PLAIN_SCHEMA, { key: new Uint8Array(32).fill(7) })
     const rows = database.prepare('SELECT count(*) FROM n').pluck().get() as number
     database.close()
