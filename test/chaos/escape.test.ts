@@ -31,4 +31,10 @@ describe.skipIf(missing !== null)('the escape suite, in part', () => {
     expect([...lines.values()].filter(({ escaped }) => escaped)).toEqual([])
     expect([...lines.keys()]).toEqual(names)
   })
+
+  it('SBX-4 no native attempt gets out of where V8 is held; it has new code and the clock', async () => {
+    const lines = await runNatives(nativeNames(), '--v8')
+    const escaped = [...lines.values()].filter(({ escaped }) => escaped).map(({ attempt }) => attempt)
+    expect(escaped).toEqual(['29-map-exec', '29-make-exec', '30-rdtsc'])
+  })
 })

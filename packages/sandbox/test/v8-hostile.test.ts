@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { errorText } from '@askee/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { basicPolicy } from '../src/native/policy.ts'
+import type { WardenProcess } from '../src/native/warden-process.ts'
 import { startWarden } from '../src/native/warden-start.ts'
 import { v8PolicyLines } from '../src/v8/policy.ts'
 import { components } from './quiet-logger.ts'
@@ -16,6 +17,12 @@ import { hurryHeld } from './support/hurry.ts'
  */
 const found = locateV8()
 const SEAL = `process.dlopen({ exports: {} }, '/runner/seal.node')`
+interface Held {
+  readonly held: WardenProcess
+  /** What HELLO said. */
+  readonly ready: Promise<string>
+}
+
 const FORBIDDEN = 'a system call that the filter forbids'
 
 describe.skipIf('missing' in found)('a hostile script held as V8 is', () => {
@@ -31,18 +38,19 @@ describe.skipIf('missing' in found)('a hostile script held as V8 is', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  /** What `script` gives as `said`, in a HELLO; or how its process ended. */
-  async function inside(script: string, more = ''): Promise<string> {
+  /** Starts it; `hello(said)` in `script` says HELLO and then does nothing more, unless told what. */
+  async function start(script: string, more = ''): Promise<Held> {
     const child = await mkdtemp(join(folder, 'child-'))
     await writeFile(
       join(child, 'main.cjs'),
       `const fs = require('node:fs')
-      const hello = (said) => {
+      const forever = () => { for (;;) fs.readSync(0, Buffer.alloc(1)) }
+      const hello = (said, then = forever) => {
         const text = Buffer.from('\\u0001\\u0000' + said)
         const header = Buffer.from([0x41, 0x4b, 1, 1, 0, 0, 0, 0])
         header.writeUInt32LE(text.length, 4)
         fs.writeSync(1, Buffer.concat([header, text]))
-        for (;;) fs.readSync(0, Buffer.alloc(1))
+        then()
       }
       const attempt = (act) => {
         try { return 'did it: ' + act() } catch (error) { return error.code ?? String(error) }
@@ -62,9 +70,14 @@ describe.skipIf('missing' in found)('a hostile script held as V8 is', () => {
         hello = said
       },
     })
+    return { held, ready: ready.then(() => hello) }
+  }
+
+  /** What `script` gives as `said`; or how its process ended. */
+  async function inside(script: string, more?: string): Promise<string> {
+    const { held, ready } = await start(script, more)
     try {
-      await ready
-      return hello
+      return await ready
     } catch (error) {
       return errorText(error)
     } finally {
@@ -112,6 +125,19 @@ describe.skipIf('missing' in found)('a hostile script held as V8 is', () => {
       hello(attempt(() => new Worker('0', { eval: true }).threadId))`)
     expect(thread).not.toContain('did it')
     expect(await inside(`${SEAL}; ${SEAL}; hello('did it')`)).not.toContain('did it')
+  })
+
+  it('SBX-1 is ended when it says that it is sealed and is not', async () => {
+    const script = `const ready = Buffer.from([0x41, 0x4b, 1, 33, 0, 0, 0, 0])
+      setTimeout(() => fs.writeSync(1, ready), 50)
+      hello('not sealed', () => {})`
+    const { held, ready } = await start(script)
+    await ready
+    const message = await new Promise<string>((resolve) =>
+      held.listen({ onFrame: () => undefined, onFault: (_code, message) => resolve(message) }),
+    )
+    expect(message).toContain('a last filter that the kernel does not show')
+    await held.kill()
   })
 
   it('GOV-7 is ended when it takes more memory than it may', async () => {
