@@ -115,7 +115,6 @@ fn confine(child: &Child) -> io::Result<()> {
         // SAFETY: numbers only.
         return sys::check(i64::from(unsafe { sys::dup2(child.errors, CONTROL) })).map(drop);
     }
-    report(child, Step::IdlePriority, priority::be_idle());
     report(child, Step::OwnKeyring, namespaces::leave_keyring());
     let is_mapped = wait_at_gate(child)?;
     let taken = mounts::take_files(child.root)?;
@@ -133,6 +132,8 @@ fn confine(child: &Child) -> io::Result<()> {
     // After the last change of identity, which would undo it; then look whether the parent died before.
     report(child, Step::ParentDeath, sys::prctl_set(PR_SET_PDEATHSIG, sys::SIGKILL as u64, 0));
     wait_at_gate(child)?;
+    // Late: on a busy machine the steps before would take their time, and now there is somebody to take us out again.
+    report(child, Step::IdlePriority, priority::be_idle());
     report(child, Step::Rlimits, rlimits::apply(child.bounds));
     report(child, Step::Landlock, landlock::deny_all(child.program, taken.files(child.root)).map(drop));
     #[cfg(feature = "escape")]

@@ -167,6 +167,7 @@ fn attempt(words: [&str; 3], profile: Profile, confinement: Confinement) -> Resu
         control: None,
         group: None,
         confinement,
+        drafts: None,
     };
     let mut work = process::start(&spec).map_err(|error| error.to_string())?;
     let output = work.output.take().ok_or("no output")?;

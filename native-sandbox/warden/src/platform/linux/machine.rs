@@ -62,7 +62,6 @@ pub struct Machine {
     pub over_memory: bool,
     /// The kernel takes one change of an autogroup in 100 ms: it is tried again.
     wants_autogroup: bool,
-    compiler_reaper: Option<Reaper>,
     /// Last, because fields go in their order: it outlives what it would remove in our place.
     runner_reaper: Option<Reaper>,
 }
@@ -95,7 +94,6 @@ impl Machine {
             past_ns: 0,
             over_memory: false,
             wants_autogroup: false,
-            compiler_reaper: None,
             runner_reaper: None,
         })
     }
@@ -113,6 +111,7 @@ impl Machine {
             control: (policy.profile == Profile::Wasmtime).then_some(&self.control.fd),
             group: group.as_ref(),
             confinement: Confinement::Full,
+            drafts: policy.cache_directory.as_deref(),
         };
         let mut work = process::start(&spec).map_err(|error| format!("cannot start the runner: {error}"))?;
         let mut layers = std::mem::take(&mut work.layers);
@@ -132,12 +131,7 @@ impl Machine {
         if policy.profile == Profile::V8 {
             layers.extend(V8_LACKS.map(|(name, why)| Layer::missing(name, why)));
         }
-        let reaper = Reaper::start(&work, group.as_ref(), policy.cache_directory.as_deref());
-        layers.push(match &reaper {
-            Ok(_) => Layer::enforced("reaper", "hurries a killed warden's work, removes its group and draft"),
-            Err(why) => Layer::missing("reaper", why.to_string()),
-        });
-        self.runner_reaper = reaper.ok();
+        self.runner_reaper = work.reaper.take();
         self.memory_bytes = policy.memory_bytes;
         (self.program, self.group, self.runner) = (Some(program), group, Some(work));
         self.next_watch = now() + WATCH;
@@ -276,15 +270,13 @@ impl Containment for Machine {
             control: None,
             group: self.group.as_ref(),
             confinement: Confinement::Full,
+            drafts: None,
         };
         let work = process::start(&spec).map_err(|error| format!("cannot start the compiler: {error}"))?;
         let reached = Report { layers: work.layers.clone() };
         if !policy.tier.is_met_by(reached.tier()) {
             return Err(format!("the compiler is not contained: {}", reached.lacking()));
         }
-        // Without it a compiler still dies with us, only later.
-        self.compiler_reaper = Reaper::start(&work, self.group.as_ref(), None).ok();
-        self.compile_memory_bytes = policy.compile_memory_bytes;
         self.compiler = Some(work);
         self.begin_duty();
         if self.is_frozen {
@@ -298,7 +290,6 @@ impl Containment for Machine {
             self.past_ns += work.processor_ns();
         }
         self.compiler = None;
-        self.compiler_reaper = None;
     }
 
     fn is_sealed(&self) -> bool {

@@ -4,6 +4,7 @@ use super::cgroup::{self, Group};
 use super::confine::{self, Step};
 use super::mounts::Root;
 use super::priority::{self, Autogroup};
+use super::reaper::Reaper;
 use super::rlimits::{self, Bounds};
 use super::{namespaces, seccomp, sys};
 use crate::policy::{ListedFile, Profile};
@@ -12,6 +13,7 @@ use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 /// How long a killed process gets before it is hurried again: the kernel takes a change of an autogroup once in 100 ms.
 pub const HURRY_AGAIN_NS: u64 = 10_000_000;
@@ -45,6 +47,8 @@ pub struct Spec<'a> {
     pub control: Option<&'a OwnedFd>,
     pub group: Option<&'a Group>,
     pub confinement: Confinement,
+    /// Folder in which the warden may leave a draft when it is killed.
+    pub drafts: Option<&'a Path>,
 }
 
 /// How a process ended.
@@ -63,6 +67,8 @@ pub struct Work {
     pub output: Option<OwnedFd>,
     pub layers: Vec<Layer>,
     pub autogroup: Option<Autogroup>,
+    /// To be kept as long as anything of the process has to be removed.
+    pub reaper: Option<Reaper>,
     in_group: bool,
     pub end: Option<(End, sys::RUsage)>,
 }
@@ -166,6 +172,8 @@ fn guide(
         Ok(()) => namespaces::map_identity(work.pid),
         Err(why) => Err(io::Error::new(why.kind(), why.to_string())),
     };
+    // While it still can be: later it is not dumpable.
+    let opened = Autogroup::of(work.pid).map(|autogroup| work.autogroup = Some(autogroup));
     gate.write_all(&[u8::from(identity.is_ok())])?;
     let mut record = [0u8; 5];
     let mut layers = Vec::new();
@@ -188,16 +196,18 @@ fn guide(
             _ => Layer::missing(name_of(step, spec.profile), reason()),
         });
         match step {
-            Step::IdlePriority => {
-                let autogroup = Autogroup::of(work.pid);
-                layers.push(match autogroup.as_ref().map(Autogroup::be_nicest) {
-                    Ok(Ok(())) => Layer::enforced("autogroup", "nice 19"),
-                    Ok(Err(error)) => Layer::missing("autogroup", format!("{error}; tried again")),
-                    Err(error) => Layer::missing("autogroup", error.to_string()),
+            Step::IdlePriority => layers.push(autogroup_layer(work.autogroup.as_ref(), &opened)),
+            Step::ParentDeath => {
+                let reaper = Reaper::start(work, spec.group, spec.drafts);
+                layers.push(match &reaper {
+                    Ok(_) => {
+                        Layer::enforced("reaper", "hurries a killed warden's work, removes its group and draft")
+                    }
+                    Err(why) => Layer::missing("reaper", why.to_string()),
                 });
-                work.autogroup = autogroup.ok();
+                work.reaper = reaper.ok();
+                gate.write_all(&[1])?;
             }
-            Step::ParentDeath => gate.write_all(&[1])?,
             _ => {}
         }
     }
@@ -207,6 +217,16 @@ fn guide(
     work.layers.extend(rlimits::layers(work.pid, spec.bounds, limits.as_ref(), is_root));
     check_status(work);
     Ok(())
+}
+
+/// Sets it, in the session that the process has now.
+fn autogroup_layer(autogroup: Option<&Autogroup>, opened: &io::Result<()>) -> Layer {
+    match (autogroup.map(Autogroup::be_nicest), opened) {
+        (Some(Ok(())), _) => Layer::enforced("autogroup", "nice 19"),
+        (Some(Err(error)), _) => Layer::missing("autogroup", format!("{error}; tried again")),
+        (None, Err(error)) => Layer::missing("autogroup", error.to_string()),
+        (None, Ok(())) => Layer::missing("autogroup", "not opened"),
+    }
 }
 
 const NAMESPACES: [(&str, &str); 7] = [
@@ -264,7 +284,7 @@ fn check_status(work: &mut Work) {
 impl Work {
     pub fn of(pid: i32, pidfd: OwnedFd) -> Self {
         let (input, output, layers) = (None, None, Vec::new());
-        Self { pid, pidfd, input, output, layers, autogroup: None, in_group: false, end: None }
+        Self { pid, pidfd, input, output, layers, autogroup: None, reaper: None, in_group: false, end: None }
     }
 
     /// Whether it also put on the last filter: two filters in force.
