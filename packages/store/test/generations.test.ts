@@ -129,9 +129,9 @@ describe('generations of a database', () => {
     open().close()
     const bytes = readFileSync(seen)
     rmSync(seen)
-    expect(codeOf(open)).toBe('store/rolled-back')
+    for (let i = 0; i < 2; i++) expect(codeOf(open)).toBe('store/rolled-back')
     writeFileSync(seen, before)
-    expect(codeOf(open)).toBe('store/rolled-back')
+    for (let i = 0; i < 2; i++) expect(codeOf(open)).toBe('store/rolled-back')
     copyFileSync(`${seen}.other`, seen)
     expect(codeOf(open)).toBe('store/wrong-key')
     for (let at = 0; at < bytes.byteLength; at++) {

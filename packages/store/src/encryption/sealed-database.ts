@@ -51,9 +51,10 @@ export class SealedDatabase extends SQLite {
     const key = databaseKey(sealing.key, name)
     const seen = generations?.get(name)
     const judged = judgeFile(path, key, sealing.key, seen)
-    // From here on the file may change, and its digest no longer says anything. One that differs already is only looked at,
-    // to say what happened to it.
-    if (generations !== undefined && judged.digest !== 'differs' && seen?.file !== null) {
+    // From here on the file may change, and its digest no longer says anything. One that differs already, or is not known at
+    // all, is only looked at, to say what happened to it.
+    const refused = judged.digest === 'differs' || (judged.kind === 'sealed' && seen === undefined)
+    if (generations !== undefined && !refused && seen?.file !== null) {
       generations.record(name, { ...(seen ?? { epoch: '', generation: 0 }), file: null })
     }
     if (judged.kind === 'plain') encryptPlain(path, key)
