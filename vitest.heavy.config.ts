@@ -9,7 +9,9 @@ export default defineConfig({
       'test/**/*.heavy.test.ts',
     ],
     pool: 'forks',
-    testTimeout: 600_000,
+    // Each takes every processor there is, and some measure.
+    fileParallelism: false,
+    testTimeout: 1_200_000,
     hookTimeout: 120_000,
   },
 })
