@@ -1,8 +1,13 @@
 /** 50: a system that forbids user namespaces, played by a namespace inside which no further one is allowed. */
 import { spawnSync } from 'node:child_process'
+import { dirname, join } from 'node:path'
 import { runTask } from '@askee/sandbox/testing'
+import { RUNNER_FOLDER } from '../../../packages/sandbox/src/v8/files.ts'
+import { CHILD, runnerFlags } from '../../../packages/sandbox/src/v8/flags.ts'
+import { v8PolicyLines } from '../../../packages/sandbox/src/v8/policy.ts'
 import { type Attempt, type Part, seen } from '../attempt.ts'
 import { lastFrame, taskStream, tellFrame } from '../native-task.ts'
+import { hurryBelow } from '../processes.ts'
 import { PROGRAMS, Warden } from '../warden.ts'
 
 const NO_MORE = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" "$@"'
@@ -25,8 +30,9 @@ export function probe(command: readonly string[]): Report {
   }
 }
 
-async function outcome(policy: string): Promise<string> {
-  const warden = new Warden(policy, WITHOUT_NAMESPACES)
+async function outcome(policy: string, command = WITHOUT_NAMESPACES): Promise<string> {
+  const warden = new Warden(policy, command)
+  void warden.ended.then(hurryBelow(warden.pid))
   warden.sendTask(taskStream(await runTask('')))
   const last = tellFrame(await lastFrame(warden), 2n ** 62n)
   await warden.close()
@@ -40,6 +46,15 @@ async function blocked(): Promise<readonly Part[]> {
   const refused = await outcome('')
   const allowed = await outcome('tier process')
   const open = probe([])
+  const lines = await v8PolicyLines({
+    program: process.execPath,
+    child: CHILD,
+    seal: join(dirname(PROGRAMS.warden), 'libaskee_seal.so'),
+    flags: runnerFlags(RUNNER_FOLDER, ['--allow-addons']),
+  })
+  const v8 = ['tier process', ...lines].join('\n')
+  const notHeld = await outcome(v8)
+  const held = await outcome(v8, [])
   const contained = seen(
     report.tier === 'process' && names,
     `tier ${report.tier}; missing: ${missing.filter((name) => !/cgroup-|duty/.test(name)).join(', ')}`,
@@ -56,6 +71,12 @@ async function blocked(): Promise<readonly Part[]> {
       contained: seen(refused.startsWith('refused: tier'), refused.slice(0, 60)),
       withoutSeccomp: seen(refused.startsWith('refused: tier'), 'refused before any byte of a task'),
       control: seen(/^ null/.test(allowed), 'one that does not: runs'),
+    },
+    {
+      name: 'V8, whose files need a root',
+      contained: seen(notHeld.startsWith('refused: start'), notHeld.slice(0, 60)),
+      withoutSeccomp: seen(notHeld.startsWith('refused: start'), 'refused before any byte of a task'),
+      control: seen(/^ null/.test(held), 'not blocked: runs'),
     },
   ]
 }

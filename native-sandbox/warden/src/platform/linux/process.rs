@@ -174,6 +174,9 @@ fn guide(
     };
     // While it still can be: later it is not dumpable.
     let opened = Autogroup::of(work.pid).map(|autogroup| work.autogroup = Some(autogroup));
+    if let (Err(why), Profile::V8) = (&identity, spec.profile) {
+        return Err(io::Error::other(format!("V8 needs namespaces, for a root with files of its own: {why}")));
+    }
     gate.write_all(&[u8::from(identity.is_ok())])?;
     let mut record = [0u8; 5];
     let mut layers = Vec::new();
