@@ -73,6 +73,20 @@ describe('an encrypted database', () => {
     plain.close()
   })
 
+  it('STO-1 leaves nothing in clear in a rollback journal either', () => {
+    const path = place()
+    const database = openDatabase(join(path, 'a.db'), SCHEMA, { key: KEY })
+    fill(database)
+    database.pragma('journal_mode = DELETE')
+    database.exec("BEGIN; UPDATE people SET name = name || ' of Uri'")
+    database.pragma('cache_spill = 1')
+    const journal = readFileSync(join(path, 'a.db-journal'))
+    expect(journal.byteLength).toBeGreaterThan(4096)
+    expect(journal.includes('Wilhelmina')).toBe(false)
+    database.exec('ROLLBACK')
+    database.close()
+  })
+
   it('STO-1 opens again with its key, and sorts in memory', () => {
     const path = join(place(), 'a.db')
     const database = openDatabase(path, SCHEMA, { key: KEY })

@@ -36,6 +36,8 @@ export function encryptPlain(path: string, key: DatabaseKey): void {
   })
   copyFileSync(path, copy)
   inspect(copy, (database) => {
+    // A copy that a crash interrupts is thrown away: it needs no journal, which would hold pages in clear.
+    database.pragma('journal_mode = MEMORY')
     if (database.pragma('page_size', { simple: true }) !== PAGE_BYTES) {
       database.pragma(`page_size = ${PAGE_BYTES}`)
       database.exec('VACUUM')
