@@ -43,7 +43,7 @@ const ELSEWHERE: readonly Elsewhere[] = [
 })
 
 /** For one attempt, with all repetitions on a busy machine. */
-const PATIENCE = 240_000
+const PATIENCE = { default: 240_000, full: 900_000 } as const
 
 export interface SuiteOptions {
   readonly thorough: Context['thorough']
@@ -74,7 +74,7 @@ export async function runSuite({ thorough, only, onRow }: SuiteOptions): Promise
 
 async function carryOut(attempt: Attempt, context: Context): Promise<Row> {
   try {
-    return judge(attempt, await inTime(attempt.run(context)))
+    return judge(attempt, await inTime(attempt.run(context), PATIENCE[context.thorough]))
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error)
     return { ...judge(attempt, []), stoppedBy: text, verdict: 'error' }
@@ -82,10 +82,10 @@ async function carryOut(attempt: Attempt, context: Context): Promise<Row> {
 }
 
 /** Nothing may hold the suite up; what is left of the attempt ends with this process. */
-async function inTime<T>(work: Promise<T>): Promise<T> {
+async function inTime<T>(work: Promise<T>, patience: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done after ${PATIENCE / 1000} s`)), PATIENCE)
+    timer = setTimeout(() => reject(new Error(`not done after ${patience / 1000} s`)), patience)
   })
   try {
     return await Promise.race([work, tooLate])
