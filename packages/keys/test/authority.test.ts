@@ -334,6 +334,18 @@ describe('certificates', () => {
       },
     ],
     [
+      'whose intermediate is over',
+      'certificate/expired',
+      async (at, _, node) => {
+        const parts = { clock: at.clock, random }
+        const above = { signer: at.rootSigner, certificate: at.root }
+        const intermediate = await issueIntermediate(parts, above, at.signer, { name: 'Test House', days: 1 })
+        const leaf = await at.issue(node, [], 72)
+        await at.clock.advance(30 * HOUR)
+        return { node: leaf, intermediate }
+      },
+    ],
+    [
       'that may sign others',
       'certificate/is-an-authority',
       async (at, _, node) => ({
@@ -444,6 +456,22 @@ describe('certificates', () => {
     expect(await codeOf(at.authority.issue(request))).toBe('certificate/request')
     expect(await codeOf(at.issue(createIdentity(random), [], 23))).toBe('codec/schema')
     expect(await codeOf(at.issue(createIdentity(random), [], 73))).toBe('codec/schema')
+  })
+
+  it('KEY-3 never carry more than was asked for, however generous the one who grants', async () => {
+    const at = await house()
+    const generous = createAuthority({
+      clock: at.clock,
+      random,
+      signer: at.signer,
+      certificate: at.intermediate,
+      grant: () => ['operate', 'compute'],
+      keep: async () => {},
+    })
+    const request = { capabilities: ['compute' as const], hours: 24, now: at.clock.now() }
+    const node = await generous.issue(requestCertificate(createIdentity(random), request))
+    const found = await verifyNodeCertificate({ node, intermediate: at.intermediate }, await at.trust())
+    expect(found.capabilities).toEqual(['compute'])
   })
 
   it('KEY-3 every list has a higher number, and is kept before it is handed out', async () => {

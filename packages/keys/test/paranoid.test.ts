@@ -189,10 +189,28 @@ describe('paranoid mode', () => {
     const kid = activeKid(bob)
     await bob.reopen()
     expect(bob.door.mode()).toBe('paranoid')
+    expect(bob.freezes, 'what is frozen is told again').toEqual(['frozen', 'frozen'])
     expect(activeKid(bob), 'and owes no second emergency').toBe(kid)
     expect(await codeOf(bob.door.alert(signAlert(bob.owner, alert(bob, 'leave', time.now()))))).toBe(
       'paranoid/alert-replayed',
     )
+    for (const one of [alice, bob]) await one.ring.stop()
+  })
+
+  it('MSG-2 does after a crash the emergency that is still owed', async () => {
+    const time = new VirtualTime()
+    const [alice, bob] = await nodes(time)
+    const kid = activeKid(bob)
+    const { emergency } = bob.ring
+    bob.ring.emergency = () => Promise.reject(new Error('the process ends here'))
+    expect(await codeOf(bob.door.alert(signAlert(bob.owner, alert(bob, 'enter', time.now()))))).toContain(
+      'ends here',
+    )
+    expect([bob.door.mode(), activeKid(bob)]).toEqual(['paranoid', kid])
+    bob.ring.emergency = emergency
+    await bob.reopen()
+    expect(bob.door.mode()).toBe('paranoid')
+    expect(activeKid(bob)).not.toBe(kid)
     for (const one of [alice, bob]) await one.ring.stop()
   })
 

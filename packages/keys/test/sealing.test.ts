@@ -413,6 +413,17 @@ describe('the memory of messages', () => {
     expect(claim(guard, { ...first, conv: 'other' }, START + MINUTE)).toBe('envelope/replay')
   })
 
+  it('MSG-1 forgets only what is over', () => {
+    const guard = new ReplayGuard(0)
+    expect(claim(guard, header('a', 1, 1, START), START)).toBe('taken')
+    expect(claim(guard, header('a', 2, 2, START + 4 * MINUTE), START + 4 * MINUTE)).toBe('taken')
+    const now = START + 6 * MINUTE
+    expect(claim(guard, header('a', 3, 3, now), now)).toBe('taken')
+    expect(guard.size).toBe(2)
+    expect(claim(guard, header('a', 4, 4, now - 3 * MINUTE), now)).toBe('taken')
+    expect(claim(guard, header('a', 2, 5, START + 4 * MINUTE, 'other'), now)).toBe('envelope/replay')
+  })
+
   it('MSG-1 takes each message once and each conversation in order, whatever arrives', () => {
     const arrival = fc.record({
       from: fc.constantFrom('a', 'b'),

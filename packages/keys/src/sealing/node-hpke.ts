@@ -80,6 +80,8 @@ export const chacha20Poly1305 = aead(0x0003, 'ChaCha20Poly1305', 'chacha20-poly1
 /** A key as node:crypto holds it; it is never handed out. */
 export interface NodeKey extends hpke.Key {
   readonly handle: KeyObject
+  /** Of a public key: as it travels, so that it is not exported for every message. */
+  readonly raw?: Uint8Array
 }
 
 interface Curve {
@@ -150,6 +152,7 @@ function dhkem(curve: Curve): hpke.KEMFactory<NodeKey> {
     publicKey: keyOf(curve, 'public', publicKey),
     privateKey: keyOf(curve, 'private', privateKey),
   })
+  const rawOf = (key: NodeKey): Uint8Array => key.raw ?? curve.serialize(key.handle)
   const never = (): Promise<never> =>
     Promise.reject(new AskeeError('keys/not-exportable', 'private keys are made of seeds and stay inside'))
   return () => ({
@@ -166,20 +169,24 @@ function dhkem(curve: Curve): hpke.KEMFactory<NodeKey> {
       const { publicKey, privateKey } = curve.generate()
       return pairOf(publicKey, privateKey)
     },
-    SerializePublicKey: async (key) => curve.serialize(key.handle),
-    DeserializePublicKey: async (bytes) => keyOf(curve, 'public', curve.parse(bytes)),
+    SerializePublicKey: async (key) => rawOf(key),
+    DeserializePublicKey: async (bytes) => ({
+      ...keyOf(curve, 'public', curve.parse(bytes)),
+      raw: Uint8Array.from(bytes),
+    }),
     DeserializePrivateKey: async (seed) => keyOf(curve, 'private', curve.fromSeed(seed)),
     async Encap(recipient) {
       const { publicKey, privateKey } = curve.generate()
       const enc = curve.serialize(publicKey)
       // Throws for points of small order: their secret would be zero.
       const dh = diffieHellman({ privateKey, publicKey: recipient.handle })
-      return { shared_secret: await sharedSecret(dh, enc, curve.serialize(recipient.handle)), enc }
+      return { shared_secret: await sharedSecret(dh, enc, rawOf(recipient)), enc }
     },
     async Decap(enc, recipient, publicKey) {
-      const own = publicKey?.handle ?? createPublicKey(recipient.handle)
+      const own =
+        publicKey === undefined ? curve.serialize(createPublicKey(recipient.handle)) : rawOf(publicKey)
       const dh = diffieHellman({ privateKey: recipient.handle, publicKey: curve.parse(enc) })
-      return sharedSecret(dh, enc, curve.serialize(own))
+      return sharedSecret(dh, enc, own)
     },
   })
 }

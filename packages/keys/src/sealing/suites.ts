@@ -22,11 +22,8 @@ export async function sealingKeyPair(
 ): Promise<{ pair: SealingKeyPair; publicKey: Uint8Array }> {
   const suite = SUITES[use]
   const privateKey = await suite.DeserializePrivateKey(seed)
-  const publicKey: NodeKey = {
-    ...privateKey,
-    type: 'public',
-    extractable: true,
-    handle: createPublicKey(privateKey.handle),
-  }
-  return { pair: { privateKey, publicKey }, publicKey: await suite.SerializePublicKey(publicKey) }
+  const handle = createPublicKey(privateKey.handle)
+  const raw = await suite.SerializePublicKey({ ...privateKey, type: 'public', extractable: true, handle })
+  const publicKey = await suite.DeserializePublicKey(raw)
+  return { pair: { privateKey, publicKey }, publicKey: raw }
 }

@@ -77,6 +77,15 @@ export function deviceKeyAcceptance(
       }
     })
 
+    it(`KEY-2 ${provider}: refuses a secret that was relabelled for another context`, async () => {
+      const [from, to] = [await key.wrap(SECRET, CONTEXT), await key.wrap(SECRET, 'test/purpose/2')]
+      const relabelled = Uint8Array.from(from)
+      // The context's id stands in the clear, after version and key id.
+      relabelled.set(to.subarray(9, 17), 9)
+      expect(await codeOf(key.unwrap(relabelled, 'test/purpose/2'))).toBe('keys/unwrap-refused')
+      expect(await codeOf(key.unwrap(relabelled, CONTEXT))).toBe('keys/wrong-context')
+    })
+
     it(`STO-1 ${provider}: refuses every flipped bit, each with a code`, async () => {
       const wrapped = await key.wrap(SECRET, CONTEXT)
       const codes = new Map<string, number>()
