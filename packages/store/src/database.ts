@@ -52,7 +52,7 @@ export function fingerprint(database: Database): Fingerprint {
 
 /**
  * Raises the generation of a sealed database: from now on a copy taken earlier is older. Two synchronised writes.
- * @throws AskeeError `store/not-sealed`
+ * @throws AskeeError `store/not-sealed`, `store/in-transaction`
  */
 export function advance(database: Database): Fingerprint {
   return sealed(database).advance()

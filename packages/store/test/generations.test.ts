@@ -193,6 +193,14 @@ describe('generations of a database', () => {
     expect(codeOf(open)).toBe('store/rolled-back')
   })
 
+  it('STO-2 raises no generation that a rolled-back transaction would take away again', () => {
+    const { open } = newStore()
+    const database = open()
+    expect(codeOf(database.transaction(() => advance(database)))).toBe('store/in-transaction')
+    database.close()
+    open().close()
+  })
+
   it('STO-1 has generations for encrypted databases alone', () => {
     const plain = openDatabase(':memory:', SCHEMA)
     for (const ask of [fingerprint, advance]) expect(codeOf(() => ask(plain))).toBe('store/not-sealed')

@@ -21,7 +21,7 @@ import { committedFrames, hasJournal } from './wal.ts'
 export interface Sealing {
   /** The store's key, 32 bytes; the key of this database is derived from it and from the name. */
   readonly key: Uint8Array
-  /** Default: the file's name. Another name is another key. */
+  /** Default: the file's name. Another name is another key; no two databases of a store share one. */
   readonly name?: string
   /** Where the newest generation is remembered. Without it an older copy of the file is taken for the newest. */
   readonly generations?: Generations
@@ -72,8 +72,15 @@ export class SealedDatabase extends SQLite {
     return readFingerprint(this)
   }
 
-  /** @returns the new fingerprint; what was committed before is at least as new */
+  /**
+   * @returns the new fingerprint; what was committed before is at least as new
+   * @throws AskeeError `store/in-transaction`
+   */
   advance(): Fingerprint {
+    if (this.inTransaction) {
+      // The generation would be remembered, and a transaction that is rolled back would take it away again.
+      throw new AskeeError('store/in-transaction', 'the generation is raised only outside of a transaction')
+    }
     const next = raiseGeneration(this)
     this.#record(next, null)
     return next

@@ -46,7 +46,7 @@ export function readFingerprint(database: SQLite): Fingerprint {
   return { ...row, epoch: toHex(row.epoch), digest: toHex(row.digest) }
 }
 
-/** The next generation, in a transaction of its own or the caller's. */
+/** The next generation, in a transaction of its own. */
 export function raiseGeneration(database: SQLite): Fingerprint {
   return database.transaction(() => {
     const last = readFingerprint(database)
