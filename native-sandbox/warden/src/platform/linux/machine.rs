@@ -277,6 +277,7 @@ impl Containment for Machine {
         if !policy.tier.is_met_by(reached.tier()) {
             return Err(format!("the compiler is not contained: {}", reached.lacking()));
         }
+        self.compile_memory_bytes = policy.compile_memory_bytes;
         self.compiler = Some(work);
         self.begin_duty();
         if self.is_frozen {
