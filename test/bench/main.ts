@@ -6,6 +6,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { loadModule, WORKLOADS } from '@askee/workloads'
 import { formatTable } from '../../apps/cli/src/terminal/table.ts'
 import { measureCoordination, memoryMeshFactory } from '../../packages/compute/bench/coordination.ts'
+import { measureEnvelopes } from '../../packages/keys/bench/envelope.ts'
 import { measureEncryption } from '../../packages/store/bench/measure.ts'
 import { ownCases } from '../../packages/wasm/bench/own-cases.ts'
 import { measurePass, type PassCase } from '../../packages/wasm/bench/pass.ts'
@@ -87,6 +88,26 @@ function encryption(): Measure {
   }
 }
 
+async function envelopes(): Promise<Measure> {
+  note('MSG-1: sealing and opening messages …')
+  const { seal, open, sealDouble, openDouble, rawSeal, rawOpen } = await measureEnvelopes()
+  note(`  sealed ${seal.toFixed(0)}, opened ${open.toFixed(0)} a second of processor time`)
+  return {
+    id: 'MSG-1',
+    what: 'processor time of a sealed and opened message ÷ the same primitives of node:crypto by hand',
+    value: Math.sqrt((rawSeal / seal) * (rawOpen / open)),
+    unit: '×',
+    least: 6,
+    aim: 3,
+    better: 'lower',
+    references: [{ what: 'by hand', value: 1 }],
+    control: {
+      what: 'two layers for one',
+      value: Math.sqrt((rawSeal / sealDouble) * (rawOpen / openDouble)),
+    },
+  }
+}
+
 /** Any of them alone: `node test/bench/main.ts M-5 STO-1`. */
 const only = process.argv.slice(2).filter((argument) => /^[A-Z]+-\d/.test(argument))
 const isAsked = (id: string) => only.length === 0 || only.includes(id)
@@ -103,6 +124,7 @@ if (isAsked('M-4')) measures.push(await pass())
 if (isAsked('M-5')) measures.push(...(await startMeasures(note)))
 if (isAsked('M-6')) measures.push(...(await freezeMeasures(note)), ...(await deathMeasures(note)))
 if (isAsked('STO-1')) measures.push(encryption())
+if (isAsked('MSG-1')) measures.push(await envelopes())
 
 if (process.argv.includes('--json')) {
   process.stdout.write(`${JSON.stringify(measures.map((m) => ({ ...m, verdict: verdict(m) })))}\n`)
