@@ -208,6 +208,22 @@ describe('rotating the epoch', () => {
     }
   })
 
+  it('KEY-1 leaves no byte of the old epoch key, nor of what it wrapped, in the files', async () => {
+    const directory = place()
+    const database = openDatabase(join(directory, 'vault.db'), VAULT_MIGRATIONS)
+    const vault = await create(database)
+    for (let i = 0; i < 300; i++) vault.seal(`s${i}`, PLACE, utf8('x'))
+    const old = [
+      Buffer.from(database.prepare('SELECT wrapped FROM vault_epochs').pluck().get() as Buffer),
+      ...[0, 150, 299].map((i) => Buffer.from(wrappedOf(database, `s${i}`))),
+    ]
+    const held = () => old.map((bytes) => allBytes(directory).includes(bytes))
+    expect(held()).toEqual([true, true, true, true])
+    await vault.rotate()
+    expect(held()).toEqual([false, false, false, false])
+    database.close()
+  })
+
   it('KEY-1 ends a rotation that a crash interrupted', async () => {
     const path = join(place(), 'vault.db')
     const database = openDatabase(path, VAULT_MIGRATIONS)
