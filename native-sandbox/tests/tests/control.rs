@@ -118,8 +118,9 @@ fn sbx_5_frozen_and_thawed_a_thousand_times_gives_the_same_result() {
 #[test]
 fn sbx_5_killing_ends_the_task_and_the_warden_with_it() {
     let mut warden = spinning("");
+    // The runner, and the reaper that outlives a warden.
     let children = children_of(warden.child.id());
-    assert_eq!(children.len(), 1);
+    assert!(!children.is_empty());
     warden.send(&frame(KILL, &[]));
     let exit = warden.until_exit();
     assert_eq!((exit[0], exit[5]), (1, 1), "by a signal, because it was asked for");
