@@ -141,7 +141,9 @@ impl Warden {
         loop {
             match self.next_frame() {
                 Some((found, payload)) if found == kind => return payload,
-                Some((EXIT | REFUSED, payload)) => panic!("ended: {payload:?} {}", String::from_utf8_lossy(&payload)),
+                Some((EXIT | REFUSED, payload)) => {
+                    panic!("ended: {payload:?} {}", String::from_utf8_lossy(&payload))
+                }
                 Some(_) => {}
                 None => panic!("the warden is gone"),
             }
