@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto'
 import { fromHex, systemRandom, toHex, utf8 } from '@askee/core'
 import * as hpke from 'hpke'
 import { describe, expect, it } from 'vitest'
@@ -78,6 +79,21 @@ describe('the building blocks of HPKE', () => {
       { info: fromHex('4f6465206f6e2061204772656369616e2055726e'), aad: fromHex('436f756e742d30') },
     )
     expect(toHex(opened)).toBe('4265617574792069732074727574682c20747275746820626561757479')
+  })
+
+  it('MSG-1 derives what node derives (HKDF, RFC 5869)', async () => {
+    const { hkdfSha256 } = await import('../src/sealing/node-hpke.ts')
+    const kdf = hkdfSha256()
+    for (const [ikm, salt, info, length] of [
+      [32, 0, 0, 32],
+      [1, 13, 10, 42],
+      [80, 64, 80, 82],
+      [0, 32, 1, 255 * 32],
+    ] as const) {
+      const [a, b, c] = [systemRandom.bytes(ikm), systemRandom.bytes(salt), systemRandom.bytes(info)]
+      const expected = new Uint8Array(hkdfSync('sha256', a, b, c, length))
+      expect(await kdf.Expand(await kdf.Extract(b, a), c, length)).toEqual(expected)
+    }
   })
 
   it('MSG-1 refuses keys of small order and points that are none', async () => {
