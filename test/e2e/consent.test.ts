@@ -122,6 +122,21 @@ describe('askee consent', () => {
     expect(await again.client.consents()).toMatchObject([{ phase: 'revoked', live: false }])
     expect((await again.client.status()).worker.leases).toEqual([])
   }, 180_000)
+
+  it('CON-5 askee simulate --scenario revoke shows what a revocation leaves, and what the looks saw before', async () => {
+    const args = ['simulate', '--scenario', 'revoke', '--nodes', '2', '--rounds', '3', '--json']
+    const { stdout, stderr } = await askee(args)
+    expect(stdout.trim().split('\n'), stderr).toHaveLength(1)
+    const report = JSON.parse(stdout)
+    // How long it takes is for a quiet machine to show; that it is measured is shown here.
+    expect(report).toMatchObject({ scenario: 'revoke', nodes: 2, rounds: 3, recorded: 3, accused: 0 })
+    expect(report).toMatchObject({ leftFiles: 0, leftTraces: 0, control: { nodesAccepting: 3 } })
+    expect(report.control.files).toBeGreaterThan(0)
+    expect(report.killMs.p99).toBeGreaterThan(0)
+    expect(report.meshMs.max).toBeLessThan(30_000)
+    expect(Object.keys(report.lostLeases)).toContain('consent/revoked')
+    if (process.platform === 'linux') expect(report).toMatchObject({ leftProcesses: 0 })
+  }, 240_000)
 })
 
 function filesIn(directory: string): string[] {

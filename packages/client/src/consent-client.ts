@@ -35,6 +35,8 @@ export interface ConsentClient {
   /** Those that were given, or all, invitations included. */
   consents(which?: 'given' | 'all'): Promise<ConsentView[]>
   consent(id: string): Promise<ConsentView>
+  /** The newest token, to be checked by others; it opens nothing to anybody but its holder. */
+  consentToken(id: string): Promise<string>
   /** Signs what this node asks of volunteers, to be handed to them. */
   signManifest(request: ManifestRequest): Promise<string>
   /** Takes a requester's manifest; nothing is granted by that. */
@@ -59,6 +61,7 @@ export function consentClient(call: Call): ConsentClient {
     grant: (request) => call(consentSchema, 'POST', '/v1/consents', request),
     consents: (which = 'given') => call(z.array(consentSchema), 'GET', `/v1/consents?which=${which}`),
     consent: (id) => call(consentSchema, 'GET', `/v1/consents/${encodeURIComponent(id)}`),
+    consentToken: async (id) => (await call(z.object({ token: z.string() }), 'GET', at(id, 'token'))).token,
     signManifest: async (request) =>
       (await call(z.object({ manifest: z.string() }), 'POST', '/v1/consents/manifests', request)).manifest,
     invite: (manifest) => call(consentSchema, 'POST', '/v1/consents/invitations', { manifest }),

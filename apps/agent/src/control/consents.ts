@@ -125,6 +125,11 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
     return consents.history.entries(query.consent === undefined ? undefined : consents.show(query.consent).id)
   })
   server.post('/v1/consents/verify', async ({ body }) => verdictOf(parts, parse(body, verifySchema)))
+  server.get<ById>('/v1/consents/:id/token', async ({ params }) => {
+    const { token, id } = consents.show(params.id)
+    if (token === null) throw new AskeeError('consent/unknown', `nothing was granted under ${id}`)
+    return { token }
+  })
   server.get<ById>('/v1/consents/:id', async ({ params }) => consentView(consents.show(params.id)))
 }
 

@@ -1,6 +1,6 @@
 import type { EnginePolicy } from '@askee/compute'
 import type { ExecutorPolicy } from '@askee/sandbox'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { EXIT } from '../exit.ts'
 import { FAULT_KINDS, type FaultKind, simulationOptions } from '../simulate/options.ts'
 import { printData, printJson } from '../terminal/output.ts'
@@ -17,6 +17,8 @@ interface SimulateOptions {
   seed: number
   executor: ExecutorPolicy
   engines: EnginePolicy
+  scenario?: 'revoke'
+  rounds: number
   json?: boolean
 }
 
@@ -40,6 +42,12 @@ export function simulateCommand(): Command {
     .option('--module <file>', 'a module of your own instead of the workloads')
     .option('--input <file...>', 'with --module: one task an input')
     .option('--seed <number>', 'draws the faults', integer(0, 4_294_967_295), 1)
+    .addOption(
+      new Option('--scenario <name>', 'instead of workloads: consents are revoked in mid task').choices([
+        'revoke',
+      ]),
+    )
+    .option('--rounds <count>', 'with --scenario: how often', integer(1, 10_000), 50)
     .addOption(enginesOption())
     .addOption(executorOption())
     .option('--json', 'print one object and nothing else on standard output')
@@ -47,6 +55,10 @@ export function simulateCommand(): Command {
 }
 
 async function run(given: SimulateOptions): Promise<void> {
+  const interrupted = new AbortController()
+  const onSignal = (): void => interrupted.abort(new Error('interrupted'))
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
+  if (given.scenario === 'revoke') return runRevocations(given, interrupted.signal)
   const { WORKLOADS } = await import('@askee/workloads')
   const options = simulationOptions(given, [...WORKLOADS.keys()])
   const [{ simulate }, { formatReport }, { isSound }] = await Promise.all([
@@ -54,11 +66,20 @@ async function run(given: SimulateOptions): Promise<void> {
     import('../simulate/report.ts'),
     import('../simulate/verdict.ts'),
   ])
-  const interrupted = new AbortController()
-  const onSignal = (): void => interrupted.abort(new Error('interrupted'))
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   const report = await simulate(options, interrupted.signal)
   if (given.json === true) printJson(report)
   else printData(formatReport(report))
   process.exitCode = isSound(report) ? EXIT.ok : EXIT.failure
+}
+
+async function runRevocations(given: SimulateOptions, signal: AbortSignal): Promise<void> {
+  const [{ simulateRevocations }, { formatRevocations }] = await Promise.all([
+    import('../simulate/revoke/scenario.ts'),
+    import('../simulate/revoke/report.ts'),
+  ])
+  const { nodes, rounds, seed, executor } = given
+  const report = await simulateRevocations({ nodes, rounds, seed, executor }, signal)
+  if (given.json === true) printJson(report)
+  else printData(formatRevocations(report))
+  process.exitCode = report.passed ? EXIT.ok : EXIT.failure
 }

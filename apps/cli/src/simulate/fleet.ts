@@ -30,6 +30,10 @@ export interface FleetAgent {
   readonly node: string
   readonly addresses: readonly string[]
   readonly client: ControlClient
+  /** Its data directory. */
+  readonly directory: string
+  /** Of its first life. */
+  readonly pid: number
   readonly faults: readonly FaultKind[]
   /** Times the process ended unasked. */
   crashes: number
@@ -67,6 +71,8 @@ export class Fleet {
       node: ready.node,
       addresses: ready.addresses,
       client: createControlClient(ready.socket),
+      directory: join(this.#directory, plan.name),
+      pid: child.pid ?? 0,
       faults: plan.faults,
       crashes: 0,
     }

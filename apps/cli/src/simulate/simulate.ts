@@ -141,7 +141,7 @@ async function startMesh(
 }
 
 /** What the workers run tasks on: an executor's name, or `mixed`. */
-async function executorOf(workers: readonly FleetAgent[]): Promise<string> {
+export async function executorOf(workers: readonly FleetAgent[]): Promise<string> {
   const names = new Set<string>()
   for (const worker of workers) names.add((await worker.client.status()).executor.name)
   const [name = 'mixed'] = names
@@ -149,7 +149,7 @@ async function executorOf(workers: readonly FleetAgent[]): Promise<string> {
 }
 
 /** The volunteer of a simulated node agrees, within limits, as a person would with `askee consent grant`. */
-async function grantTo(worker: FleetAgent, requester: string): Promise<void> {
+export async function grantTo(worker: FleetAgent, requester: string): Promise<void> {
   const terms = {
     requester,
     purpose: 'local simulation of Askee',
@@ -166,7 +166,7 @@ async function grantTo(worker: FleetAgent, requester: string): Promise<void> {
   await worker.client.grant({ ...terms, textDigest: textDigest(text) })
 }
 
-async function untilMet(requester: FleetAgent, nodes: number, signal: AbortSignal): Promise<void> {
+export async function untilMet(requester: FleetAgent, nodes: number, signal: AbortSignal): Promise<void> {
   const giveUp = performance.now() + MEET_TIMEOUT_MS
   for (;;) {
     signal.throwIfAborted()

@@ -90,7 +90,8 @@ class MeshExchange implements RevocationExchange {
       mesh.subscribe(REVOCATION_TOPIC, ({ body }) => this.#take(body)),
       mesh.handle(REVOCATION_PROTOCOL, REVOCATION_LIMITS, async ({ body }) => utf8(book.take(textOf(body)))),
       mesh.handle(STATUS_PROTOCOL, STATUS_LIMITS, async () => utf8(registry.statusList())),
-      registry.onRevoked((revocation) => this.#tell(revocation)),
+      // In a later turn: in this one work is being killed, and nothing may hold that up.
+      registry.onRevoked((revocation) => this.#soon(revocation)),
       mesh.onPeer((peer, state) => {
         if (state === 'connected') this.#greet(peer)
       }),
@@ -127,6 +128,15 @@ class MeshExchange implements RevocationExchange {
     } catch (error) {
       logger.debug({ error: errorText(error) }, 'a revocation was not understood')
     }
+  }
+
+  #soon(revocation: OwnRevocation): void {
+    const { timers } = this.#components
+    const { signal } = this.#abort
+    // One that the node stops before is told after its next start.
+    timers.after(0, () => {
+      if (!signal.aborted) this.#tell(revocation)
+    })
   }
 
   #tell(revocation: OwnRevocation): void {

@@ -46,7 +46,12 @@ export function showCommand(): Command {
   return agentOptions(new Command('show'))
     .description('one consent with all its terms')
     .argument('<consent>', 'its id, or the beginning of it')
-    .action(async (id: string, options: AgentOptions) => {
+    .option('--token', 'only its token, for others to check with askee consent verify')
+    .action(async (id: string, options: AgentOptions & { token?: boolean }) => {
+      if (options.token === true) {
+        printData(await controlClient(options).consentToken(id))
+        return
+      }
       const consent = await controlClient(options).consent(id)
       if (options.json === true) printJson(consent)
       else printData(consentText(consent))
