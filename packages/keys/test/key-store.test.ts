@@ -16,11 +16,13 @@ import { errorCode, systemRandom as random, utf8 } from '@askee/core'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
+  backUpKeys,
   createIdentity,
   type DeviceKey,
   type KeyStore,
   openKeyStore,
   openSoftwareDeviceKey,
+  restoreKeys,
   rewrapKeyStore,
 } from '../src/index.ts'
 
@@ -237,5 +239,40 @@ describe('identities in the key store', () => {
     const moved = await openKeyStore({ directory: at.directory, deviceKey: next.deviceKey, random })
     for (const name of ['a', 'b', 'c']) expect(await moved.read(name)).toEqual(utf8(`secret ${name}`))
     expect(await codeOf(store.read('a'))).toBe('keys/wrong-key')
+  })
+})
+
+describe('backups of keys', () => {
+  const PHRASE = 'seven words that nobody else would guess'
+
+  it('STO-1 bring an identity to another machine, and nothing in clear', async () => {
+    const [at, other] = [await (await home()).open(), await (await home()).open()]
+    const { id } = await at.identity('node')
+    await at.replace('note', utf8('words that would be seen at once'))
+    const backup = await backUpKeys(at, ['node', 'note'], PHRASE, random)
+    expect(Buffer.from(backup).includes('words that would')).toBe(false)
+    expect(await restoreKeys(other, backup, PHRASE, random)).toEqual(['node', 'note'])
+    expect((await other.identity('node')).id).toBe(id)
+    expect(await restoreKeys(other, backup, PHRASE, random), 'a second time changes nothing').toEqual([])
+  })
+
+  it('STO-1 tell a wrong passphrase from damage, and never put one identity over another', async () => {
+    const [at, other] = [await (await home()).open(), await (await home()).open()]
+    await at.identity('node')
+    await at.identity('owner')
+    const backup = await backUpKeys(at, ['owner', 'node'], PHRASE, random)
+    expect(await codeOf(restoreKeys(other, backup, `${PHRASE}!`, random))).toBe('keys/wrong-passphrase')
+    for (let byte = 0; byte < backup.byteLength; byte++) {
+      const damaged = Uint8Array.from(backup)
+      damaged[byte] = (damaged[byte] as number) ^ 0x08
+      expect(await codeOf(restoreKeys(other, damaged, PHRASE, random)), `byte ${byte}`).toBe(
+        'keys/locked-file',
+      )
+    }
+    const { id } = await other.identity('node')
+    expect(await codeOf(restoreKeys(other, backup, PHRASE, random))).toBe('keys/restore-conflict')
+    expect((await other.identity('node')).id).toBe(id)
+    expect(await other.names(), 'all or nothing').toEqual(['node'])
+    expect(await codeOf(backUpKeys(at, ['nobody'], PHRASE, random))).toBe('keys/backup-name')
   })
 })

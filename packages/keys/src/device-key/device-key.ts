@@ -28,6 +28,8 @@ export type DeviceKeyErrorCode =
   | 'keys/closed'
   | 'keys/device-key-file'
   | 'keys/wrong-passphrase'
+  | 'keys/passphrase-size'
+  | 'keys/locked-file'
   | 'keys/no-keychain'
   | 'keys/no-pkcs11'
   | 'keys/no-token'

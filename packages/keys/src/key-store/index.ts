@@ -1,2 +1,3 @@
-/** Named secrets on disk, wrapped by the device key. */
+/** Named secrets on disk, wrapped by the device key; and their backup behind a passphrase. */
+export { backUpKeys, restoreKeys } from './backup.ts'
 export { type KeyStore, type KeyStoreInit, openKeyStore, rewrapKeyStore } from './key-store.ts'
