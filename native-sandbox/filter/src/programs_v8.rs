@@ -71,7 +71,6 @@ pub fn v8_loader() -> Vec<Instruction> {
         Rule::Allow(RT_SIGACTION),
         Rule::Allow(RT_SIGPROCMASK),
         Rule::Allow(RT_SIGRETURN),
-        Rule::Allow(SIGALTSTACK),
         Rule::Allow(SCHED_GETAFFINITY),
         Rule::Allow(GETPID),
         Rule::Allow(GETTID),
@@ -87,7 +86,6 @@ pub fn v8_loader() -> Vec<Instruction> {
         Rule::Allow(SET_ROBUST_LIST),
         Rule::Allow(RSEQ),
         Rule::Allow(GETRANDOM),
-        Rule::Allow(MEMBARRIER),
         Rule::Allow(SECCOMP),
         Rule::Allow(EXIT),
         Rule::Allow(EXIT_GROUP),
@@ -95,6 +93,11 @@ pub fn v8_loader() -> Vec<Instruction> {
         Rule::Refuse(CLONE3, ENOSYS),
         Rule::Refuse(IO_URING_SETUP, ENOSYS),
         Rule::Refuse(PKEY_ALLOC, ENOSYS),
+        // Node does without. The escape suite's programs, which stand in its place, ask for them and start without poll.
+        Rule::Allow(SIGALTSTACK),
+        Rule::Refuse(PPOLL, EAGAIN),
+        #[cfg(target_arch = "x86_64")]
+        Rule::Refuse(x86::POLL, EAGAIN),
         Rule::Refuse(IOCTL, ENOTTY),
         Rule::Refuse(READLINKAT, ENOENT),
         Rule::Refuse(KILL, EPERM),
@@ -102,7 +105,6 @@ pub fn v8_loader() -> Vec<Instruction> {
     ]);
     #[cfg(target_arch = "x86_64")]
     rules.extend([
-        Rule::Allow(x86::POLL),
         Rule::Allow(x86::ARCH_PRCTL),
         Rule::Refuse(x86::OPEN, ENOENT),
         Rule::Refuse(x86::ACCESS, ENOENT),

@@ -82,6 +82,18 @@ describe.skipIf('missing' in found)('V8 under a warden', () => {
     await execution.kill('test over')
   })
 
+  it('GOV-7 holds all threads of a task together to its share of a processor', async () => {
+    const module = await countedTask('(loop $again (br $again))')
+    const execution = await v8.execute(requestOf(module, { limits: { cpuPercent: 20 } }))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const before = await execution.usage()
+    await new Promise((resolve) => setTimeout(resolve, 2000))
+    const after = await execution.usage()
+    await execution.kill('test over')
+    expect(after.cpuTime).toBeGreaterThan(before.cpuTime)
+    expect((after.cpuTime - before.cpuTime) / (after.wallTime - before.wallTime)).toBeLessThan(0.3)
+  })
+
   it('WSM-1 much memory, input and output pass, though threads then fight for locks', async () => {
     const module = await task({
       pages: [1, 1024],
