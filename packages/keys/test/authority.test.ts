@@ -1,104 +1,23 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { connect, createServer, type TLSSocket } from 'node:tls'
 import { errorCode, fromHex, systemRandom as random, utf8 } from '@askee/core'
-import { eventually, VirtualTime } from '@askee/core/testing'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import {
-  type Authority,
-  type AuthorityState,
-  type Capability,
   type Certificate,
   type CertificateSigner,
   createAuthority,
   issueIntermediate,
-  issueRoot,
-  listToPem,
   openPkcs11Signer,
-  openSoftwareSigner,
   requestCertificate,
   type Trust,
-  toPem,
   verifyNodeCertificate,
 } from '../src/authority/index.ts'
 import { issueNode } from '../src/authority/issue.ts'
 import { cryptoOf, SIGNING_ALGORITHM, SIGNING_KEY, spkiOf, x509 } from '../src/authority/library.ts'
-import {
-  createIdentity,
-  type Identity,
-  type KeyStore,
-  openKeyStore,
-  openSoftwareDeviceKey,
-} from '../src/index.ts'
+import { createIdentity, type Identity } from '../src/index.ts'
+import { type House, house, newSigner } from './support/house.ts'
 import { initialiseToken, PIN, softHsm, TOKEN_LABEL } from './support/soft-hsm.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
-const folder = mkdtempSync(join(tmpdir(), 'askee-authority-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-
-let store: KeyStore
-beforeAll(async () => {
-  const deviceKey = await openSoftwareDeviceKey({ path: join(folder, 'device.key'), random })
-  store = await openKeyStore({ directory: join(folder, 'keys'), deviceKey, random })
-})
-
-interface House {
-  readonly clock: VirtualTime
-  readonly rootSigner: CertificateSigner
-  readonly signer: CertificateSigner
-  readonly root: Certificate
-  readonly intermediate: Certificate
-  readonly rootAuthority: Authority
-  readonly authority: Authority
-  readonly kept: AuthorityState[]
-  trust(): Promise<Trust>
-  issue(node: Identity, capabilities?: Capability[], hours?: number): Promise<Certificate>
-}
-
-let houses = 0
-/** A whole house of certificates; `rootSigner` may be in a token. */
-async function house(rootSigner?: CertificateSigner, start = Date.now()): Promise<House> {
-  const clock = new VirtualTime(start)
-  const parts = { clock, random }
-  const top = rootSigner ?? (await openSoftwareSigner(store, `root-${houses++}`))
-  const signer = await openSoftwareSigner(store, `intermediate-${houses++}`)
-  const root = await issueRoot(parts, top, { name: 'Test House' })
-  const intermediate = await issueIntermediate(parts, { signer: top, certificate: root }, signer, {
-    name: 'Test House',
-  })
-  const kept: AuthorityState[] = []
-  const grant = (_: string, asked: readonly Capability[]): readonly Capability[] =>
-    asked.filter((one) => one !== 'operate')
-  const keep = async (state: AuthorityState): Promise<void> => void kept.push(state)
-  const rootAuthority = createAuthority({
-    ...parts,
-    signer: top,
-    certificate: root,
-    grant,
-    keep: async () => {},
-  })
-  const authority = createAuthority({ ...parts, signer, certificate: intermediate, grant, keep })
-  return {
-    clock,
-    rootSigner: top,
-    signer,
-    root,
-    intermediate,
-    rootAuthority,
-    authority,
-    kept,
-    trust: async () => ({
-      root,
-      lists: { root: await rootAuthority.revocationList(), intermediate: await authority.revocationList() },
-      now: clock.now(),
-    }),
-    issue: (node, capabilities = ['compute'], hours = 24) =>
-      authority.issue(requestCertificate(node, { capabilities, hours, now: clock.now() })),
-  }
-}
-
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(
     () => 'valid',
@@ -285,7 +204,7 @@ describe('certificates', () => {
       'signed by the node of a certificate',
       'certificate/issuer',
       async (at, good) => {
-        const signer = await openSoftwareSigner(store, `rogue-${houses++}`)
+        const signer = await newSigner()
         const node = createIdentity(random)
         return {
           node: await issueNode(
@@ -490,71 +409,5 @@ describe('certificates', () => {
         ?.revoked.map(({ serial }) => serial)
         .sort(),
     ).toEqual([...serials].sort())
-  })
-})
-
-describe('mutual TLS', () => {
-  /** What both ends say of each other, or why there is no connection. */
-  async function handshake(
-    server: House,
-    serverNode: Identity,
-    client: House,
-    clientNode: Identity,
-    crl: Uint8Array[],
-  ): Promise<string> {
-    const end = async (at: House, node: Identity) => ({
-      key: `-----BEGIN PRIVATE KEY-----\n${Buffer.concat([fromHex('302e020100300506032b657004220420'), node.exportSeed()]).toString('base64')}\n-----END PRIVATE KEY-----\n`,
-      cert: toPem(await at.issue(node), at.intermediate),
-    })
-    const subject = (socket: TLSSocket): string => socket.getPeerCertificate().subjectaltname ?? ''
-    const listening = createServer({
-      ...(await end(server, serverNode)),
-      ca: toPem(server.root),
-      crl: crl.map(listToPem),
-      requestCert: true,
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.3',
-    })
-    let seen = 'nothing'
-    listening.on('secureConnection', (socket) => {
-      seen = socket.authorized ? subject(socket) : String(socket.authorizationError)
-      socket.end('hello')
-    })
-    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
-    const { port } = listening.address() as { port: number }
-    const socket = connect({
-      host: '127.0.0.1',
-      port,
-      ...(await end(client, clientNode)),
-      ca: toPem(client.root),
-      checkServerIdentity: (_, { subjectaltname }) =>
-        subjectaltname?.includes(serverNode.id) ? undefined : new Error('another node'),
-    })
-    socket.on('error', () => undefined)
-    socket.resume()
-    await new Promise<void>((resolve) => socket.once('close', () => resolve()))
-    await eventually(() => seen !== 'nothing')
-    listening.close()
-    return seen
-  }
-
-  it('KEY-3 two nodes of one house know each other; a stranger and a revoked node are named as such', async () => {
-    const at = await house()
-    const [server, client] = [createIdentity(random), createIdentity(random)]
-    const lists = async (): Promise<Uint8Array[]> => Object.values((await at.trust()).lists)
-    expect(await handshake(at, server, at, client, await lists())).toContain(`askee:node:${client.id}`)
-    const other = await house()
-    const stranger: House = { ...other, root: at.root }
-    expect(await handshake(at, server, stranger, client, await lists())).toMatch(
-      /^[A-Z_]*(FAILURE|UNABLE)[A-Z_]*$/,
-    )
-    const certificate = await at.issue(client)
-    const again: House = { ...at, issue: async () => certificate }
-    expect(await handshake(at, server, again, client, await lists())).toContain(`askee:node:${client.id}`)
-    await at.authority.revoke(
-      new x509.X509Certificate(Uint8Array.from(certificate)).serialNumber,
-      'withdrawn',
-    )
-    expect(await handshake(at, server, again, client, await lists())).toBe('CERT_REVOKED')
   })
 })

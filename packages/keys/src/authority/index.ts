@@ -13,7 +13,7 @@ export {
 } from './authority.ts'
 export { type Certificate, type IssueComponents, issueIntermediate, issueRoot } from './issue.ts'
 export { CAPABILITIES, type Capability } from './names.ts'
-export { listToPem, toPem } from './pem.ts'
+export { identityToPem, listToPem, toPem } from './pem.ts'
 export { type CertificateSigner, openPkcs11Signer, openSoftwareSigner } from './signer.ts'
 export {
   type CertificateErrorCode,

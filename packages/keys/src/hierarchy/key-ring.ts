@@ -21,6 +21,7 @@ import {
   type RevocationReason,
 } from './chain.ts'
 import { loadChain, saveChain } from './chain-file.ts'
+import { publicKeyOf, SEED_BYTES, sameKeys, secretName } from './chain-secrets.ts'
 import { kidOf, signKeyBundle, signKeyRevocation, verifyKeyRevocation } from './documents.ts'
 import { stepChain } from './machine.ts'
 import { isOpenable } from './states.ts'
@@ -68,7 +69,6 @@ export interface KeyRing extends Startable {
   revokeIdentity(reason: RevocationReason): Promise<void>
 }
 
-const SEED_BYTES = 32
 const TICK_PERIOD = 60_000
 /** Whoever missed a revocation hears of it within the hour. Bundles are asked for. */
 const REMIND_PERIOD = 3_600_000
@@ -295,23 +295,4 @@ class StoredKeyRing implements KeyRing {
       return new AskeeError('keys/key-expired', `the key ${kid} is over; ask for the new one`)
     return new AskeeError('keys/unknown-key', `there is no key ${kid} for ${use}`)
   }
-}
-
-function secretName(use: ChainUse, kid: string): string {
-  return `${use}.${kid}`
-}
-
-async function publicKeyOf(use: ChainUse, seed: Uint8Array): Promise<Uint8Array> {
-  if (use === 'audit' || use === 'status') return identityFromSeed(seed).publicKey
-  return (await sealingKeyPair(use, seed)).publicKey
-}
-
-/** Ticks come every minute and change nothing most of the time. */
-function sameKeys(a: ChainState, b: ChainState): boolean {
-  return (
-    a.making === b.making &&
-    a.revocations.length === b.revocations.length &&
-    a.keys.length === b.keys.length &&
-    a.keys.every((key, i) => key.kid === b.keys[i]?.kid && key.state === b.keys[i]?.state)
-  )
 }
