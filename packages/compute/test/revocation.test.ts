@@ -1,5 +1,5 @@
 import { encode } from '@askee/core'
-import { createMemoryBlockStore } from '@askee/core/testing'
+import { createMemoryBlockStore, decorate } from '@askee/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { PROTOCOLS } from '../src/protocol/names.ts'
 import { Cluster, campaignOf } from './support/cluster.ts'
@@ -86,5 +86,57 @@ describe('revocation', () => {
     expect(blocks.size()).toBe(3)
     expect(await blocks.has(own)).toBe(true)
     expect(volunteer.holdings.tokens()).toEqual([])
+  })
+
+  it('CON-5 erases what was on its way here when the consent ended', async () => {
+    const requester = await cluster.requester()
+    const blocks = createMemoryBlockStore()
+    const arrived = Promise.withResolvers<void>()
+    const goOn = Promise.withResolvers<void>()
+    const volunteer = await cluster.volunteer(honest, {
+      blocks,
+      wrapMesh: (mesh) =>
+        decorate(mesh, {
+          getBlock: async (digest, options) => {
+            const bytes = await mesh.getBlock(digest, options)
+            arrived.resolve()
+            await goOn.promise
+            return bytes
+          },
+        }),
+    })
+    void requester.submit(campaignOf(1)).catch(() => undefined)
+    await arrived.promise
+    expect(blocks.size()).toBeGreaterThan(0)
+    const { tokens } = volunteer.registry.revoke(volunteer.consent, 'a test')
+    // The erasure of the command came first, and found nothing it could know of but this.
+    await volunteer.holdings.erase(tokens, blocks)
+    const late = await blocks.put(new Uint8Array(10).fill(9))
+    volunteer.holdings.note(tokens[0] as string, late)
+    goOn.resolve()
+    await volunteer.worker.quiet(tokens)
+    await expect.poll(() => blocks.size()).toBe(0)
+  })
+
+  it('CON-1 makes no offer under a consent that ended while the offer waited for its turn', async () => {
+    const requester = await cluster.requester()
+    const offers: string[] = []
+    requester.onEvent(({ type }) => offers.push(type))
+    const volunteer = await cluster.volunteer(honest, { init: { offerJitter: 300 } })
+    let isCovered = false
+    const { covering } = volunteer.registry
+    volunteer.registry.covering = (question) => {
+      const found = covering.call(volunteer.registry, question)
+      // The offer is about to wait for its turn.
+      if (found !== undefined && !isCovered) {
+        isCovered = true
+        setImmediate(() => volunteer.registry.suspend(volunteer.consent, 'a test'))
+      }
+      return found
+    }
+    void requester.submit(campaignOf(1, { deadline: 1500 })).catch(() => undefined)
+    await expect.poll(() => isCovered).toBe(true)
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    expect(offers).not.toContain('offer')
   })
 })

@@ -1,3 +1,4 @@
+import type { CoveringConsent } from '@askee/consent'
 import { type Clock, encode, errorText, type Logger, type Mesh, type Random, type Timers } from '@askee/core'
 import type { Executor } from '@askee/sandbox'
 import { isFromFuture, isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
@@ -61,12 +62,15 @@ export class Offering {
       capable: manifest.resources.memoryBytes <= this.#init.memoryBytes ? 'capable' : 'incapable',
     })
     if (covering !== undefined && effects.some((effect) => effect.type === 'offer')) {
-      void this.#offer(signed, covering.token)
+      void this.#offer(signed, covering)
     }
   }
 
-  async #offer({ id: campaign, manifest }: SignedManifest, token: string): Promise<void> {
-    const { mesh, timers, random, executor, logger, onOffer, stopping } = this.#components
+  async #offer(
+    { id: campaign, manifest }: SignedManifest,
+    { token, claims: { id: consent } }: CoveringConsent,
+  ): Promise<void> {
+    const { mesh, timers, random, executor, consents, logger, onOffer, stopping } = this.#components
     const { engine, tier } = executor.describe()
     const { slots, memoryBytes, offerJitter, requestTimeout: timeout } = this.#init
     const queue = Math.max(1, Math.floor(this.#init.queue * this.#init.share))
@@ -75,6 +79,8 @@ export class Offering {
     onOffer(manifest.requester)
     try {
       await timers.sleep(random.below(Math.max(1, offerJitter)), signal)
+      // CON-1: the consent may have ended meanwhile, and then nothing is sent, itself least of all.
+      if (consents.refusal(manifest, consent) !== null) return
       await mesh.request(manifest.requester, PROTOCOLS.offer, encode(offer), { timeout, signal })
     } catch (error) {
       // The next announcement is the next chance.
