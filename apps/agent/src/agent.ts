@@ -182,10 +182,11 @@ async function compose(
   const stop = await startAll([
     databases,
     mesh,
-    exchange,
     executor,
     requester,
     worker,
+    // After those who are to hear of what it brings.
+    exchange,
     createConsentUpkeep(consentParts),
     control,
   ])
