@@ -20,7 +20,7 @@ const BATCH = 500
 /** Tasks of the native executor at a time: of the lowest priority, they fill what gaps others leave, if enough stand ready. */
 const WIDTH = 12
 /** One of so many modules is disassembled for the table. */
-const SAMPLED = 10
+const SAMPLED = 9
 /** On a busy machine the lowest priority waits, and that is no difference. Milliseconds. */
 const START_TIMEOUT = 300_000
 const WALL_TIME = 600_000
