@@ -53,6 +53,20 @@ describe('revocation', () => {
       .toContain('told')
   })
 
+  it('CON-5 frees the work of a node that cannot say so itself', async () => {
+    const requester = await cluster.requester(':memory:', { silence: 30_000 })
+    const lost: string[] = []
+    requester.onEvent((event) => {
+      if (event.type === 'lease-lost') lost.push(event.reason)
+    })
+    const mute = await cluster.volunteer(() => new Promise(() => {}))
+    void requester.submit(campaignOf(1)).catch(() => undefined)
+    await expect.poll(() => mute.worker.status().leases.length).toBe(1)
+    await mute.worker.stop()
+    mute.registry.revoke(mute.consent, 'a test')
+    await expect.poll(() => lost, { timeout: 10_000 }).toEqual(['consent/revoked'])
+  })
+
   it('CON-5 shuts the doors of the requester to the token, whoever shows it and however often', async () => {
     const requester = await cluster.requester()
     const volunteer = await cluster.volunteer()

@@ -1,17 +1,17 @@
-import { type AuditEvent, errorText, type NodeId, toHex } from '@askee/core'
+import { type AuditEvent, type NodeId, toHex } from '@askee/core'
 import { refuse } from '../errors.ts'
 import type { ConsentQuestion, CoveringConsent, EndedConsents } from '../gate.ts'
 import { type ConsentChoices, differences, meet } from '../meet.ts'
-import { signCertificate } from '../revocation/certificate.ts'
 import { type ConsentPermissions, type ConsentTerms, MAX_LIFETIME_MS } from '../terms.ts'
 import type { ConsentClaims } from '../token/claims.ts'
 import { grantConsent, renewConsent, type SignedConsent } from '../token/grant.ts'
-import { checkScope } from '../token/scope.ts'
-import { checkTime } from '../token/verify.ts'
 import { type ConsentHistory, openHistory } from './history.ts'
+import { Listeners } from './listeners.ts'
 import { entryOf, type Life, Lives, tokensOf } from './lives.ts'
-import { closedBecause, isOpen, step, UNKNOWN } from './machine.ts'
+import { LivesGate } from './lives-gate.ts'
+import { isOpen, step, UNKNOWN } from './machine.ts'
 import { signConsentManifest, verifyConsentManifest } from './manifest.ts'
+import { OwnEpoch } from './own-epoch.ts'
 import { type ConsentRecords, createConsentRecords } from './records.ts'
 import type {
   ConsentEntry,
@@ -41,8 +41,10 @@ export class VolunteerRegistry implements ConsentRegistry {
   readonly #lives: Lives
   readonly #status: StatusKeeper
   readonly #uses: Uses
-  readonly #onEnded = new Set<(ended: EndedConsents) => void>()
-  readonly #onRevoked = new Set<(revocation: OwnRevocation) => void>()
+  readonly #epoch: OwnEpoch
+  readonly #gate: LivesGate
+  readonly #ends: Listeners<EndedConsents>
+  readonly #tellings: Listeners<OwnRevocation>
 
   constructor(components: RegistryComponents, { subject }: ConsentRegistryInit) {
     const { database, volunteer, logger } = components
@@ -52,6 +54,10 @@ export class VolunteerRegistry implements ConsentRegistry {
     this.history = openHistory(components)
     this.#records = createConsentRecords(database)
     this.#lives = Lives.load(this.#records, this.history, { issuer: volunteer.id, subject }, logger)
+    this.#gate = new LivesGate(this.#lives, components.clock)
+    this.#epoch = new OwnEpoch(components, this.#records)
+    this.#ends = new Listeners(logger)
+    this.#tellings = new Listeners(logger)
     this.#status = new StatusKeeper(components, this.statusUri)
     this.#uses = new Uses((consent, campaign, tasks) =>
       this.history.write('used', consent, 'done', { campaign, tasks }),
@@ -145,11 +151,11 @@ export class VolunteerRegistry implements ConsentRegistry {
       terms,
       textDigest: shown,
       manifest: life.digest,
-      epoch: this.#records.epoch().epoch,
+      epoch: this.#epoch.current,
       status: { list: this.statusUri, index },
     })
     life.statusIndex = index
-    this.#keepEpochCertificate()
+    this.#epoch.keepCertificate()
     this.#act(life, { ...action, expires: signed.claims.expires }, { signed })
     return this.#entry(life)
   }
@@ -196,14 +202,10 @@ export class VolunteerRegistry implements ConsentRegistry {
       .all()
       .filter(({ state }) => ['granted', 'renewed', 'suspended'].includes(state.phase))
     for (const life of given) this.#act(life, { type: 'Revoke', now }, { content: { reason } })
-    const { epoch, certificate } = this.#records.epoch()
-    const told = certificate ?? this.#epochCertificate(epoch + 1)
-    this.#records.atomically(() => {
-      this.#records.saveEpoch(epoch + 1, null)
-      this.history.write('revoked', 'all', 'done', { reason, epoch: epoch + 1 })
-    })
-    const until = now + MAX_LIFETIME_MS
-    this.#tell({ requester: null, tokens: [], certificate: told, until })
+    const { certificate } = this.#epoch.raise((epoch) =>
+      this.history.write('revoked', 'all', 'done', { reason, epoch }),
+    )
+    this.#tellings.tell({ requester: null, tokens: [], certificate, until: now + MAX_LIFETIME_MS })
     return given.map((life) => this.#entry(life))
   }
 
@@ -225,28 +227,15 @@ export class VolunteerRegistry implements ConsentRegistry {
   }
 
   covering(question: ConsentQuestion): CoveringConsent | undefined {
-    for (const life of this.#lives.all()) {
-      const { held } = life
-      if (held === null || held.claims.audience !== question.requester) continue
-      try {
-        this.#check(life, question)
-        return { claims: held.claims, token: held.token }
-      } catch {
-        // The next one may cover it.
-      }
-    }
-    return undefined
+    return this.#gate.covering(question)
   }
 
   check(consentId: string, question: ConsentQuestion): ConsentPermissions {
-    const life = this.#lives.ofToken(consentId)
-    if (life === undefined) throw refuse('consent/unknown', `no consent ${consentId} is held here`)
-    return this.#check(life, question).permissions
+    return this.#gate.check(consentId, question)
   }
 
   hasEnded(consentId: string): boolean {
-    const phase = this.#lives.ofToken(consentId)?.state.phase
-    return phase === 'revoked' || phase === 'expired'
+    return this.#gate.hasEnded(consentId)
   }
 
   used(consentId: string, { campaign }: { readonly campaign: string }): void {
@@ -255,13 +244,11 @@ export class VolunteerRegistry implements ConsentRegistry {
   }
 
   onEnded(listener: (ended: EndedConsents) => void): () => void {
-    this.#onEnded.add(listener)
-    return () => this.#onEnded.delete(listener)
+    return this.#ends.add(listener)
   }
 
   onRevoked(listener: (revocation: OwnRevocation) => void): () => void {
-    this.#onRevoked.add(listener)
-    return () => this.#onRevoked.delete(listener)
+    return this.#tellings.add(listener)
   }
 
   revocations(): readonly OwnRevocation[] {
@@ -275,17 +262,6 @@ export class VolunteerRegistry implements ConsentRegistry {
 
   statusList(): string {
     return this.#status.signed(this.#lives.all())
-  }
-
-  /** The narrowest consent holds: older tokens of a line open no more than the newest. */
-  #check(life: Life, question: ConsentQuestion): ConsentClaims {
-    const { held, state } = life
-    const closed = closedBecause(state, this.#now())
-    if (closed !== null) throw refuse(closed, `the consent ${life.id} is ${state.phase}`)
-    if (held === null) throw refuse('consent/unknown', `the token of ${life.id} is damaged`)
-    checkTime(held.claims, this.#now())
-    checkScope(held.claims, question)
-    return held.claims
   }
 
   #simple(id: string, action: ConsentAction, content: AuditEvent['content'] = {}): ConsentEntry {
@@ -315,7 +291,7 @@ export class VolunteerRegistry implements ConsentRegistry {
     for (const effect of effects) {
       if (effect.type === 'reject') throw refuse(effect.code, effect.text)
       if (effect.type === 'close') life.state = state
-      if (effect.type === 'kill') this.#kill(effect)
+      if (effect.type === 'kill') this.#ends.tell(effect)
     }
     const changed = this.#now()
     this.#records.atomically(() => {
@@ -340,24 +316,7 @@ export class VolunteerRegistry implements ConsentRegistry {
     this.#status.changed()
     if (effects.some(({ type }) => type === 'tell')) {
       const revocation = revocationOf(life)
-      if (revocation !== null) this.#tell(revocation)
-    }
-  }
-
-  #kill(ended: EndedConsents): void {
-    for (const listener of this.#onEnded) this.#safely(() => listener(ended))
-  }
-
-  #tell(revocation: OwnRevocation): void {
-    for (const listener of this.#onRevoked) this.#safely(() => listener(revocation))
-  }
-
-  /** One listener that fails must not keep the others from hearing of an end. */
-  #safely(body: () => void): void {
-    try {
-      body()
-    } catch (error) {
-      this.#components.logger.error({ error: errorText(error) }, 'a listener of consents failed')
+      if (revocation !== null) this.#tellings.tell(revocation)
     }
   }
 
@@ -382,23 +341,6 @@ export class VolunteerRegistry implements ConsentRegistry {
         { content: { reason: 'too many open invitations' } },
       )
     }
-  }
-
-  /** Signed ahead, so that everything can be revoked even when the key is lost. */
-  #keepEpochCertificate(): void {
-    const { epoch, certificate } = this.#records.epoch()
-    if (certificate === null) this.#records.saveEpoch(epoch, this.#epochCertificate(epoch + 1))
-  }
-
-  #epochCertificate(minEpoch: number): string {
-    const now = this.#now()
-    // Twice the longest life: it is signed at a grant and may be used as late as that one's end.
-    return signCertificate(this.#components.volunteer, {
-      id: this.#id(),
-      now,
-      until: now + 2 * MAX_LIFETIME_MS,
-      minEpoch,
-    })
   }
 
   #entry(life: Life): ConsentEntry {

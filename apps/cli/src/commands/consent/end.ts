@@ -39,6 +39,19 @@ export function suspendCommand(): Command {
     })
 }
 
+/** `askee consent refuse`: no to what a requester asked, for good. */
+export function refuseCommand(): Command {
+  return agentOptions(new Command('refuse'))
+    .description('say no to an invitation (consent list --all shows them); it cannot be granted any more')
+    .argument('<consent>', 'its id, or the beginning of it')
+    .option('--reason <text>', 'kept in the history on this machine, told to nobody', 'declined')
+    .action(async (id: string, options: ReasonOptions) => {
+      const consent = await controlClient(options).refuseConsent(id, options.reason)
+      if (options.json === true) printJson(consent)
+      else printData(`refused (consent ${consent.id})`)
+    })
+}
+
 /** `askee consent resume`. */
 export function resumeCommand(): Command {
   return agentOptions(new Command('resume'))

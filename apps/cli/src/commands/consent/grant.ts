@@ -111,7 +111,7 @@ async function grant(options: GrantOptions): Promise<void> {
     )
   }
   printNote(`Hash of these terms: ${review.textDigest}\n`)
-  await agree(review.textDigest, options.acceptTerms)
+  await agree(review.textDigest, options.acceptTerms, review.decline)
   const consent = await review.grant()
   if (options.json === true) printJson(consent)
   else printData(`granted until ${date(consent.expires)} (consent ${consent.id})`)
@@ -119,6 +119,8 @@ async function grant(options: GrantOptions): Promise<void> {
 
 interface Review extends Pick<ReviewView, 'text' | 'textDigest' | 'differences'> {
   readonly grant: () => Promise<ConsentView>
+  /** Writes down that the person said no. */
+  readonly decline: () => Promise<unknown>
 }
 
 /** Terms in the volunteer's own words. */
@@ -135,6 +137,7 @@ async function ownReview(client: ControlClient, options: GrantOptions): Promise<
     textDigest: hash,
     differences: null,
     grant: () => client.grant({ ...terms, textDigest: hash }),
+    decline: async () => {},
   }
 }
 
@@ -152,6 +155,7 @@ async function manifestReview(client: ControlClient, file: string, options: Gran
     ...review,
     textDigest: textDigest(review.text),
     grant: () => client.agree(id, textDigest(review.text)),
+    decline: () => client.refuseConsent(id, 'declined'),
   }
 }
 
@@ -189,7 +193,11 @@ function choicesOf(options: LimitOptions): Choices {
 }
 
 /** Only a typed yes or the hash of these very terms is an agreement. */
-async function agree(hash: string, accepted: string | undefined): Promise<void> {
+async function agree(
+  hash: string,
+  accepted: string | undefined,
+  decline: () => Promise<unknown>,
+): Promise<void> {
   if (accepted === hash) return
   if (accepted !== undefined) {
     throw new AskeeError(
@@ -206,8 +214,9 @@ async function agree(hash: string, accepted: string | undefined): Promise<void> 
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const answer = await terminal.question('Do you grant this? Type yes to grant, anything else to decline: ')
-    if (answer.trim().toLowerCase() !== 'yes')
-      throw new AskeeError('cli/consent-required', 'declined; nothing was granted')
+    if (answer.trim().toLowerCase() === 'yes') return
+    await decline()
+    throw new AskeeError('cli/consent-required', 'declined; nothing was granted')
   } finally {
     terminal.close()
   }

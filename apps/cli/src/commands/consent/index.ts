@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { resumeCommand, revokeCommand, suspendCommand } from './end.ts'
+import { refuseCommand, resumeCommand, revokeCommand, suspendCommand } from './end.ts'
 import { grantCommand, offerCommand, renewCommand } from './grant.ts'
 import { historyCommand, listCommand, showCommand, verifyCommand } from './show.ts'
 
@@ -10,6 +10,7 @@ export function consentCommand(): Command {
     listCommand(),
     showCommand(),
     grantCommand(),
+    refuseCommand(),
     renewCommand(),
     revokeCommand(),
     suspendCommand(),
