@@ -12,6 +12,8 @@ export interface RunningAgent {
   readonly client: ControlClient
   /** kill -9: nothing is flushed, nobody is told. */
   kill(): Promise<void>
+  /** As the service manager does it. */
+  stop(): Promise<void>
 }
 
 /** Real agents for one test, in one temporary folder. */
@@ -43,15 +45,17 @@ export class TestMesh {
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     for await (const line of createInterface({ input: child.stdout! })) {
       const ready = JSON.parse(line) as { node: string; addresses: string[]; socket: string }
+      const end = async (signal: NodeJS.Signals): Promise<void> => {
+        this.#running.delete(agent)
+        child.kill(signal)
+        await exited
+      }
       const agent: RunningAgent = {
         node: ready.node,
         addresses: ready.addresses,
         client: createControlClient(ready.socket),
-        kill: async () => {
-          this.#running.delete(agent)
-          child.kill('SIGKILL')
-          await exited
-        },
+        kill: () => end('SIGKILL'),
+        stop: () => end('SIGTERM'),
       }
       this.#running.add(agent)
       return agent
@@ -59,8 +63,12 @@ export class TestMesh {
     throw new Error(`${name} ended before it was ready`)
   }
 
-  async stop(): Promise<void> {
+  async stopAgents(): Promise<void> {
     await Promise.all([...this.#running].map((agent) => agent.kill()))
+  }
+
+  async stop(): Promise<void> {
+    await this.stopAgents()
     rmSync(this.directory, { recursive: true, force: true })
   }
 }

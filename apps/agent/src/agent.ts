@@ -1,4 +1,11 @@
 import { mkdir } from 'node:fs/promises'
+import {
+  AUDIT_MIGRATIONS,
+  createAuditLog,
+  createCheckpointing,
+  createWitness,
+  WITNESS_MIGRATIONS,
+} from '@askee/audit'
 import { computeTopics, createRequester, createWorker, type Requester, type Worker } from '@askee/compute'
 import {
   CONSENT_MIGRATIONS,
@@ -7,7 +14,6 @@ import {
   createConsentRegistry,
   createRevocationBook,
   createRevocationExchange,
-  createTableAuditSink,
   createTokenVerifier,
 } from '@askee/consent'
 import {
@@ -20,14 +26,21 @@ import {
   systemRandom,
   systemTimers,
 } from '@askee/core'
-import { loadOrCreateIdentity } from '@askee/keys'
 import { createLibp2pMesh } from '@askee/network'
 import { chooseExecutor, type Executor } from '@askee/sandbox'
-import { createBlockStore, lockDirectory, openDatabase } from '@askee/store'
+import {
+  createBlockStore,
+  createVault,
+  type Fingerprint,
+  fingerprint,
+  lockDirectory,
+  openDatabase,
+} from '@askee/store'
 import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
-import { agentPaths } from './paths.ts'
+import { type AgentPaths, agentPaths } from './paths.ts'
 import { createConsentUpkeep, revokeHere } from './revoke.ts'
+import { openSecrets } from './secrets.ts'
 import { VERSION } from './version.ts'
 
 export interface Agent {
@@ -69,29 +82,33 @@ export async function startAgent(init: AgentInit, decorators: AgentDecorators = 
   }
 }
 
-async function compose(
-  init: AgentInit,
-  paths: ReturnType<typeof agentPaths>,
-  decorators: AgentDecorators,
-): Promise<Agent> {
+async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDecorators): Promise<Agent> {
   await mkdir(init.dataDirectory, { recursive: true, mode: 0o700 })
   const clock = systemClock
   const timers = systemTimers
   const random = systemRandom
 
-  const identity = await loadOrCreateIdentity(paths.nodeKey, random)
-  const volunteer = await loadOrCreateIdentity(paths.ownerKey, random)
+  const secrets = await openSecrets(init.deviceKey, paths, random)
+  const { node: identity, owner: volunteer, sealing, deviceKey } = secrets
   const logger = createLogger(init.logLevel, { node: identity.id.slice(-8) })
 
-  const consentsDatabase = openDatabase(paths.consents, CONSENT_MIGRATIONS)
-  const audit = createTableAuditSink(consentsDatabase)
+  const auditDatabase = openDatabase(paths.audit, AUDIT_MIGRATIONS, sealing)
+  const vault = await createVault({ database: auditDatabase, deviceKey, clock, random, timers })
+  const audit = createAuditLog(
+    { database: auditDatabase, vault, clock, random },
+    { subjectKey: secrets.subjectKey },
+  )
+  const consentsDatabase = openDatabase(paths.consents, CONSENT_MIGRATIONS, sealing)
   const consents = createConsentRegistry(
     { database: consentsDatabase, clock, random, logger, volunteer, audit },
     { subject: identity.id },
   )
   const revocations = createRevocationBook({ database: consentsDatabase, clock })
   const holdings = createConsentHoldings(consentsDatabase)
-  const blocks = await createBlockStore({ clock }, { directory: paths.blocks, maxBytes: init.storageBytes })
+  const blocks = await createBlockStore(
+    { clock },
+    { directory: paths.blocks, maxBytes: init.storageBytes, sealing: { key: sealing.key, random } },
+  )
 
   const mesh = createLibp2pMesh(
     { identity, blocks, clock, timers, random, logger },
@@ -107,11 +124,22 @@ async function compose(
       ...(init.network === 'local' ? { allowInbound: ['/ip4/127.0.0.1'] } : {}),
     },
   )
-  // 32 secret bytes, kept as carefully as an identity, that nobody but this agent's wardens ever get.
-  const compiledKey = (await loadOrCreateIdentity(paths.compiledKey, random)).exportSeed()
+  const witnessDatabase = openDatabase(paths.witness, WITNESS_MIGRATIONS, sealing)
+  const witness = createWitness({ mesh, identity, database: witnessDatabase, clock, logger })
+  const checkpointing = createCheckpointing({
+    log: audit,
+    database: auditDatabase,
+    identity,
+    mesh,
+    clock,
+    timers,
+    logger,
+    // Who puts an old copy of the consents back must also make the witnesses forget.
+    extensions: () => [fingerprintLine(fingerprint(consentsDatabase))],
+  })
   const ownExecutor = chooseExecutor(
     { clock, timers, logger },
-    { policy: init.executor, cache: { directory: paths.compiled, key: compiledKey } },
+    { policy: init.executor, cache: { directory: paths.compiled, key: secrets.compiledKey } },
   )
   const executor = decorators.executor?.(ownExecutor) ?? ownExecutor
   const exchange = createRevocationExchange({
@@ -124,7 +152,7 @@ async function compose(
   })
   const verifyToken = createTokenVerifier({ clock, revocations, statuses: exchange, logger })
   const requester = createRequester(
-    { mesh, identity, clock, timers, random, logger, verifyToken, revocations, blocks },
+    { mesh, identity, clock, timers, random, logger, verifyToken, revocations, blocks, sealing },
     { journal: paths.journal },
   )
   const worker = createWorker(
@@ -137,6 +165,7 @@ async function compose(
       uses: consents,
       holdings,
       blocks,
+      sealing,
       clock,
       timers,
       random,
@@ -176,12 +205,16 @@ async function compose(
     start: async () => {},
     stop: async () => {
       await consents.history.settled()
-      consentsDatabase.close()
+      vault.close()
+      for (const database of [consentsDatabase, witnessDatabase, auditDatabase]) database.close()
+      await deviceKey.close()
     },
   }
   const stop = await startAll([
     databases,
     mesh,
+    witness,
+    checkpointing,
     executor,
     requester,
     worker,
@@ -193,4 +226,8 @@ async function compose(
   const { name, tier } = executor.describe()
   logger.info({ addresses: mesh.addresses(), socket: paths.socket, executor: name, tier }, 'agent ready')
   return { node: identity.id, mesh, requester, worker, socket: paths.socket, stopRequested, stop }
+}
+
+function fingerprintLine({ name, epoch, generation, digest }: Fingerprint): string {
+  return `store ${name} ${epoch} ${generation} ${digest}`
 }

@@ -1,4 +1,5 @@
 import type { ExecutorPolicy } from '@askee/sandbox'
+import type { DeviceKeyChoice } from './device-key.ts'
 
 /** Everything that makes one agent differ from another. */
 export interface AgentInit {
@@ -20,6 +21,8 @@ export interface AgentInit {
   readonly storageBytes: number
   /** What runs the tasks: `best` takes native containment where this machine has it. */
   readonly executor: ExecutorPolicy
+  /** Where the key lives that locks all others. */
+  readonly deviceKey: DeviceKeyChoice
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
 }
 
@@ -31,5 +34,6 @@ export const DEFAULT_INIT = {
   slots: 1,
   storageBytes: 1024 ** 3,
   executor: 'best',
+  deviceKey: { provider: 'software' },
   logLevel: 'info',
 } as const satisfies Partial<AgentInit>

@@ -14,10 +14,18 @@ export function agentPaths(dataDirectory: string, controlSocket?: string) {
     )
   }
   return {
-    nodeKey: join(dataDirectory, 'keys', 'node.key'),
-    ownerKey: join(dataDirectory, 'keys', 'owner.key'),
-    compiledKey: join(dataDirectory, 'keys', 'compiled.key'),
+    directory: dataDirectory,
+    deviceKey: join(dataDirectory, 'keys', 'device.key'),
+    passphraseKey: join(dataDirectory, 'keys', 'device.passphrase'),
+    secrets: join(dataDirectory, 'keys', 'secrets'),
+    storeKey: join(dataDirectory, 'keys', 'store.key'),
+    generations: join(dataDirectory, 'generations'),
+    // Of versions that kept seeds in clear.
+    rawNodeKey: join(dataDirectory, 'keys', 'node.key'),
+    rawOwnerKey: join(dataDirectory, 'keys', 'owner.key'),
     compiled: join(dataDirectory, 'compiled'),
+    audit: join(dataDirectory, 'audit.db'),
+    witness: join(dataDirectory, 'witness.db'),
     consents: join(dataDirectory, 'consents.db'),
     journal: join(dataDirectory, 'compute.db'),
     ledger: join(dataDirectory, 'credit.db'),
@@ -26,3 +34,5 @@ export function agentPaths(dataDirectory: string, controlSocket?: string) {
     socket,
   }
 }
+
+export type AgentPaths = ReturnType<typeof agentPaths>

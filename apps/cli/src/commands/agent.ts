@@ -1,5 +1,7 @@
+import type { DeviceKeyChoice } from '@askee/agent'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command, Option } from 'commander'
+import { usageError } from '../exit.ts'
 import { printData, printJson } from '../terminal/output.ts'
 import { decimal, defaultDataDirectory, executorOption, integer, repeated } from './options.ts'
 
@@ -13,6 +15,11 @@ interface AgentOptions {
   slots: number
   storageGb: number
   executor: ExecutorPolicy
+  deviceKey: 'software' | 'keychain' | 'passphrase' | 'pkcs11'
+  passphraseFile?: string
+  pkcs11Module?: string
+  pkcs11Token?: string
+  pinFile?: string
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   lifeline?: boolean
   json?: boolean
@@ -43,6 +50,18 @@ export function agentCommand(): Command {
     .option('--storage-gb <size>', 'programs and data of tasks kept at most', decimal(0.01, 100_000), 1)
     .addOption(executorOption())
     .addOption(
+      new Option('--device-key <provider>', 'where the key lives that locks all others on disk')
+        .choices(['software', 'keychain', 'passphrase', 'pkcs11'])
+        .default('software'),
+    )
+    .option(
+      '--passphrase-file <path>',
+      'with --device-key passphrase: file whose first line is the passphrase',
+    )
+    .option('--pkcs11-module <path>', 'with --device-key pkcs11: library of the token')
+    .option('--pkcs11-token <label>', 'with --device-key pkcs11: label of the token')
+    .option('--pin-file <path>', 'with --device-key pkcs11: file whose first line is the PIN')
+    .addOption(
       new Option('--log-level <level>', 'lowest level logged')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
@@ -53,6 +72,8 @@ export function agentCommand(): Command {
 }
 
 async function runAgent(options: AgentOptions): Promise<void> {
+  // Nothing that this process makes is for others to read.
+  process.umask(0o077)
   const { DEFAULT_INIT, startAgent } = await import('@askee/agent')
   const agent = await startAgent({
     ...DEFAULT_INIT,
@@ -65,6 +86,7 @@ async function runAgent(options: AgentOptions): Promise<void> {
     slots: options.slots,
     storageBytes: Math.round(options.storageGb * 1e9),
     executor: options.executor,
+    deviceKey: deviceKeyChoice(options),
     logLevel: options.logLevel,
   })
   if (options.json === true) {
@@ -76,6 +98,29 @@ async function runAgent(options: AgentOptions): Promise<void> {
   await agent.stop()
 }
 
+function deviceKeyChoice(options: AgentOptions): DeviceKeyChoice {
+  const needed = (name: string, value: string | undefined): string => {
+    if (value !== undefined) return value
+    throw usageError(`--device-key ${options.deviceKey} needs ${name}`)
+  }
+  switch (options.deviceKey) {
+    case 'passphrase':
+      return {
+        provider: 'passphrase',
+        passphraseFile: needed('--passphrase-file', options.passphraseFile),
+      }
+    case 'pkcs11':
+      return {
+        provider: 'pkcs11',
+        module: needed('--pkcs11-module', options.pkcs11Module),
+        token: needed('--pkcs11-token', options.pkcs11Token),
+        pinFile: needed('--pin-file', options.pinFile),
+      }
+    default:
+      return { provider: options.deviceKey }
+  }
+}
+
 /** Resolves on SIGINT, SIGTERM, a stop request, or the end of the lifeline. */
 export async function untilTold(stopRequested: Promise<void>, lifeline?: NodeJS.ReadStream): Promise<void> {
   await new Promise<void>((resolve) => {
@@ -84,4 +129,6 @@ export async function untilTold(stopRequested: Promise<void>, lifeline?: NodeJS.
     void stopRequested.then(resolve)
     lifeline?.once('end', resolve).once('error', resolve).resume()
   })
+  // An open pipe would keep the process alive after its agent.
+  lifeline?.destroy()
 }

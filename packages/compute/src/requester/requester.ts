@@ -13,7 +13,7 @@ import {
   type Timers,
 } from '@askee/core'
 import type { Identity } from '@askee/keys'
-import { type Database, openDatabase } from '@askee/store'
+import { type Database, openDatabase, type Sealing } from '@askee/store'
 import { check as admit } from '@askee/wasm'
 import type { CampaignEvent, CampaignReport, CampaignSpec, Requester } from '../api.ts'
 import type { CoordinatorEffect } from '../coordinator/events.ts'
@@ -52,6 +52,8 @@ export interface RequesterComponents {
   readonly blocks: BlockStore
   /** Default: the requester's own evidence in its journal. */
   readonly reputation?: ReputationSource
+  /** Encrypts the journal; without it the file is plain. */
+  readonly sealing?: Sealing
 }
 
 /** Why leases under a revoked consent are lost. */
@@ -82,7 +84,7 @@ class JournalingRequester implements Requester {
   async start(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
     if (this.#live !== null) return
-    const database = openDatabase(this.#init.journal, JOURNAL_MIGRATIONS)
+    const database = openDatabase(this.#init.journal, JOURNAL_MIGRATIONS, this.#components.sealing)
     const journal = createJournal(database)
     const { mesh, clock, timers, revocations } = this.#components
     const loop = new Loop({ ...this.#components, journal }, this.#init.commitPeriod, (campaign, effects) =>

@@ -1,5 +1,5 @@
 import { type CampaignId, digestOf, type Fuel, type NodeId, type Timestamp } from '@askee/core'
-import { type Database, type Migration, openDatabase } from '@askee/store'
+import { type Database, type Migration, openDatabase, type Sealing } from '@askee/store'
 
 /** Signed settlements kept; older ones are in the sums alone. */
 const KEPT_SETTLEMENTS = 10_000
@@ -48,10 +48,11 @@ export interface Ledger {
 
 /**
  * @param path file, or `:memory:`
+ * @param sealing with it the file is encrypted
  * @throws AskeeError `store/*`
  */
-export function openLedger(path: string): Ledger {
-  return ledgerIn(openDatabase(path, MIGRATIONS))
+export function openLedger(path: string, sealing?: Sealing): Ledger {
+  return ledgerIn(openDatabase(path, MIGRATIONS, sealing))
 }
 
 function ledgerIn(database: Database): Ledger {

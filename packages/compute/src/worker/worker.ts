@@ -17,6 +17,7 @@ import {
 } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
+import type { Sealing } from '@askee/store'
 import type { Worker, WorkerStatus } from '../api.ts'
 import { Budget } from '../budget.ts'
 import type { Settlement } from '../protocol/documents.ts'
@@ -61,6 +62,8 @@ export interface WorkerComponents {
   readonly holdings?: ConsentHoldings
   /** The store that the mesh serves blocks from: large outputs are pinned in it. Without it they stay in memory. */
   readonly blocks?: BlockStore
+  /** Encrypts the ledger; without it the file is plain. */
+  readonly sealing?: Sealing
 }
 
 /** The volunteer's side of replicated computation. See Worker. */
@@ -120,7 +123,7 @@ class VolunteerWorker implements Worker {
     if (this.#cleanup.length > 0) return
     const { mesh, timers } = this.#components
     this.#abort = new AbortController()
-    this.#ledger = openLedger(this.#init.journal)
+    this.#ledger = openLedger(this.#init.journal, this.#components.sealing)
     for (const [requester, fuel] of this.#ledger.credit()) this.#state.credit.set(requester, fuel)
     this.#cleanup.push(
       openWorkerDoors(mesh, {

@@ -1,0 +1,68 @@
+import { readFile, stat } from 'node:fs/promises'
+import { AskeeError, type Random } from '@askee/core'
+import {
+  type DeviceKey,
+  openKeychainDeviceKey,
+  openPassphraseDeviceKey,
+  openPkcs11DeviceKey,
+  openSoftwareDeviceKey,
+} from '@askee/keys'
+import type { AgentPaths } from './paths.ts'
+
+/** Where the key lives that locks all others. */
+export type DeviceKeyChoice =
+  | { readonly provider: 'software' }
+  | { readonly provider: 'keychain' }
+  | { readonly provider: 'passphrase'; readonly passphraseFile: string }
+  | {
+      readonly provider: 'pkcs11'
+      readonly module: string
+      readonly token: string
+      readonly pinFile: string
+    }
+
+const MAX_SECRET_FILE_BYTES = 2048
+
+/** @throws AskeeError `keys/*`, `agent/secret-file` */
+export function openDeviceKey(
+  choice: DeviceKeyChoice,
+  paths: AgentPaths,
+  random: Random,
+): Promise<DeviceKey> {
+  switch (choice.provider) {
+    case 'software':
+      return openSoftwareDeviceKey({ path: paths.deviceKey, random })
+    case 'passphrase':
+      return openPassphraseDeviceKey({
+        path: paths.passphraseKey,
+        passphrase: () => firstLine(choice.passphraseFile),
+        random,
+      })
+    case 'keychain':
+      return openKeychainDeviceKey({ service: 'askee', account: paths.directory, random })
+    case 'pkcs11':
+      return openPkcs11DeviceKey({
+        module: choice.module,
+        tokenLabel: choice.token,
+        pin: () => firstLine(choice.pinFile),
+        keyLabel: 'askee device key',
+        random,
+      })
+  }
+}
+
+/** The first line of a file that only its owner can read: a credential of the service manager, for instance. */
+async function firstLine(path: string): Promise<string> {
+  const refuse = (why: string, cause?: unknown): AskeeError =>
+    new AskeeError('agent/secret-file', `${path} ${why}`, { path }, { cause })
+  try {
+    const { size, mode } = await stat(path)
+    if (size > MAX_SECRET_FILE_BYTES) throw refuse(`is larger than ${MAX_SECRET_FILE_BYTES} bytes`)
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      throw refuse('can be read by others: chmod 600 it')
+    }
+    return (await readFile(path, 'utf8')).split('\n')[0] as string
+  } catch (cause) {
+    throw cause instanceof AskeeError ? cause : refuse('cannot be read', cause)
+  }
+}

@@ -1,0 +1,142 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { systemRandom } from '@askee/core'
+import { createIdentity } from '@askee/keys'
+import { loadModule, WORKLOADS } from '@askee/workloads'
+import { afterEach, describe, expect, it } from 'vitest'
+import { askee } from './askee.ts'
+import { grant, type RunningAgent, TestMesh, until } from './mesh.ts'
+
+const mesh = new TestMesh()
+afterEach(() => mesh.stop())
+
+const DEADLINE_MS = 300_000
+const PURPOSE = 'folding of the protein 1ubq'
+
+/** Every file below, with its bytes. */
+function filesIn(directory: string): { path: string; bytes: Buffer }[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path, bytes: readFileSync(path) }))
+}
+
+async function compute(requester: RunningAgent): Promise<{ outputs: Buffer[]; modules: Buffer[] }> {
+  const workload = WORKLOADS.get('primes')!
+  const module = Buffer.from(await loadModule(workload.moduleName))
+  const inputs = (workload.plan('default').next().value as readonly Uint8Array[]).slice(0, 3)
+  const { id } = await requester.client.submit({
+    purpose: PURPOSE,
+    kind: 'scientific-compute',
+    module: await requester.client.putBlock(module),
+    inputs: await Promise.all(inputs.map((input) => requester.client.putBlock(input))),
+    resources: { fuel: '10000000000', memoryBytes: 64 * 1_048_576, outputBytes: 4096, wallTimeMs: 60_000 },
+    f: 1,
+    engines: 'any',
+    deadlineMs: 300_000,
+    minReputation: 0,
+  })
+  const { tasks } = await requester.client.wait(id)
+  return { outputs: tasks.map((task) => Buffer.from(task.result!.output, 'base64')), modules: [module] }
+}
+
+describe('the data directory', () => {
+  it(
+    'STO-1 holds no purpose, name, program, result or key in clear, while the agent runs and after it was killed',
+    async () => {
+      const requester = await mesh.start('requester')
+      const workers = await Promise.all(['a', 'b', 'c'].map((name) => mesh.start(name, requester.addresses)))
+      await Promise.all(workers.map((worker) => grant(worker, requester)))
+      const { modules } = await compute(requester)
+      const secrets = [
+        PURPOSE,
+        'end-to-end test',
+        'consent.granted',
+        'scientific-compute',
+        'SQLite format 3',
+        modules[0]!.subarray(0, 64),
+      ]
+      const found = (): string[] =>
+        ['requester', 'a', 'b', 'c'].flatMap((name) =>
+          filesIn(join(mesh.directory, name)).flatMap(({ path, bytes }) =>
+            secrets
+              .filter((secret) => bytes.includes(secret))
+              .map(
+                (secret) => `${relative(mesh.directory, path)}: ${secret.toString('latin1').slice(0, 40)}`,
+              ),
+          ),
+        )
+      expect(found()).toEqual([])
+      await Promise.all([requester, ...workers].map((agent) => agent.kill()))
+      expect(found()).toEqual([])
+      // The search finds what is there.
+      writeFileSync(join(mesh.directory, 'a', 'planted'), `xx${PURPOSE}xx`)
+      expect(found()).toEqual([`a/planted: ${PURPOSE}`])
+    },
+    DEADLINE_MS,
+  )
+
+  it(
+    'KEY-2 takes over the seeds of an earlier version, and leaves none in clear',
+    async () => {
+      const identity = createIdentity(systemRandom)
+      const keys = join(mesh.directory, 'old', 'keys')
+      mkdirSync(keys, { recursive: true, mode: 0o700 })
+      writeFileSync(join(keys, 'node.key'), identity.exportSeed(), { mode: 0o600 })
+      const agent = await mesh.start('old')
+      expect(agent.node).toBe(identity.id)
+      await agent.kill()
+      const seed = Buffer.from(identity.exportSeed())
+      for (const { bytes } of filesIn(join(mesh.directory, 'old'))) expect(bytes.includes(seed)).toBe(false)
+      expect((await mesh.start('old')).node).toBe(identity.id)
+    },
+    DEADLINE_MS,
+  )
+
+  it(
+    'KEY-2 opens behind a passphrase alone',
+    async () => {
+      mkdirSync(mesh.directory, { recursive: true })
+    const file = join(mesh.directory, 'passphrase')
+      writeFileSync(file, 'correct horse battery staple\n', { mode: 0o600 })
+      const behind = ['--device-key', 'passphrase', '--passphrase-file', file]
+      const first = await mesh.start('behind', [], behind)
+      await first.kill()
+      expect(statSync(join(mesh.directory, 'behind', 'keys')).mode & 0o077).toBe(0)
+      expect((await mesh.start('behind', [], behind)).node).toBe(first.node)
+      await mesh.stopAgents()
+      const start = [
+        'agent',
+        '--data',
+        join(mesh.directory, 'behind'),
+        '--network',
+        'local',
+        '--no-mdns',
+        '--json',
+      ]
+      writeFileSync(file, 'another\n')
+      expect(JSON.parse((await askee([...start, ...behind])).stdout).error.code).toBe('keys/wrong-passphrase')
+      chmodSync(file, 0o644)
+      expect(JSON.parse((await askee([...start, ...behind])).stdout).error.code).toBe('agent/secret-file')
+      expect((await askee([...start, '--device-key', 'passphrase'])).code).toBe(2)
+    },
+    DEADLINE_MS,
+  )
+
+  it(
+    'STO-1 refuses a database of before, put back alone',
+    async () => {
+      const first = await mesh.start('back')
+      await until('written', async () => (await first.client.status()).node === first.node)
+      await first.kill()
+      const data = join(mesh.directory, 'back')
+      const before = readFileSync(join(data, 'consents.db'))
+      for (let i = 0; i < 2; i++) await (await mesh.start('back')).stop()
+      writeFileSync(join(data, 'consents.db'), before)
+      const again = await askee(['agent', '--data', data, '--network', 'local', '--no-mdns', '--json'])
+      expect(again.code).toBe(1)
+      expect(JSON.parse(again.stdout).error.code).toBe('store/rolled-back')
+    },
+    DEADLINE_MS,
+  )
+})
