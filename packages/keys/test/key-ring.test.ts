@@ -228,6 +228,43 @@ describe('the keys of a node', () => {
     for (const one of all) await one.ring.stop()
   })
 
+  it('KEY-1 in an emergency go even when nothing can be written down, and what failed is done with the next tick', async () => {
+    const time = new VirtualTime()
+    const { store } = await keyStore()
+    const told: string[] = []
+    const broken = { audit: false, store: false }
+    const fail = (): never => {
+      throw new Error('the disk is full')
+    }
+    const ring = createKeyRing({
+      identity: createIdentity(random),
+      clock: time,
+      timers: time,
+      random,
+      logger: silentLogger,
+      store: { ...store, replace: (name, bytes) => (broken.store ? fail() : store.replace(name, bytes)) },
+      announcer: { announce: async (kind) => void told.push(kind) },
+      audit: { append: async () => (broken.audit ? fail() : { index: 0, leaf: '' }) },
+    })
+    await ring.start()
+    const old = ring.keys().map(({ use, kid }) => `${use}.${kid}`)
+    broken.audit = true
+    await expect(ring.emergency('compromised')).rejects.toThrow('full')
+    expect((await store.names()).filter((name) => old.includes(name))).toEqual([])
+    expect(told.filter((kind) => kind === 'revocation')).toHaveLength(4)
+    expect(ring.keys().filter(({ state }) => state === 'active')).toHaveLength(4)
+
+    broken.audit = false
+    broken.store = true
+    await expect(ring.emergency('lost', ['sealing'])).rejects.toThrow('full')
+    expect(ring.keys().filter(({ use, state }) => use === 'sealing' && state === 'active')).toEqual([])
+    broken.store = false
+    await time.advance(60_000)
+    await eventually(() => activeKid(ring) !== undefined)
+    await ring.keyPair('sealing', activeKid(ring))
+    await ring.stop()
+  })
+
   it('NET-3 the topic rejects what its author did not sign, and what is no key document', async () => {
     const time = new VirtualTime()
     const rules = keyTopics(time).get(KEYS_TOPIC)

@@ -63,7 +63,10 @@ export interface KeyRing extends Startable {
   sign(use: 'audit' | 'status', message: Uint8Array): Promise<{ kid: string; signature: Uint8Array }>
   /** A new key now; the old one opens what is under way until its grace is over. */
   rotate(use: ChainUse): Promise<void>
-  /** Voids every key of the uses (default: all) at once, makes new ones, and tells everyone. Resolves when the old secrets are gone and the announcer was asked. */
+  /**
+   * Voids every key of the uses (default: all) at once, makes new ones, and tells everyone. Resolves when the old secrets are
+   * gone and the announcer was asked; rejects with the first failure, after all the rest was done.
+   */
   emergency(reason: RevocationReason, uses?: readonly ChainUse[]): Promise<void>
   /** Declares the node's identity void, for ever. The caller makes a new one. */
   revokeIdentity(reason: RevocationReason): Promise<void>
@@ -87,6 +90,8 @@ class StoredKeyRing implements KeyRing {
   readonly #cancels: (() => void)[] = []
   /** One event at a time. */
   #lane: Promise<unknown> = Promise.resolve()
+  /** Uses of which something could not be carried out. */
+  readonly #owed = new Set<ChainUse>()
   #telling: Promise<void> = Promise.resolve()
   #identityRevocation: Uint8Array | undefined
 
@@ -163,10 +168,13 @@ class StoredKeyRing implements KeyRing {
   }
 
   async emergency(reason: RevocationReason, uses: readonly ChainUse[] = CHAIN_USES): Promise<void> {
-    for (const use of uses) {
-      await this.#send(use, { type: 'compromised', now: this.#parts.clock.now(), reason })
-    }
+    const now = this.#parts.clock.now()
+    const turns = await Promise.allSettled(
+      uses.map((use) => this.#send(use, { type: 'compromised', now, reason })),
+    )
     await this.#telling
+    const failed = turns.find((turn) => turn.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 
   async revokeIdentity(reason: RevocationReason): Promise<void> {
@@ -198,13 +206,27 @@ class StoredKeyRing implements KeyRing {
     return turn
   }
 
+  /**
+   * Whatever fails, the rest is still done: an emergency may not stop half way because a log is full. What failed is owed,
+   * and done again with the next tick.
+   */
   async #step(use: ChainUse, event: ChainEvent): Promise<void> {
     const before = this.#chains.get(use) as ChainState
     const { state, effects } = stepChain(before, event)
     if (effects.length === 0 && sameKeys(before, state)) return
     this.#chains.set(use, state)
-    await saveChain(this.#parts.store, state)
-    for (const effect of effects) await this.#carryOut(use, effect)
+    const failures: unknown[] = []
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+      try {
+        await work()
+      } catch (error) {
+        this.#owed.add(use)
+        failures.push(error)
+      }
+    }
+    await attempt(() => saveChain(this.#parts.store, state))
+    for (const effect of effects) await attempt(() => this.#carryOut(use, effect))
+    if (failures.length > 0) throw failures[0]
   }
 
   async #carryOut(use: ChainUse, effect: ChainEffect): Promise<void> {
@@ -222,9 +244,8 @@ class StoredKeyRing implements KeyRing {
       case 'publish': {
         const key = this.#chains.get(use)?.keys.find(({ kid }) => kid === effect.kid)
         if (key === undefined) return
-        await this.#writeDown('key.published', use, { kid: effect.kid })
         this.#tell('bundle', this.#signBundle(use, key))
-        return
+        return this.#writeDown('key.published', use, { kid: effect.kid })
       }
       case 'revoke': {
         const { sequence, reason } = effect.revocation
@@ -234,8 +255,8 @@ class StoredKeyRing implements KeyRing {
       case 'destroy': {
         this.#pairs.delete(effect.kid)
         await this.#parts.store.destroy(secretName(use, effect.kid))
-        await this.#writeDown('key.destroyed', use, { kid: effect.kid })
-        return this.#step(use, { type: 'secret-gone', kid: effect.kid })
+        await this.#step(use, { type: 'secret-gone', kid: effect.kid })
+        return this.#writeDown('key.destroyed', use, { kid: effect.kid })
       }
     }
   }
@@ -255,7 +276,8 @@ class StoredKeyRing implements KeyRing {
 
   async #tick(): Promise<void> {
     for (const use of CHAIN_USES) {
-      await this.#send(use, { type: 'tick', now: this.#parts.clock.now() }).catch((error: unknown) => {
+      const type = this.#owed.delete(use) ? 'loaded' : 'tick'
+      await this.#send(use, { type, now: this.#parts.clock.now() }).catch((error: unknown) => {
         this.#parts.logger.error({ use, error: errorText(error) }, 'keys could not be rotated')
       })
     }
