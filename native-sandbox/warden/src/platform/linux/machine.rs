@@ -20,16 +20,6 @@ const MILLISECOND: u64 = 1_000_000;
 const WATCH: u64 = 50 * MILLISECOND;
 const TICKS_PER_PROGRESS: u64 = 100 * MILLISECOND;
 const WHOLE_PROCESSOR: u32 = 100;
-/// V8 makes a range of that size writable for its code at the start, touched or not: counted as data all the same.
-const V8_CODE_RANGE: u64 = 512 * 1024 * 1024;
-/// What a task in wasmtime is held by and one in V8 is not.
-const V8_LACKS: [(&str, &str); 4] = [
-    ("no-new-code", "V8 makes code while a task runs"),
-    ("compiling-apart", "V8 compiles in the task's own process"),
-    ("one-thread", "V8 compiles and collects garbage in threads of its own"),
-    ("no-clock", "Node reads the clock"),
-];
-
 /// The page a runner reads: how many tenths of a second it ran, and whether it shall stop between two steps.
 struct Control {
     fd: OwnedFd,
@@ -101,13 +91,13 @@ impl Machine {
     pub fn start_runner(&mut self, policy: &Policy) -> Result<Vec<Layer>, String> {
         let program = open_runner(policy)?;
         let (group, cgroup_layers) = Group::create(policy);
-        let arguments = arguments_of(policy);
+        let arguments = policy.runner_arguments();
         let spec = Spec {
             program: &program,
             profile: policy.profile,
             files: &policy.files,
             arguments: &arguments,
-            bounds: bounds_of(policy),
+            bounds: policy.runner_bounds(),
             control: (policy.profile == Profile::Wasmtime).then_some(&self.control.fd),
             group: group.as_ref(),
             confinement: Confinement::Full,
@@ -128,9 +118,7 @@ impl Machine {
         });
         layers.push(Layer::enforced("memory-watch", "resident memory, every 50 ms"));
         layers.push(apparmor::layer(work.pid));
-        if policy.profile == Profile::V8 {
-            layers.extend(V8_LACKS.map(|(name, why)| Layer::missing(name, why)));
-        }
+        layers.extend(policy.profile.lacks());
         self.runner_reaper = work.reaper.take();
         self.memory_bytes = policy.memory_bytes;
         (self.program, self.group, self.runner) = (Some(program), group, Some(work));
@@ -348,22 +336,6 @@ impl Containment for Machine {
             throttled: self.throttled,
         }
     }
-}
-
-/// With the program's name first.
-fn arguments_of(policy: &Policy) -> Vec<&str> {
-    match policy.profile {
-        Profile::Wasmtime => vec!["askee-runner", "confined"],
-        Profile::V8 => std::iter::once("node").chain(policy.arguments.iter().map(String::as_str)).collect(),
-    }
-}
-
-fn bounds_of(policy: &Policy) -> Bounds {
-    let (memory_bytes, threads) = match policy.profile {
-        Profile::Wasmtime => (policy.memory_bytes, 0),
-        Profile::V8 => (policy.memory_bytes + V8_CODE_RANGE, u64::from(policy.pids)),
-    };
-    Bounds { memory_bytes, cpu_seconds: None, threads }
 }
 
 /// Nanoseconds of a clock that only goes forward.

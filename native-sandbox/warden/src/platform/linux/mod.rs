@@ -16,6 +16,7 @@ mod namespaces;
 mod own_group;
 mod priority;
 mod process;
+mod profile;
 mod reaper;
 mod rlimits;
 mod seccomp;

@@ -9,7 +9,7 @@ use super::rlimits::{self, Bounds};
 use super::{namespaces, seccomp, sys};
 use crate::policy::{ListedFile, Profile};
 use crate::report::Layer;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -89,10 +89,7 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
         Channels { input: sys::pipe()?, output: sys::pipe()?, status: sys::pipe()?, gate: sys::pipe()? };
     let arguments: Vec<CString> =
         spec.arguments.iter().map(|text| CString::new(*text)).collect::<Result<_, _>>()?;
-    let filter = match spec.profile {
-        Profile::Wasmtime => askee_filter::loader(),
-        Profile::V8 => askee_filter::v8_loader(),
-    };
+    let filter = spec.profile.loader();
     let root = Root::of(spec.files)?;
     let null = File::options().write(true).open("/dev/null")?;
     let group = spec.group.and_then(|group| group.open().ok());
@@ -102,7 +99,7 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
         confine::become_runner(&confine::Child {
             profile: spec.profile,
             root: &root,
-            environment: environment(spec.profile),
+            environment: spec.profile.environment(),
             input: channels.input.0.as_raw_fd(),
             output: channels.output.1.as_raw_fd(),
             errors: null.as_raw_fd(),
@@ -128,23 +125,6 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
     }
     guide(&mut work, spec, separate, File::from(status.0), File::from(gate.1))?;
     Ok(work)
-}
-
-/// The dynamic loader finds the listed libraries in one folder. One arena and one thread beside V8's own keep Node's memory
-/// small, and leave the allocator nothing to look up in /proc.
-fn environment(profile: Profile) -> &'static [&'static CStr] {
-    match profile {
-        Profile::Wasmtime => &[],
-        Profile::V8 => &[c"LD_LIBRARY_PATH=/lib", c"MALLOC_ARENA_MAX=1", c"UV_THREADPOOL_SIZE=1"],
-    }
-}
-
-/// A root with files in it is not called an empty one.
-fn name_of(step: Step, profile: Profile) -> &'static str {
-    match (step, profile) {
-        (Step::EmptyRoot, Profile::V8) => "listed-root",
-        _ => step.layer(),
-    }
 }
 
 /// A fork into namespaces, or without them where the system forbids them, and why.
@@ -195,8 +175,8 @@ fn guide(
         }
         let reason = || io::Error::from_raw_os_error(error).to_string();
         layers.push(match error {
-            0 => Layer::enforced(name_of(step, spec.profile), ""),
-            _ => Layer::missing(name_of(step, spec.profile), reason()),
+            0 => Layer::enforced(spec.profile.layer_of(step), ""),
+            _ => Layer::missing(spec.profile.layer_of(step), reason()),
         });
         match step {
             Step::IdlePriority => layers.push(autogroup_layer(work.autogroup.as_ref(), &opened)),
