@@ -23,7 +23,6 @@ export {
   type RegistryComponents,
 } from './life/registry.ts'
 export type { ConsentAction, ConsentEffect, ConsentPhase, ConsentState } from './life/state.ts'
-export { createTableAuditSink } from './life/table-audit-sink.ts'
 export { textDigest } from './life/text.ts'
 export { type ConsentChoices, differences, meet, type TermDifference } from './meet.ts'
 export { createRevocationBook, type RevocationBook } from './revocation/book.ts'

@@ -4,8 +4,8 @@ import { createIdentity, type Identity } from '@askee/keys'
 import { type Database, openDatabase } from '@askee/store'
 import { CONSENT_MIGRATIONS } from '../life/migrations.ts'
 import { type ConsentEntry, type ConsentRegistry, createConsentRegistry } from '../life/registry.ts'
-import { createTableAuditSink } from '../life/table-audit-sink.ts'
 import type { ConsentTerms } from '../terms.ts'
+import { createTableAuditSink } from './table-audit-sink.ts'
 
 export interface TestRegistry {
   readonly registry: ConsentRegistry

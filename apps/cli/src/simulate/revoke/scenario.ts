@@ -28,7 +28,7 @@ const MARK = randomBytes(24)
 /** More tasks than all workers take at once, so that a worker that comes back finds work. */
 const TASKS_PER_NODE = 24
 /** Rounds in which nothing ran, at most. */
-const MAX_IDLE = 20
+const MAX_IDLE = 6
 const PATIENCE_MS = 60_000
 const POLL_MS = 10
 
