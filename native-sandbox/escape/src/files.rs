@@ -40,7 +40,7 @@ pub fn write_listed() -> Attempt {
 
 /// One that is there to be read only.
 pub fn execute_listed() -> Attempt {
-    let arguments = [text(c"listed"), text(c"listed"), 0];
+    let arguments = [text(c"listed"), text(c"--executed"), 0];
     plain(59, &[text(c"/lib/listed"), arguments.as_ptr() as u64, 0])?;
     succeeded("exec came back")
 }

@@ -18,6 +18,9 @@ fn main() {
         None => exit(platform::run()),
         Some("--probe") => println!("{}", platform::probe().to_json()),
         Some("--version") => println!("askee-warden {}", env!("CARGO_PKG_VERSION")),
+        // Said by a file that an attempt could execute though it was listed for reading only.
+        #[cfg(feature = "escape")]
+        Some("--executed") => println!("SUCCEEDED executed a listed file"),
         #[cfg(feature = "escape")]
         Some("--escape-test") => exit(platform::escape_test(&arguments[1..])),
         Some(_) => {

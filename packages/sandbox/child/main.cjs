@@ -39,7 +39,6 @@ function sayHello() {
 async function seal() {
   await new Promise((resolve) => fs.stat(__filename, resolve))
   process.dlopen({ exports: {} }, SEAL)
-  pipes.write('ready')
 }
 
 function readTask() {
@@ -180,8 +179,10 @@ async function runTask(task) {
 
 async function main() {
   warmUp()
-  sayHello()
+  // Before HELLO, so that a runner that cannot live with its last filter is one that does not start.
   if (IS_HELD) await seal()
+  sayHello()
+  if (IS_HELD) pipes.write('ready')
   const task = readTask()
   try {
     await runTask(task)

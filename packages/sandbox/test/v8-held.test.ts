@@ -110,8 +110,8 @@ describe.skipIf('missing' in found)('V8 under a warden', () => {
   })
 
   it('WSM-5 a checkpoint goes on from here on every other executor, and from there here', async () => {
-    const module = await countdown(400_000)
-    const request = requestOf(module, { input: Uint8Array.of(40) })
+    const module = await countdown(5_000_000)
+    const request = requestOf(module, { input: Uint8Array.of(60), limits: { fuel: (10n ** 15n) as never } })
     const whole = told(await (await portable.execute(request)).outcome)
     expect(whole).toMatch(/^[0-9a-f]* null \d+$/)
     const order = [v8, native, v8, portable, v8]
