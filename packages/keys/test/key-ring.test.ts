@@ -265,6 +265,37 @@ describe('the keys of a node', () => {
     await ring.stop()
   })
 
+  it('KEY-1 that lost their secret are void at the next start, and others turn to the new ones', async () => {
+    const { time, all } = await nodes(2)
+    const [a, b] = all as [Node, Node]
+    const old = (await b.exchange.current(a.identity.id, 'sealing')).kid
+    await a.ring.stop()
+    await a.store.destroy(`sealing.${old}`)
+    await time.advance(1000)
+    await a.ring.start()
+    expect(activeKid(a.ring)).not.toBe(old)
+    expect(await codeOf(a.ring.keyPair('sealing', old))).toBe('keys/key-revoked')
+    await eventually(() => b.peerKeys.current(a.identity.id, 'sealing').kid === activeKid(a.ring))
+    for (const one of all) await one.ring.stop()
+  })
+
+  it('KEY-1 whose chain was lost begin anew: secrets without a key are destroyed, and others turn to the new ones', async () => {
+    const { time, all } = await nodes(2)
+    const [a, b] = all as [Node, Node]
+    await a.ring.rotate('sealing')
+    const old = (await b.exchange.current(a.identity.id, 'sealing')).kid
+    await a.ring.stop()
+    await a.store.destroy('chain.sealing')
+    await time.advance(1000)
+    await a.ring.start()
+    expect(await a.store.read(`sealing.${old}`)).toBeUndefined()
+    expect((await a.store.names()).filter((name) => name.startsWith('sealing.'))).toEqual([
+      `sealing.${activeKid(a.ring)}`,
+    ])
+    await eventually(() => b.peerKeys.current(a.identity.id, 'sealing').kid === activeKid(a.ring))
+    for (const one of all) await one.ring.stop()
+  })
+
   it('NET-3 the topic rejects what its author did not sign, and what is no key document', async () => {
     const time = new VirtualTime()
     const rules = keyTopics(time).get(KEYS_TOPIC)

@@ -15,7 +15,7 @@ export interface KeyRecord {
   readonly expires: Timestamp
   /** The key before it in the chain. */
   readonly previous: string | null
-  /** Place in the chain, from 1. */
+  /** Grows along the chain; not below the time (ms since 1970) at which the key was made. */
   readonly sequence: number
 }
 

@@ -23,6 +23,7 @@ export {
   type KeyRingInit,
 } from './key-ring.ts'
 export { createPeerKeys, type PeerKeyErrorCode, type PeerKeys } from './peer-keys.ts'
+export { restartChains } from './restart.ts'
 export { type KeyState, TRANSITIONS } from './states.ts'
 export { KEYS_TOPIC, keyTopics } from './topic.ts'
 export {

@@ -21,7 +21,7 @@ import {
   type RevocationReason,
 } from './chain.ts'
 import { loadChain, saveChain } from './chain-file.ts'
-import { publicKeyOf, SEED_BYTES, sameKeys, secretName } from './chain-secrets.ts'
+import { publicKeyOf, reconcileSecrets, SEED_BYTES, sameKeys, secretName } from './chain-secrets.ts'
 import { kidOf, signKeyBundle, signKeyRevocation, verifyKeyRevocation } from './documents.ts'
 import { stepChain } from './machine.ts'
 import { isOpenable } from './states.ts'
@@ -104,8 +104,13 @@ class StoredKeyRing implements KeyRing {
     this.#identityRevocation = await this.#keptIdentityRevocation()
     for (const use of CHAIN_USES) {
       const empty = emptyChain(use, this.#policies[use])
-      this.#chains.set(use, (await loadChain(this.#parts.store, empty)) ?? empty)
-      await this.#send(use, { type: 'loaded', now: this.#parts.clock.now() })
+      const chain = (await loadChain(this.#parts.store, empty)) ?? empty
+      this.#chains.set(use, chain)
+      const now = this.#parts.clock.now()
+      if ((await reconcileSecrets(this.#parts.store, chain)) === 'lost') {
+        await this.#send(use, { type: 'compromised', now, reason: 'lost' })
+      }
+      await this.#send(use, { type: 'loaded', now })
     }
     this.#cancels.push(
       this.#parts.timers.every(TICK_PERIOD, () => void this.#tick()),

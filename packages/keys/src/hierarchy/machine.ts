@@ -33,7 +33,7 @@ export function stepChain(state: ChainState, event: ChainEvent): Step {
     case 'made':
       return made(state, event)
     case 'rotate':
-      return after(settle(makeAt(state, event.now), event.now), makeEffects(makeAt(state, event.now)))
+      return rotated(state, event.now)
     case 'compromised':
       return compromised(state, event)
     case 'secret-gone':
@@ -54,7 +54,7 @@ function settle(state: ChainState, now: Timestamp): Step {
   const revocations = state.revocations.filter(({ until }) => until > now)
   const settled: ChainState = { ...state, keys, revocations }
   if (!needsSuccessor(settled, now)) return { state: settled, effects }
-  const next = makeAt(settled, Math.max(now, activeKey(settled)?.expires ?? now))
+  const next = makeAt(settled, Math.max(now, activeKey(settled)?.expires ?? now), now)
   return { state: next, effects: [...effects, ...makeEffects(next)] }
 }
 
@@ -71,18 +71,24 @@ function needsSuccessor(state: ChainState, now: Timestamp): boolean {
   return active === undefined || active.expires - state.policy.lead <= now
 }
 
-function makeAt(state: ChainState, notBefore: Timestamp): ChainState {
+/**
+ * Asks for a key. Its sequence follows the clock, so that a node that lost its chain goes on above what others know of it,
+ * and never goes back, whatever the clock does.
+ */
+function makeAt(state: ChainState, notBefore: Timestamp, now: Timestamp): ChainState {
   const previous = state.keys.at(-1)?.kid ?? null
   const expires = notBefore + state.policy.activeFor
-  return {
-    ...state,
-    nextSequence: state.nextSequence + 1,
-    making: { sequence: state.nextSequence, notBefore, expires, previous },
-  }
+  const sequence = Math.max(state.nextSequence, now)
+  return { ...state, nextSequence: sequence + 1, making: { sequence, notBefore, expires, previous } }
 }
 
 function makeEffects({ making }: ChainState): ChainEffect[] {
   return making === null ? [] : [{ type: 'make', ...making }]
+}
+
+function rotated(state: ChainState, now: Timestamp): Step {
+  const next = makeAt(state, now, now)
+  return after(settle(next, now), makeEffects(next))
 }
 
 function made(state: ChainState, event: Extract<ChainEvent, { type: 'made' }>): Step {
@@ -107,7 +113,7 @@ function compromised(state: ChainState, event: Extract<ChainEvent, { type: 'comp
     until,
     reason,
   }
-  const next = makeAt({ ...state, keys, revocations: [...state.revocations, revocation] }, now)
+  const next = makeAt({ ...state, keys, revocations: [...state.revocations, revocation] }, now, now)
   return {
     state: next,
     effects: [
