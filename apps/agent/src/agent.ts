@@ -191,6 +191,7 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
       revocations,
       revoke: (which, reason) => revokeHere(consentParts, which, reason),
       volunteer,
+      audit: { log: audit, database: auditDatabase, vault, checkpointing },
       blocks,
       clock,
       random,

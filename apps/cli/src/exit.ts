@@ -18,6 +18,7 @@ const BY_CODE: readonly [prefix: string, exit: number][] = [
   ['client/unreachable', EXIT.unreachable],
   ['compute/unknown-campaign', EXIT.notFound],
   ['consent/unknown', EXIT.notFound],
+  ['audit/range', EXIT.notFound],
 ]
 
 /** Exit code for an error. */

@@ -1,6 +1,7 @@
 import { AskeeError, errorText } from '@askee/core'
 import { Command, CommanderError } from 'commander'
 import { agentCommand } from './commands/agent.ts'
+import { auditCommand } from './commands/audit/index.ts'
 import { consentCommand } from './commands/consent/index.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { campaignsCommand, resultsCommand } from './commands/results.ts'
@@ -26,6 +27,7 @@ function askee(): Command {
     statusCommand(),
     doctorCommand(),
     consentCommand(),
+    auditCommand(),
     wasmCommand(),
   ]) {
     program.addCommand(command)

@@ -30,6 +30,7 @@ export {
   type CheckpointingInit,
   createCheckpointing,
 } from './witness/checkpointing.ts'
+export { type KeptNote, notesOfWitnesses } from './witness/kept-notes.ts'
 export {
   type Contradiction,
   createWitness,

@@ -1,5 +1,6 @@
 import { AskeeError, type Digest, fromUtf8, utf8 } from '@askee/core'
 import { z } from 'zod'
+import { type AuditClient, auditClient } from './audit-client.ts'
 import { type Call, type ConsentClient, consentClient } from './consent-client.ts'
 import { eventData, exchange, readAll } from './http.ts'
 import {
@@ -14,7 +15,7 @@ import {
 } from './schema.ts'
 
 /** Calls throw AskeeError: `client/unreachable`, `client/answer`, or the code that the agent answered with. */
-export interface ControlClient extends ConsentClient {
+export interface ControlClient extends ConsentClient, AuditClient {
   status(signal?: AbortSignal): Promise<StatusView>
   /** Keeps bytes at the agent; campaigns name them by digest. */
   putBlock(bytes: Uint8Array): Promise<Digest>
@@ -56,6 +57,7 @@ export function createControlClient(socket: string): ControlClient {
   }
 
   return {
+    ...auditClient(call),
     ...consentClient(call),
     status: (signal) => call(statusSchema, 'GET', '/v1/status', undefined, signal),
     putBlock: async (bytes) =>

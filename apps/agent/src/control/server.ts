@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import type { Requester } from '@askee/compute'
 import { AskeeError, type Logger, type Startable } from '@askee/core'
 import fastify from 'fastify'
+import { type AuditRouteParts, auditRoutes } from './audit.ts'
 import { campaignRoutes } from './campaigns.ts'
 import { type ConsentRouteParts, consentRoutes } from './consents.ts'
 import { eventRoutes } from './events.ts'
@@ -12,7 +13,7 @@ import { sendProblem } from './problem.ts'
 /** Largest JSON body: a campaign of 100,000 inputs names 64 characters for each. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024
 
-export interface ControlServerParts extends NodeRouteParts, ConsentRouteParts {
+export interface ControlServerParts extends NodeRouteParts, ConsentRouteParts, AuditRouteParts {
   readonly requester: Requester
   readonly logger: Logger
 }
@@ -33,6 +34,7 @@ export function createControlServer(parts: ControlServerParts, socket: string, s
       new AskeeError('control/not-found', `${request.method} ${request.url} does not exist`),
     ),
   )
+  auditRoutes(server, parts)
   campaignRoutes(server, parts)
   consentRoutes(server, parts)
   eventRoutes(server, parts)

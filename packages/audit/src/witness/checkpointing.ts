@@ -57,6 +57,8 @@ export interface Alarm {
 export interface Checkpointing extends Startable {
   /** The newest checkpoint with the cosignatures it has so far. */
   latest(): SignedCheckpoint | undefined
+  /** The newest checkpoint of at least `size` entries that somebody cosigned, else the newest at all. */
+  covering(size: number): SignedCheckpoint | undefined
   /** A checkpoint of all that is written, now. */
   sign(): SignedCheckpoint
   /** Asks witnesses until enough have cosigned the newest checkpoint. @returns how many have */
@@ -109,6 +111,16 @@ class LogCheckpointing implements Checkpointing {
   latest(): SignedCheckpoint | undefined {
     const newest = this.#newest()
     return newest === undefined ? undefined : openCheckpoint(newest.note + this.#lines(newest.size).join(''))
+  }
+
+  covering(size: number): SignedCheckpoint | undefined {
+    const row = this.#components.database
+      .prepare(
+        `SELECT size, note FROM audit_checkpoints WHERE size >= ?
+         ORDER BY size IN (SELECT size FROM audit_cosignatures) DESC, size DESC LIMIT 1`,
+      )
+      .get(size) as NoteRow | undefined
+    return row === undefined ? undefined : openCheckpoint(row.note + this.#lines(row.size).join(''))
   }
 
   sign(): SignedCheckpoint {

@@ -1,0 +1,104 @@
+import { type AuditLog, type Checkpointing, notesOfWitnesses, type ReadEntry, verifyLog } from '@askee/audit'
+import {
+  type AuditEntriesView,
+  type AuditEntryView,
+  type AuditProofView,
+  type AuditVerificationView,
+  auditPageSchema,
+} from '@askee/client'
+import { type Logger, type Mesh, parse, toHex } from '@askee/core'
+import type { Identity } from '@askee/keys'
+import type { Database, Vault } from '@askee/store'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+
+export interface AuditRouteParts {
+  readonly identity: Identity
+  readonly mesh: Mesh
+  readonly logger: Logger
+  readonly audit: AuditParts
+}
+
+/** The log and what stands around it. */
+export interface AuditParts {
+  readonly log: AuditLog
+  readonly database: Database
+  readonly vault: Vault
+  readonly checkpointing: Checkpointing
+}
+
+const indexSchema = z
+  .string()
+  .regex(/^\d{1,15}$/, 'expected the number of an entry')
+  .transform(Number)
+
+/** What was done on this node, and the proof of it. */
+export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): void {
+  const { log, checkpointing } = parts.audit
+
+  server.get('/v1/audit/entries', async ({ query }): Promise<AuditEntriesView> => {
+    const { about, limit, before } = parse(query, auditPageSchema)
+    const size = log.size()
+    const end = Math.min(before ?? size, size)
+    const positions =
+      about === undefined
+        ? Array.from({ length: Math.min(limit, end) }, (_, i) => end - Math.min(limit, end) + i)
+        : log.about(about).filter((index) => index < end)
+    const shown = positions.slice(-limit)
+    const more = about === undefined ? (shown[0] ?? 0) > 0 : positions.length > shown.length
+    return {
+      size,
+      entries: shown.map((index) => entryView(log.read(index))),
+      before: more ? (shown[0] ?? null) : null,
+    }
+  })
+
+  server.post('/v1/audit/verify', () => verification(parts))
+
+  server.get<{ Params: { index: string } }>(
+    '/v1/audit/entries/:index/proof',
+    async ({ params }): Promise<AuditProofView> => {
+      const index = parse(params.index, indexSchema)
+      log.prove(index) // refuses a number that does not exist before anything is signed for it
+      const { size, note } = checkpointing.covering(index + 1) ?? checkpointing.sign()
+      const { entry, hashes } = log.prove(index, size)
+      return { index, size, entry: toHex(entry), hashes: hashes.map(toHex), note }
+    },
+  )
+}
+
+function entryView({ index, entry, event }: ReadEntry): AuditEntryView {
+  const { at, action, outcome } = entry
+  return typeof event === 'string'
+    ? { index, at, action, outcome, state: event, subject: null, content: null }
+    : { index, at, action, outcome, state: 'readable', subject: event.subject, content: { ...event.content } }
+}
+
+/** The log against itself, its own checkpoints and what connected witnesses keep of it. */
+async function verification({
+  audit,
+  identity,
+  mesh,
+  logger,
+}: AuditRouteParts): Promise<AuditVerificationView> {
+  const { log, checkpointing } = audit
+  if (log.size() > 0) checkpointing.sign()
+  const latest = checkpointing.latest()
+  const kept = latest === undefined ? [] : await notesOfWitnesses({ mesh, logger }, identity.id, latest.note)
+  const verified = verifyLog(
+    audit,
+    kept.map(({ note }) => note),
+  )
+  return {
+    entries: verified.entries,
+    checkpoints: verified.checkpoints,
+    contents: verified.contents,
+    findings: verified.findings.map((finding) => ({ ...finding })),
+    latest:
+      latest === undefined
+        ? null
+        : { size: latest.size, cosignedBy: latest.cosignatures.map(({ witness }) => witness) },
+    witnesses: kept.map(({ witness }) => witness),
+    alarms: checkpointing.alarms().map(({ witness, text }) => ({ witness, text })),
+  }
+}

@@ -1,0 +1,12 @@
+import { Command } from 'commander'
+import { logCommand } from './log.ts'
+import { proveCommand, verifyCommand } from './verify.ts'
+
+/** `askee audit`: what was done on this node, and the proof of it. */
+export function auditCommand(): Command {
+  const audit = new Command('audit').description(
+    'read, verify and prove the log of what was done on this node',
+  )
+  for (const command of [logCommand(), verifyCommand(), proveCommand()]) audit.addCommand(command)
+  return audit
+}

@@ -1,0 +1,37 @@
+import {
+  type AuditEntriesView,
+  type AuditProofView,
+  type AuditVerificationView,
+  auditEntriesSchema,
+  auditProofSchema,
+  auditVerificationSchema,
+} from './audit-schema.ts'
+import type { Call } from './consent-client.ts'
+
+/** Which entries: the newest `limit` (default 100, at most 1,000) before `before`, of one subject or of all. */
+export interface AuditPage {
+  readonly about?: string
+  readonly limit?: number
+  readonly before?: number
+}
+
+/** The part of the control API that is about the audit log. */
+export interface AuditClient {
+  auditLog(page?: AuditPage): Promise<AuditEntriesView>
+  verifyAudit(): Promise<AuditVerificationView>
+  /** @throws AskeeError `audit/range` */
+  proveAudit(index: number): Promise<AuditProofView>
+}
+
+export function auditClient(call: Call): AuditClient {
+  return {
+    auditLog: (page = {}) => {
+      const query = new URLSearchParams(
+        Object.entries(page).map(([key, value]): [string, string] => [key, String(value)]),
+      )
+      return call(auditEntriesSchema, 'GET', `/v1/audit/entries?${query}`)
+    },
+    verifyAudit: () => call(auditVerificationSchema, 'POST', '/v1/audit/verify', {}),
+    proveAudit: (index) => call(auditProofSchema, 'GET', `/v1/audit/entries/${index}/proof`),
+  }
+}

@@ -1,0 +1,69 @@
+import { z } from 'zod'
+
+/** Messages of the control API about the audit log. */
+
+const hex = z.string().regex(/^([0-9a-f]{2})*$/)
+const position = z.int().min(0)
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
+/** As it stands in an address. */
+const positionText = z
+  .string()
+  .regex(/^\d{1,15}$/, 'expected a number')
+  .transform(Number)
+
+/** Entries in one page at most. */
+export const MAX_AUDIT_PAGE = 1_000
+
+export const auditPageSchema = z.strictObject({
+  about: z.string().min(1).max(255).optional(),
+  limit: positionText.pipe(z.number().min(1).max(MAX_AUDIT_PAGE)).default(100),
+  /** Only entries before this one. */
+  before: positionText.optional(),
+})
+
+export const auditEntrySchema = z.object({
+  index: position,
+  at: z.number(),
+  action: z.string(),
+  outcome: z.enum(['done', 'refused', 'failed']),
+  /** Whether its content can be read; else subject and content are null. */
+  state: z.enum(['readable', 'erased', 'purged']),
+  subject: z.string().nullable(),
+  content: z.record(z.string(), scalar).nullable(),
+})
+export type AuditEntryView = z.output<typeof auditEntrySchema>
+
+export const auditEntriesSchema = z.object({
+  /** Entries in the log. */
+  size: position,
+  /** The newest that were asked for, oldest first. */
+  entries: z.array(auditEntrySchema),
+  /** Ask for those before this one; null when there are none. */
+  before: position.nullable(),
+})
+export type AuditEntriesView = z.output<typeof auditEntriesSchema>
+
+export const auditVerificationSchema = z.object({
+  entries: position,
+  checkpoints: position,
+  contents: z.object({ readable: position, erased: position, purged: position }),
+  findings: z.array(z.object({ code: z.string(), from: z.number(), to: z.number(), text: z.string() })),
+  /** The newest checkpoint; null before the first. */
+  latest: z.object({ size: position, cosignedBy: z.array(z.string()) }).nullable(),
+  /** Connected nodes that showed what they keep of this log. */
+  witnesses: z.array(z.string()),
+  /** Checkpoints that peers hold against this log. */
+  alarms: z.array(z.object({ witness: z.string(), text: z.string() })),
+})
+export type AuditVerificationView = z.output<typeof auditVerificationSchema>
+
+export const auditProofSchema = z.object({
+  index: position,
+  size: position,
+  /** The entry's bytes: their leaf hash (RFC 6962) is what is proven. */
+  entry: hex,
+  hashes: z.array(hex),
+  /** The signed checkpoint of `size` entries, with its cosignatures. */
+  note: z.string(),
+})
+export type AuditProofView = z.output<typeof auditProofSchema>
