@@ -1,11 +1,10 @@
 /**
- * Ed25519 identities of nodes and volunteers, signed documents, and the one verifier of signatures.
- * Hierarchy, rotation and key providers build on this package later.
+ * All keys of a node: where they are kept, how they live and end, how others learn of it; messages that only their recipient
+ * can read; and the one verifier of signatures. Certificates are an entry of their own, `@askee/keys/authority`.
  */
 export * from './device-key/index.ts'
 export * from './hierarchy/index.ts'
 export { createIdentity, type Identity, identityFromSeed } from './identity.ts'
-export { loadOrCreateIdentity } from './identity-file.ts'
 export * from './key-store/index.ts'
 export { nodeIdFromPublicKey, publicKeyFromNodeId } from './node-id.ts'
 export * from './paranoid/index.ts'

@@ -1,24 +1,17 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { encode, errorCode, fromHex, systemRandom, toHex, utf8 } from '@askee/core'
 import { seededRandom } from '@askee/core/testing'
 import fc from 'fast-check'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import {
   createIdentity,
   identityFromSeed,
-  loadOrCreateIdentity,
   nodeIdFromPublicKey,
   publicKeyFromNodeId,
   signDocument,
   verifyDocument,
   verifySignature,
 } from '../src/index.ts'
-
-const folder = mkdtempSync(join(tmpdir(), 'askee-keys-'))
-afterAll(() => rmSync(folder, { recursive: true }))
 
 const schema = z.strictObject({ n: z.number().int() })
 
@@ -78,22 +71,6 @@ describe('identity', () => {
     ]) {
       expect(codeOf(() => publicKeyFromNodeId(bad))).toBe('keys/node-id')
     }
-  })
-
-  it('KEY-1 keeps one identity in a file that only its owner can read', async () => {
-    const path = join(folder, 'deep', 'node.key')
-    const [a, b] = await Promise.all([
-      loadOrCreateIdentity(path, systemRandom),
-      loadOrCreateIdentity(path, systemRandom),
-    ])
-    expect(a.id).toBe(b.id)
-    expect((await loadOrCreateIdentity(path, systemRandom)).id).toBe(a.id)
-    expect(statSync(path).mode & 0o777).toBe(0o600)
-    expect(readdirSync(join(folder, 'deep'))).toEqual(['node.key'])
-    writeFileSync(path, 'short')
-    await expect(loadOrCreateIdentity(path, systemRandom)).rejects.toMatchObject({
-      code: 'keys/identity-file',
-    })
   })
 })
 
