@@ -1,4 +1,4 @@
-import { encode, errorCode, fromHex, systemRandom, toHex, utf8 } from '@askee/core'
+import { encode, errorCode, fromHex, toHex, utf8 } from '@askee/core'
 import { seededRandom } from '@askee/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
