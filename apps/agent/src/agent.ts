@@ -26,6 +26,7 @@ import {
   systemRandom,
   systemTimers,
 } from '@askee/core'
+import { keyTopics } from '@askee/keys'
 import { createLibp2pMesh } from '@askee/network'
 import { chooseExecutor, type Executor } from '@askee/sandbox'
 import {
@@ -36,8 +37,10 @@ import {
   lockDirectory,
   openDatabase,
 } from '@askee/store'
+import { backUpSecrets } from './backup.ts'
 import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
+import { createNodeKeys } from './keys.ts'
 import { type AgentPaths, agentPaths } from './paths.ts'
 import { createConsentUpkeep, revokeHere } from './revoke.ts'
 import { openSecrets } from './secrets.ts'
@@ -93,7 +96,9 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
   const logger = createLogger(init.logLevel, { node: identity.id.slice(-8) })
 
   const auditDatabase = openDatabase(paths.audit, AUDIT_MIGRATIONS, sealing)
-  const vault = await createVault({ database: auditDatabase, deviceKey, clock, random, timers })
+  const { wrapping, isOutdated } = secrets.vaultKey
+  const vault = await createVault({ database: auditDatabase, deviceKey: wrapping, clock, random, timers })
+  if (isOutdated()) await vault.rotate()
   const audit = createAuditLog(
     { database: auditDatabase, vault, clock, random },
     { subjectKey: secrets.subjectKey },
@@ -118,12 +123,22 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
       network: init.network,
       mdns: init.localDiscovery === 'mdns' ? 'on' : 'off',
       directory: paths.peers,
-      topics: new Map([...computeTopics(clock), ...consentTopics(clock)]),
+      topics: new Map([...computeTopics(clock), ...consentTopics(clock), ...keyTopics(clock)]),
       // Asked only once the node runs, when both are there.
       mayFetch: (peer, digest) => requester.mayFetch(peer, digest) || worker.mayFetch(peer, digest),
       ...(init.network === 'local' ? { allowInbound: ['/ip4/127.0.0.1'] } : {}),
     },
   )
+  const nodeKeys = createNodeKeys({
+    identity,
+    store: secrets.keyStore,
+    mesh,
+    audit,
+    clock,
+    timers,
+    random,
+    logger,
+  })
   const witnessDatabase = openDatabase(paths.witness, WITNESS_MIGRATIONS, sealing)
   const witness = createWitness({ mesh, identity, database: witnessDatabase, clock, logger })
   const checkpointing = createCheckpointing({
@@ -191,6 +206,9 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
       revocations,
       revoke: (which, reason) => revokeHere(consentParts, which, reason),
       volunteer,
+      nodeKeys,
+      deviceKey,
+      backUp: (passphrase) => backUpSecrets(secrets.keyStore, sealing.key, passphrase),
       audit: { log: audit, database: auditDatabase, vault, checkpointing },
       blocks,
       clock,
@@ -216,6 +234,7 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
     mesh,
     witness,
     checkpointing,
+    nodeKeys,
     executor,
     requester,
     worker,

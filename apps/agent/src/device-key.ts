@@ -35,7 +35,7 @@ export function openDeviceKey(
     case 'passphrase':
       return openPassphraseDeviceKey({
         path: paths.passphraseKey,
-        passphrase: () => firstLine(choice.passphraseFile),
+        passphrase: () => readSecretFile(choice.passphraseFile),
         random,
       })
     case 'keychain':
@@ -44,15 +44,18 @@ export function openDeviceKey(
       return openPkcs11DeviceKey({
         module: choice.module,
         tokenLabel: choice.token,
-        pin: () => firstLine(choice.pinFile),
+        pin: () => readSecretFile(choice.pinFile),
         keyLabel: 'askee device key',
         random,
       })
   }
 }
 
-/** The first line of a file that only its owner can read: a credential of the service manager, for instance. */
-async function firstLine(path: string): Promise<string> {
+/**
+ * The first line of a file that only its owner can read: a credential of the service manager, for instance.
+ * @throws AskeeError `agent/secret-file`
+ */
+export async function readSecretFile(path: string): Promise<string> {
   const refuse = (why: string, cause?: unknown): AskeeError =>
     new AskeeError('agent/secret-file', `${path} ${why}`, { path }, { cause })
   try {

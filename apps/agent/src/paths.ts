@@ -15,14 +15,8 @@ export function agentPaths(dataDirectory: string, controlSocket?: string) {
   }
   return {
     directory: dataDirectory,
-    deviceKey: join(dataDirectory, 'keys', 'device.key'),
-    passphraseKey: join(dataDirectory, 'keys', 'device.passphrase'),
-    secrets: join(dataDirectory, 'keys', 'secrets'),
-    storeKey: join(dataDirectory, 'keys', 'store.key'),
+    ...keyPaths(join(dataDirectory, 'keys')),
     generations: join(dataDirectory, 'generations'),
-    // Of versions that kept seeds in clear.
-    rawNodeKey: join(dataDirectory, 'keys', 'node.key'),
-    rawOwnerKey: join(dataDirectory, 'keys', 'owner.key'),
     compiled: join(dataDirectory, 'compiled'),
     audit: join(dataDirectory, 'audit.db'),
     witness: join(dataDirectory, 'witness.db'),
@@ -32,6 +26,20 @@ export function agentPaths(dataDirectory: string, controlSocket?: string) {
     blocks: join(dataDirectory, 'blocks'),
     peers: join(dataDirectory, 'peers'),
     socket,
+  }
+}
+
+/** Where the keys stand in their folder. */
+export function keyPaths(keys: string) {
+  return {
+    keys,
+    deviceKey: join(keys, 'device.key'),
+    passphraseKey: join(keys, 'device.passphrase'),
+    secrets: join(keys, 'secrets'),
+    storeKey: join(keys, 'store.key'),
+    // Of versions that kept seeds in clear.
+    rawNodeKey: join(keys, 'node.key'),
+    rawOwnerKey: join(keys, 'owner.key'),
   }
 }
 

@@ -1,12 +1,14 @@
 import type { Random } from '@askee/core'
-import { type DeviceKey, type Identity, openKeyStore } from '@askee/keys'
+import { type DeviceKey, type Identity, type KeyStore, openKeyStore } from '@askee/keys'
 import { openGenerations, openStoreKey, type Sealing } from '@askee/store'
 import { type DeviceKeyChoice, openDeviceKey } from './device-key.ts'
 import type { AgentPaths } from './paths.ts'
+import { openVaultKey, type VaultKey } from './vault-key.ts'
 
 /** What opens everything else in the data directory. */
 export interface Secrets {
   readonly deviceKey: DeviceKey
+  readonly keyStore: KeyStore
   /** The node in the mesh. */
   readonly node: Identity
   /** The person whose machine it is. */
@@ -15,6 +17,8 @@ export interface Secrets {
   readonly compiledKey: Uint8Array
   /** Hides in the audit log's index whom an act concerns. */
   readonly subjectKey: Uint8Array
+  /** Wraps the keys of the audit log's vault. */
+  readonly vaultKey: VaultKey
   /** For every database and the block store. */
   readonly sealing: Sealing
 }
@@ -38,10 +42,12 @@ export async function openSecrets(
   const generations = openGenerations({ random }, { path: paths.generations, key })
   return {
     deviceKey,
+    keyStore: keys,
     node: await keys.identity('node'),
     owner: await keys.identity('owner'),
     compiledKey: await keys.secret('compiled', KEY_BYTES),
     subjectKey: await keys.secret('audit-subjects', KEY_BYTES),
+    vaultKey: openVaultKey(deviceKey, await keys.secret('vault', KEY_BYTES), random),
     sealing: { key, generations },
   }
 }

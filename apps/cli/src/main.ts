@@ -4,6 +4,7 @@ import { agentCommand } from './commands/agent.ts'
 import { auditCommand } from './commands/audit/index.ts'
 import { consentCommand } from './commands/consent/index.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { keysCommand } from './commands/keys/index.ts'
 import { campaignsCommand, resultsCommand } from './commands/results.ts'
 import { simulateCommand } from './commands/simulate.ts'
 import { statusCommand } from './commands/status.ts'
@@ -27,6 +28,7 @@ function askee(): Command {
     statusCommand(),
     doctorCommand(),
     consentCommand(),
+    keysCommand(),
     auditCommand(),
     wasmCommand(),
   ]) {

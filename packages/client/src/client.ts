@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type AuditClient, auditClient } from './audit-client.ts'
 import { type Call, type ConsentClient, consentClient } from './consent-client.ts'
 import { eventData, exchange, readAll } from './http.ts'
+import { type KeysClient, keysClient } from './keys-client.ts'
 import {
   type CampaignView,
   campaignListSchema,
@@ -15,7 +16,7 @@ import {
 } from './schema.ts'
 
 /** Calls throw AskeeError: `client/unreachable`, `client/answer`, or the code that the agent answered with. */
-export interface ControlClient extends ConsentClient, AuditClient {
+export interface ControlClient extends ConsentClient, AuditClient, KeysClient {
   status(signal?: AbortSignal): Promise<StatusView>
   /** Keeps bytes at the agent; campaigns name them by digest. */
   putBlock(bytes: Uint8Array): Promise<Digest>
@@ -59,6 +60,7 @@ export function createControlClient(socket: string): ControlClient {
   return {
     ...auditClient(call),
     ...consentClient(call),
+    ...keysClient(call),
     status: (signal) => call(statusSchema, 'GET', '/v1/status', undefined, signal),
     putBlock: async (bytes) =>
       (await call(z.object({ digest: z.string() }), 'POST', '/v1/blocks', bytes)).digest as Digest,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { deviceKeySchema } from './keys-schema.ts'
 
 /**
  * Messages of the control API (HTTP over a unix socket), the one description that the agent validates with and every client
@@ -89,6 +90,8 @@ export const statusSchema = z.object({
   version: z.string(),
   node: z.string(),
   owner: z.string(),
+  /** What locks everything else on disk. */
+  deviceKey: deviceKeySchema,
   addresses: z.array(z.string()),
   peers: z.array(z.string()),
   executor: z.object({

@@ -1,10 +1,11 @@
 import type { StatusView } from '@askee/client'
 import type { Worker } from '@askee/compute'
 import { type BlockStore, type Mesh, parse } from '@askee/core'
-import type { Identity } from '@askee/keys'
+import type { DeviceKey, Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { deviceKeyView } from './keys.ts'
 import { decimals, executorView } from './views.ts'
 
 export interface NodeRouteParts {
@@ -12,6 +13,7 @@ export interface NodeRouteParts {
   readonly worker: Worker
   readonly executor: Executor
   readonly volunteer: Identity
+  readonly deviceKey: DeviceKey
   readonly blocks: BlockStore
   readonly storageBytes: number
   readonly version: string
@@ -27,6 +29,7 @@ export function nodeRoutes(server: FastifyInstance, parts: NodeRouteParts, stop:
       version: parts.version,
       node: mesh.self,
       owner: parts.volunteer.id,
+      deviceKey: deviceKeyView(parts.deviceKey),
       addresses: mesh.addresses(),
       peers: mesh.peers(),
       executor: executorView(parts.executor.describe()),

@@ -14,6 +14,8 @@ const STATUS: readonly [prefix: string, status: number][] = [
   ['audit/', 422],
   ['compute/', 422],
   ['consent/', 422],
+  ['keys/node-id', 400],
+  ['keys/', 422],
   ['control/', 400],
 ]
 

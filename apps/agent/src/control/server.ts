@@ -7,13 +7,14 @@ import { type AuditRouteParts, auditRoutes } from './audit.ts'
 import { campaignRoutes } from './campaigns.ts'
 import { type ConsentRouteParts, consentRoutes } from './consents.ts'
 import { eventRoutes } from './events.ts'
+import { type KeyRouteParts, keyRoutes } from './keys.ts'
 import { type NodeRouteParts, nodeRoutes } from './node.ts'
 import { sendProblem } from './problem.ts'
 
 /** Largest JSON body: a campaign of 100,000 inputs names 64 characters for each. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024
 
-export interface ControlServerParts extends NodeRouteParts, ConsentRouteParts, AuditRouteParts {
+export interface ControlServerParts extends NodeRouteParts, ConsentRouteParts, AuditRouteParts, KeyRouteParts {
   readonly requester: Requester
   readonly logger: Logger
 }
@@ -37,6 +38,7 @@ export function createControlServer(parts: ControlServerParts, socket: string, s
   auditRoutes(server, parts)
   campaignRoutes(server, parts)
   consentRoutes(server, parts)
+  keyRoutes(server, parts)
   eventRoutes(server, parts)
   nodeRoutes(server, parts, stop)
 

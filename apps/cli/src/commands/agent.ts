@@ -1,11 +1,10 @@
-import type { DeviceKeyChoice } from '@askee/agent'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command, Option } from 'commander'
-import { usageError } from '../exit.ts'
 import { printData, printJson } from '../terminal/output.ts'
+import { type DeviceKeyOptions, deviceKeyChoice, deviceKeyOptions } from './device-key.ts'
 import { decimal, defaultDataDirectory, executorOption, integer, repeated } from './options.ts'
 
-interface AgentOptions {
+interface AgentOptions extends DeviceKeyOptions {
   data: string
   listen?: string[]
   bootstrap?: string[]
@@ -15,11 +14,7 @@ interface AgentOptions {
   slots: number
   storageGb: number
   executor: ExecutorPolicy
-  deviceKey: 'software' | 'keychain' | 'passphrase' | 'pkcs11'
   passphraseFile?: string
-  pkcs11Module?: string
-  pkcs11Token?: string
-  pinFile?: string
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   lifeline?: boolean
   json?: boolean
@@ -27,7 +22,7 @@ interface AgentOptions {
 
 /** `askee agent`: runs a node in the foreground until it is told to stop. */
 export function agentCommand(): Command {
-  return new Command('agent')
+  return deviceKeyOptions(new Command('agent'))
     .description('run a node; nothing is computed for anybody until you grant a consent')
     .option('--data <directory>', 'keys, consents, journal and blocks', defaultDataDirectory())
     .option(
@@ -49,18 +44,10 @@ export function agentCommand(): Command {
     .option('--slots <count>', 'tasks run at once', integer(1, 256), 1)
     .option('--storage-gb <size>', 'programs and data of tasks kept at most', decimal(0.01, 100_000), 1)
     .addOption(executorOption())
-    .addOption(
-      new Option('--device-key <provider>', 'where the key lives that locks all others on disk')
-        .choices(['software', 'keychain', 'passphrase', 'pkcs11'])
-        .default('software'),
-    )
     .option(
       '--passphrase-file <path>',
       'with --device-key passphrase: file whose first line is the passphrase',
     )
-    .option('--pkcs11-module <path>', 'with --device-key pkcs11: library of the token')
-    .option('--pkcs11-token <label>', 'with --device-key pkcs11: label of the token')
-    .option('--pin-file <path>', 'with --device-key pkcs11: file whose first line is the PIN')
     .addOption(
       new Option('--log-level <level>', 'lowest level logged')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
@@ -86,7 +73,7 @@ async function runAgent(options: AgentOptions): Promise<void> {
     slots: options.slots,
     storageBytes: Math.round(options.storageGb * 1e9),
     executor: options.executor,
-    deviceKey: deviceKeyChoice(options),
+    deviceKey: deviceKeyChoice(options, { option: '--passphrase-file', file: options.passphraseFile }),
     logLevel: options.logLevel,
   })
   if (options.json === true) {
@@ -96,29 +83,6 @@ async function runAgent(options: AgentOptions): Promise<void> {
   }
   await untilTold(agent.stopRequested, options.lifeline === true ? process.stdin : undefined)
   await agent.stop()
-}
-
-function deviceKeyChoice(options: AgentOptions): DeviceKeyChoice {
-  const needed = (name: string, value: string | undefined): string => {
-    if (value !== undefined) return value
-    throw usageError(`--device-key ${options.deviceKey} needs ${name}`)
-  }
-  switch (options.deviceKey) {
-    case 'passphrase':
-      return {
-        provider: 'passphrase',
-        passphraseFile: needed('--passphrase-file', options.passphraseFile),
-      }
-    case 'pkcs11':
-      return {
-        provider: 'pkcs11',
-        module: needed('--pkcs11-module', options.pkcs11Module),
-        token: needed('--pkcs11-token', options.pkcs11Token),
-        pinFile: needed('--pin-file', options.pinFile),
-      }
-    default:
-      return { provider: options.deviceKey }
-  }
 }
 
 /** Resolves on SIGINT, SIGTERM, a stop request, or the end of the lifeline. */

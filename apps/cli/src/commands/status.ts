@@ -19,6 +19,7 @@ export function statusCommand(): Command {
       const { worker, executor } = status
       printData(`node      ${status.node}`)
       printData(`owner     ${status.owner}`)
+      printData(`keys      ${status.deviceKey.provider}, ${status.deviceKey.protects}`)
       printData(`peers     ${status.peers.length}`)
       printData(
         `executor  ${executor.name}: ${executor.engine} ${executor.engineVersion}, containment "${executor.tier}"`,

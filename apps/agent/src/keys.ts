@@ -1,0 +1,90 @@
+import type { AuditSink, Clock, Logger, Mesh, NodeId, Random, Startable, Timers } from '@askee/core'
+import {
+  CHAIN_USES,
+  type ChainUse,
+  createKeyExchange,
+  createKeyRing,
+  createPeerKeys,
+  type Identity,
+  type KeyBundle,
+  type KeyRing,
+  type KeyStore,
+} from '@askee/keys'
+
+export interface NodeKeysComponents {
+  readonly identity: Identity
+  readonly store: KeyStore
+  readonly mesh: Mesh
+  readonly audit: AuditSink
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** This node's own keys and what it knows of others'. */
+export interface NodeKeys extends Startable {
+  keys(): ReturnType<KeyRing['keys']>
+  /** New keys now; the old ones open what is under way for their grace. Written into the audit log. */
+  rotate(uses?: readonly ChainUse[]): Promise<void>
+  /**
+   * Voids every key of the uses (default: all), makes new ones and tells the mesh.
+   * @param reason for the audit log alone; others hear that the keys are compromised
+   */
+  emergency(reason: string, uses?: readonly ChainUse[]): Promise<void>
+  /** What this node would seal to now, without asking anybody. @throws AskeeError as `PeerKeys.current` */
+  known(node: NodeId, use: ChainUse): KeyBundle
+  /** Asks a node for its keys. @throws AskeeError a MeshErrorCode when it cannot be asked */
+  ask(node: NodeId, signal?: AbortSignal): Promise<void>
+}
+
+/** The ring and its exchange, as one part: the exchange listens before the ring tells, and until after it stopped. */
+export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
+  const { mesh, clock, logger, audit } = components
+  const peerKeys = createPeerKeys(clock)
+  const exchange = createKeyExchange({ mesh, peerKeys, documents: () => ring.documents(), logger })
+  const ring: KeyRing = createKeyRing({ ...components, announcer: exchange })
+
+  const activeKid = (use: ChainUse): string | null =>
+    ring.keys().find((key) => key.use === use && key.state === 'active')?.kid ?? null
+
+  return {
+    async start() {
+      await exchange.start()
+      try {
+        await ring.start()
+      } catch (error) {
+        await exchange.stop()
+        throw error
+      }
+    },
+    async stop() {
+      await ring.stop()
+      await exchange.stop()
+    },
+    keys: () => ring.keys(),
+    async rotate(uses = CHAIN_USES) {
+      for (const use of uses) {
+        const previous = activeKid(use)
+        await ring.rotate(use)
+        const content = { use, previous, kid: activeKid(use) }
+        await audit.append({ action: 'key.rotated', subject: 'system', outcome: 'done', content })
+      }
+    },
+    async emergency(reason, uses = CHAIN_USES) {
+      const told = { uses: uses.join(' '), reason }
+      const writeDown = (outcome: 'done' | 'failed') =>
+        audit.append({ action: 'key.emergency', subject: 'system', outcome, content: told })
+      // The keys first: a log that cannot be written must not keep a stolen key alive.
+      try {
+        await ring.emergency('compromised', uses)
+      } catch (error) {
+        await writeDown('failed').catch(() => undefined)
+        throw error
+      }
+      await writeDown('done')
+    },
+    known: (node, use) => peerKeys.current(node, use),
+    ask: (node, signal) => exchange.fetch(node, signal),
+  }
+}

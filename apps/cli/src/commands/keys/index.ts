@@ -1,0 +1,19 @@
+import { Command } from 'commander'
+import { backupCommand, restoreCommand } from './backup.ts'
+import { emergencyCommand, rotateCommand } from './change.ts'
+import { listCommand } from './list.ts'
+
+/** `askee keys`: the keys of a node. */
+export function keysCommand(): Command {
+  const keys = new Command('keys').description('see, change, void, back up and restore the keys of a node')
+  for (const command of [
+    listCommand(),
+    rotateCommand(),
+    emergencyCommand(),
+    backupCommand(),
+    restoreCommand(),
+  ]) {
+    keys.addCommand(command)
+  }
+  return keys
+}

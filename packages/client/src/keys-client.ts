@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import type { Call } from './consent-client.ts'
+import {
+  type KeyEmergencyRequest,
+  type KeysView,
+  keysSchema,
+  type PeerKeysView,
+  peerKeysSchema,
+  type RotateKeysRequest,
+} from './keys-schema.ts'
+
+/** The part of the control API that is about keys. No secret passes but the passphrase of a backup. */
+export interface KeysClient {
+  keys(): Promise<KeysView>
+  /**
+   * The keys of another node.
+   * @param how `known`: what was heard so far; `ask`: the node is asked first
+   */
+  peerKeys(node: string, how: 'known' | 'ask'): Promise<PeerKeysView>
+  /** New keys now, for all uses or those named; the old ones stay in grace. */
+  rotateKeys(request: RotateKeysRequest): Promise<KeysView>
+  /** Voids the keys at once and tells the mesh. */
+  keyEmergency(request: KeyEmergencyRequest): Promise<KeysView>
+  /** What lasts of this node's secrets, in one file that only the passphrase opens. */
+  backUpKeys(passphrase: string): Promise<Uint8Array>
+}
+
+export function keysClient(call: Call): KeysClient {
+  return {
+    keys: () => call(keysSchema, 'GET', '/v1/keys'),
+    peerKeys: (node, how) =>
+      call(peerKeysSchema, 'GET', `/v1/keys/peers/${encodeURIComponent(node)}?how=${how}`),
+    rotateKeys: (request) => call(keysSchema, 'POST', '/v1/keys/rotate', request),
+    keyEmergency: (request) => call(keysSchema, 'POST', '/v1/keys/emergency', request),
+    backUpKeys: async (passphrase) => {
+      const answer = z.object({ backup: z.base64() })
+      return Buffer.from((await call(answer, 'POST', '/v1/keys/backup', { passphrase })).backup, 'base64')
+    },
+  }
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+
+const chainUse = z.enum(['sealing', 'sealing-inner', 'audit', 'status'])
+/** Uses whose keys follow each other. */
+export const KEY_CHAIN_USES = chainUse.options
+export type KeyChainUse = z.output<typeof chainUse>
+
+const uses = z.array(chainUse).min(1).max(chainUse.options.length).optional()
+
+export const rotateKeysSchema = z.strictObject({ uses })
+export type RotateKeysRequest = z.input<typeof rotateKeysSchema>
+
+export const keyEmergencySchema = z.strictObject({ uses, reason: z.string().min(1).max(500) })
+export type KeyEmergencyRequest = z.input<typeof keyEmergencySchema>
+
+export const keyBackupSchema = z.strictObject({ passphrase: z.string().min(1).max(1024) })
+
+export const deviceKeySchema = z.object({
+  provider: z.string(),
+  /** What it protects from, and what not. */
+  protects: z.string(),
+})
+
+export const keysSchema = z.object({
+  node: z.string(),
+  deviceKey: deviceKeySchema,
+  keys: z.array(
+    z.object({
+      /** `signing` is the node's identity, which never rotates. */
+      use: z.string(),
+      kid: z.string(),
+      state: z.enum(['pre-active', 'active', 'grace', 'retired', 'compromised', 'destroyed']),
+      sequence: z.number(),
+      /** Milliseconds since 1970; null for the identity. */
+      notBefore: z.number().nullable(),
+      expires: z.number().nullable(),
+    }),
+  ),
+})
+export type KeysView = z.output<typeof keysSchema>
+
+export const peerKeysSchema = z.object({
+  node: z.string(),
+  /** For each use the key that would be used now, or the code of why there is none. */
+  keys: z.array(
+    z.object({
+      use: chainUse,
+      kid: z.string().nullable(),
+      sequence: z.number().nullable(),
+      notBefore: z.number().nullable(),
+      expires: z.number().nullable(),
+      code: z.string().nullable(),
+    }),
+  ),
+})
+export type PeerKeysView = z.output<typeof peerKeysSchema>
