@@ -97,7 +97,7 @@ describe('the data directory', () => {
     'KEY-2 opens behind a passphrase alone',
     async () => {
       mkdirSync(mesh.directory, { recursive: true })
-    const file = join(mesh.directory, 'passphrase')
+      const file = join(mesh.directory, 'passphrase')
       writeFileSync(file, 'correct horse battery staple\n', { mode: 0o600 })
       const behind = ['--device-key', 'passphrase', '--passphrase-file', file]
       const first = await mesh.start('behind', [], behind)

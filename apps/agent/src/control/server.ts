@@ -14,7 +14,11 @@ import { sendProblem } from './problem.ts'
 /** Largest JSON body: a campaign of 100,000 inputs names 64 characters for each. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024
 
-export interface ControlServerParts extends NodeRouteParts, ConsentRouteParts, AuditRouteParts, KeyRouteParts {
+export interface ControlServerParts
+  extends NodeRouteParts,
+    ConsentRouteParts,
+    AuditRouteParts,
+    KeyRouteParts {
   readonly requester: Requester
   readonly logger: Logger
 }
