@@ -46,6 +46,12 @@ describe('askee keys', () => {
       const rotated: KeysView = await json('node', 'rotate', 'sealing')
       expect(stateOf(rotated, 'sealing', sealing.kid)).toBe('grace')
       expect(activeOf(rotated, 'sealing').kid).not.toBe(sealing.kid)
+      const [act] = (await node.client.auditLog()).entries.filter(({ action }) => action === 'key.rotated')
+      expect(act?.content).toEqual({
+        use: 'sealing',
+        previous: sealing.kid,
+        kid: activeOf(rotated, 'sealing').kid,
+      })
       expect(activeOf(rotated, 'audit').kid).toBe(activeOf(first, 'audit').kid)
 
       await node.kill()
@@ -59,6 +65,8 @@ describe('askee keys', () => {
   it(
     'KEY-1 tells other nodes of an emergency at once: they refuse the old key and take the new one',
     async () => {
+      await (await mesh.start('one')).stop()
+      cpSync(inMesh('one'), inMesh('thief'), { recursive: true })
       const one = await mesh.start('one')
       const other = await mesh.start('other', one.addresses)
       await until('met', async () => (await other.client.status()).peers.includes(one.node))
@@ -79,10 +87,22 @@ describe('askee keys', () => {
         const known = await view()
         return USES.every((use, i) => known.keys[i].kid === activeOf(after, use).kid)
       })
-      // Asked again it stays so, also after the one that voided it was restarted.
+      const acts = (await one.client.auditLog()).entries.filter(({ action }) => action.startsWith('key.'))
+      expect(acts.filter(({ action }) => action === 'key.revoked')).toHaveLength(USES.length)
+      expect(acts.at(-1)).toMatchObject({
+        action: 'key.emergency',
+        outcome: 'done',
+        content: { reason: 'a stolen laptop' },
+      })
+
+      // Whoever holds the keys of before, and shows them in this node's name, is not believed.
       await one.kill()
-      await mesh.start('one')
-      await until('the same', async () => (await view()).keys[0].kid === activeOf(after, 'sealing').kid)
+      const thief = await mesh.start('thief', other.addresses)
+      expect(thief.node).toBe(one.node)
+      expect(activeOf(await thief.client.keys(), 'sealing').kid).toBe(old)
+      // The connection to the killed one may take a while to be known dead.
+      await until('asked', async () => (await view(['--ask'])).keys !== undefined)
+      expect((await view()).keys[0].kid).toBe(activeOf(after, 'sealing').kid)
     },
     DEADLINE_MS,
   )
@@ -136,6 +156,9 @@ describe('askee keys', () => {
       const status = await again.client.status()
       expect(status).toMatchObject({ owner: before.owner, deviceKey: { provider: 'passphrase' } })
       expect(await again.client.consents()).toEqual(held)
+      const { entries } = await again.client.auditLog({ limit: 1000 })
+      expect(entries.find(({ action }) => action === 'consent.granted')).toMatchObject({ state: 'readable' })
+      expect((await again.client.verifyAudit()).findings).toEqual([])
       // Its keys are new, and the peer takes them although the lost ones were good for a day.
       const fresh = await again.client.keys()
       await until('taken', async () => {
