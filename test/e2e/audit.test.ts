@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { leafHash, openCheckpoint, verifyInclusion } from '@askee/audit'
 import { fromHex } from '@askee/core'
@@ -36,5 +37,30 @@ describe('askee audit', () => {
     expect(await json('verify')).toMatchObject({ entries: page.size, findings: [], alarms: [] })
     const verified = await audit('verify')
     expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing was changed') })
+  }, 120_000)
+
+  it('AUD-3 exports to a file that is verified without an agent', async () => {
+    const worker = await mesh.start('exporter')
+    await grant(worker, worker)
+    const file = join(mesh.directory, 'log.askee')
+    const data = ['--data', join(mesh.directory, 'exporter'), '--json']
+    const make = () => askee(['audit', 'export', file, '--reason', 'asked for by a court', ...data])
+    const made = JSON.parse((await make()).stdout)
+    const again = await make()
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('it is there already') })
+    await worker.stop()
+
+    const verify = (...args: string[]) => askee(['audit', 'verify-export', file, ...args])
+    const verified = JSON.parse((await verify('--node', worker.node, '--json', '--entries')).stdout)
+    expect(verified).toMatchObject({ valid: true, node: worker.node, number: 1, digest: made.digest })
+    expect(verified.entries.map(({ action }: { action: string }) => action)).toContain('consent.granted')
+    expect((await verify()).stdout).toContain('nothing was changed')
+
+    const bytes = readFileSync(file)
+    bytes[bytes.byteLength >> 1]! ^= 1
+    writeFileSync(file, bytes)
+    const refused = await verify('--json')
+    expect(refused.code).toBe(1)
+    expect(JSON.parse(refused.stdout).error.code).toMatch(/^audit\/export-/)
   }, 120_000)
 })

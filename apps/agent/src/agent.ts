@@ -3,6 +3,7 @@ import {
   AUDIT_MIGRATIONS,
   createAuditLog,
   createCheckpointing,
+  createExporter,
   createWitness,
   WITNESS_MIGRATIONS,
 } from '@askee/audit'
@@ -152,6 +153,14 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
     // Who puts an old copy of the consents back must also make the witnesses forget.
     extensions: () => [fingerprintLine(fingerprint(consentsDatabase))],
   })
+  const exporter = createExporter({
+    log: audit,
+    database: auditDatabase,
+    checkpointing,
+    identity,
+    clock,
+    logger,
+  })
   const ownExecutor = chooseExecutor(
     { clock, timers, logger },
     { policy: init.executor, cache: { directory: paths.compiled, key: secrets.compiledKey } },
@@ -209,7 +218,7 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
       nodeKeys,
       deviceKey,
       backUp: (passphrase) => backUpSecrets(secrets.keyStore, sealing.key, passphrase),
-      audit: { log: audit, database: auditDatabase, vault, checkpointing },
+      audit: { log: audit, database: auditDatabase, vault, checkpointing, exporter },
       blocks,
       clock,
       random,

@@ -14,7 +14,9 @@ import { z } from 'zod'
 
 /** Largest content of an event, in canonical encoding. */
 export const MAX_CONTENT_BYTES = 16 * 1024
-const MAX_ENTRY_BYTES = 1024
+export const MAX_ENTRY_BYTES = 1024
+/** The content with its salt and subject. */
+export const MAX_OPENED_BYTES = MAX_CONTENT_BYTES + 1024
 const SALT_BYTES = 16
 const ENTRY_VERSION = 1
 
@@ -109,7 +111,7 @@ export function parseContent(bytes: Uint8Array, entry: LogEntry): AuditEvent {
   if (toHex(commitment(bytes)) !== toHex(entry.content)) {
     throw new AskeeError('audit/content', 'the content is not the one that the log committed to')
   }
-  const { subject, content } = decode(bytes, contentSchema, MAX_CONTENT_BYTES + 1024)
+  const { subject, content } = decode(bytes, contentSchema, MAX_OPENED_BYTES)
   return { action: entry.action as AuditEvent['action'], subject, outcome: entry.outcome, content }
 }
 

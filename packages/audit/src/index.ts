@@ -13,6 +13,14 @@ export {
 } from './checkpoint.ts'
 export type { LogEntry } from './entry.ts'
 export {
+  createExporter,
+  type Exporter,
+  type ExporterComponents,
+  type ExportOrder,
+} from './export/exporter.ts'
+export { type Exported, MAX_EXPORT_BYTES } from './export/format.ts'
+export { type ExportedEntry, type VerifiedExport, verifyExport } from './export/verify-export.ts'
+export {
   type AuditLog,
   type AuditLogComponents,
   type AuditLogInit,

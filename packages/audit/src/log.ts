@@ -55,6 +55,11 @@ export interface AuditLog extends AuditSink {
   root(size?: number): Hash
   /** @throws AskeeError `audit/range`, `audit/content`, `store/*` */
   read(index: number): ReadEntry
+  /**
+   * The bytes that an entry committed to, salt and all, for whoever is to check them: `parseContent` does.
+   * @throws AskeeError `audit/range`, `store/*`
+   */
+  content(index: number): Uint8Array | 'erased' | 'purged'
   /** Positions of what was written about a subject and is still held, oldest first. */
   about(subject: string): readonly number[]
   /** @throws AskeeError `audit/range` */
@@ -151,19 +156,22 @@ class DatabaseLog implements AuditLog {
   }
 
   read(index: number): ReadEntry {
-    const { database } = this.#components
-    const bytes = this.#entryBytes(index)
-    const entry = parseEntry(bytes)
+    const entry = parseEntry(this.#entryBytes(index))
+    const content = this.content(index)
+    return { index, entry, event: typeof content === 'string' ? content : parseContent(content, entry) }
+  }
+
+  content(index: number): Uint8Array | 'erased' | 'purged' {
+    const { database, vault } = this.#components
     const row = database.prepare('SELECT subject, sealed FROM audit_contents WHERE idx = ?').get(index) as
       | { subject: string; sealed: Uint8Array }
       | undefined
-    return { index, entry, event: row === undefined ? 'purged' : this.#open(index, entry, row) }
-  }
-
-  #open(index: number, entry: LogEntry, row: { subject: string; sealed: Uint8Array }): AuditEvent | 'erased' {
+    if (row === undefined) {
+      this.#entryBytes(index)
+      return 'purged'
+    }
     try {
-      const content = this.#components.vault.open(row.subject, placeOf(index), Uint8Array.from(row.sealed))
-      return parseContent(content, entry)
+      return vault.open(row.subject, placeOf(index), Uint8Array.from(row.sealed))
     } catch (error) {
       if (errorCode(error) === 'store/erased') return 'erased'
       throw error

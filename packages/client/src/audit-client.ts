@@ -1,5 +1,6 @@
 import {
   type AuditEntriesView,
+  type AuditExportRequest,
   type AuditProofView,
   type AuditVerificationView,
   auditEntriesSchema,
@@ -21,9 +22,15 @@ export interface AuditClient {
   verifyAudit(): Promise<AuditVerificationView>
   /** @throws AskeeError `audit/range` */
   proveAudit(index: number): Promise<AuditProofView>
+  /** A file for `verifyExport` of @askee/audit. @throws AskeeError `audit/export-range`, `audit/export-too-large` */
+  exportAudit(request: AuditExportRequest): Promise<Uint8Array>
 }
 
-export function auditClient(call: Call): AuditClient {
+/** @param bytes a call whose answer is no JSON */
+export function auditClient(
+  call: Call,
+  bytes: (path: string, body: unknown) => Promise<Uint8Array>,
+): AuditClient {
   return {
     auditLog: (page = {}) => {
       const query = new URLSearchParams(
@@ -33,5 +40,6 @@ export function auditClient(call: Call): AuditClient {
     },
     verifyAudit: () => call(auditVerificationSchema, 'POST', '/v1/audit/verify', {}),
     proveAudit: (index) => call(auditProofSchema, 'GET', `/v1/audit/entries/${index}/proof`),
+    exportAudit: (request) => bytes('/v1/audit/exports', request),
   }
 }

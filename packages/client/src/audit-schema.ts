@@ -67,3 +67,13 @@ export const auditProofSchema = z.object({
   note: z.string(),
 })
 export type AuditProofView = z.output<typeof auditProofSchema>
+
+export const auditExportSchema = z.strictObject({
+  /** Why: it stands in the file and in the log. */
+  reason: z.string().min(1).max(500),
+  from: position.optional(),
+  /** One after the last entry. */
+  to: position.optional(),
+  content: z.enum(['included', 'withheld']).default('included'),
+})
+export type AuditExportRequest = z.input<typeof auditExportSchema>

@@ -58,7 +58,9 @@ export function createControlClient(socket: string): ControlClient {
   }
 
   return {
-    ...auditClient(call),
+    ...auditClient(call, async (path, body) =>
+      readAll(await exchange({ socket, method: 'POST', path, body: utf8(JSON.stringify(body)) })),
+    ),
     ...consentClient(call),
     ...keysClient(call),
     status: (signal) => call(statusSchema, 'GET', '/v1/status', undefined, signal),

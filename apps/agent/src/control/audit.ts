@@ -1,9 +1,17 @@
-import { type AuditLog, type Checkpointing, notesOfWitnesses, type ReadEntry, verifyLog } from '@askee/audit'
+import {
+  type AuditLog,
+  type Checkpointing,
+  type Exporter,
+  notesOfWitnesses,
+  type ReadEntry,
+  verifyLog,
+} from '@askee/audit'
 import {
   type AuditEntriesView,
   type AuditEntryView,
   type AuditProofView,
   type AuditVerificationView,
+  auditExportSchema,
   auditPageSchema,
 } from '@askee/client'
 import { type Logger, type Mesh, parse, toHex } from '@askee/core'
@@ -14,6 +22,7 @@ import { z } from 'zod'
 
 export interface AuditRouteParts {
   readonly identity: Identity
+  readonly volunteer: Identity
   readonly mesh: Mesh
   readonly logger: Logger
   readonly audit: AuditParts
@@ -25,6 +34,7 @@ export interface AuditParts {
   readonly database: Database
   readonly vault: Vault
   readonly checkpointing: Checkpointing
+  readonly exporter: Exporter
 }
 
 const indexSchema = z
@@ -34,7 +44,7 @@ const indexSchema = z
 
 /** What was done on this node, and the proof of it. */
 export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): void {
-  const { log, checkpointing } = parts.audit
+  const { log, checkpointing, exporter } = parts.audit
 
   server.get('/v1/audit/entries', async ({ query }): Promise<AuditEntriesView> => {
     const { about, limit, before } = parse(query, auditPageSchema)
@@ -54,6 +64,15 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
   })
 
   server.post('/v1/audit/verify', () => verification(parts))
+
+  server.post('/v1/audit/exports', async ({ body }, reply) => {
+    const { reason, content, from, to } = parse(body, auditExportSchema)
+    const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
+    const file = await exporter.make({ reason, content, exporter: parts.volunteer.id, ...range })
+    return reply
+      .type('application/octet-stream')
+      .send(Buffer.from(file.buffer, file.byteOffset, file.byteLength))
+  })
 
   server.get<{ Params: { index: string } }>(
     '/v1/audit/entries/:index/proof',

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { exportCommand, verifyExportCommand } from './export.ts'
 import { logCommand } from './log.ts'
 import { proveCommand, verifyCommand } from './verify.ts'
 
@@ -7,6 +8,14 @@ export function auditCommand(): Command {
   const audit = new Command('audit').description(
     'read, verify and prove the log of what was done on this node',
   )
-  for (const command of [logCommand(), verifyCommand(), proveCommand()]) audit.addCommand(command)
+  for (const command of [
+    logCommand(),
+    verifyCommand(),
+    proveCommand(),
+    exportCommand(),
+    verifyExportCommand(),
+  ]) {
+    audit.addCommand(command)
+  }
   return audit
 }

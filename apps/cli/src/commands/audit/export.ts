@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto'
+import { type FileHandle, open, rm } from 'node:fs/promises'
+import type { VerifiedExport } from '@askee/audit'
+import type { NodeId } from '@askee/core'
+import { Command } from 'commander'
+import { usageError } from '../../exit.ts'
+import { printable, printData, printJson, printNote } from '../../terminal/output.ts'
+import { type AgentOptions, agentOptions } from '../consent/options.ts'
+import { readNamedFile } from '../files.ts'
+import { controlClient, integer } from '../options.ts'
+
+const position = integer(0, Number.MAX_SAFE_INTEGER)
+
+interface ExportOptions extends AgentOptions {
+  reason: string
+  from?: number
+  to?: number
+}
+
+/** `askee audit export`. */
+export function exportCommand(): Command {
+  return agentOptions(new Command('export'))
+    .description(
+      'a signed file with entries, proofs and contents, for others to verify; the log says that it was made',
+    )
+    .argument('<file>', 'a file that does not exist yet')
+    .requiredOption('--reason <text>', 'why: it stands in the file and in the log')
+    .option('--from <index>', 'first entry (default 0)', position)
+    .option('--to <index>', 'one after the last entry (default: all)', position)
+    .option('--without-content', 'no contents, only that and when something was done')
+    .action(async (path: string, options: ExportOptions & { withoutContent?: boolean }) => {
+      const { reason, from, to } = options
+      // Before anything is asked: an export that nobody holds would stand in the log.
+      const handle = await openNew(path)
+      let file: Uint8Array
+      try {
+        file = await controlClient(options).exportAudit({
+          reason,
+          content: options.withoutContent === true ? 'withheld' : 'included',
+          ...(from === undefined ? {} : { from }),
+          ...(to === undefined ? {} : { to }),
+        })
+        await handle.writeFile(file)
+        await handle.sync()
+      } catch (error) {
+        await rm(path, { force: true })
+        throw error
+      } finally {
+        await handle.close()
+      }
+      const digest = createHash('sha256').update(file).digest('hex')
+      if (options.json === true) printJson({ file: path, bytes: file.byteLength, digest })
+      else printData(`${path}: ${file.byteLength} bytes, SHA-256 ${digest}`)
+    })
+}
+
+/** `askee audit verify-export`: needs no agent and no database. */
+export function verifyExportCommand(): Command {
+  return new Command('verify-export')
+    .description('whether an export is whole and its node signed it; asks no agent')
+    .argument('<file>', 'what askee audit export wrote')
+    .option('--node <id>', 'whose log it must be; else the file says it')
+    .option('--entries', 'with --json: all entries as well')
+    .option('--json', 'print one JSON value and nothing else on standard output')
+    .action(async (path: string, options: { node?: string; entries?: boolean; json?: boolean }) => {
+      const { verifyExport } = await import('@askee/audit')
+      const verified = verifyExport(await readNamedFile(path), options.node as NodeId | undefined)
+      if (options.json === true) printJson(summary(verified, options.entries === true ? 'entries' : 'none'))
+      else printData(text(verified))
+      if (options.node === undefined) {
+        printNote('Whose log it is, the file says itself: name the node with --node ID.')
+      }
+    })
+}
+
+/** Never over another file: what is there may be evidence. */
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', 0o600)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw usageError(`cannot write ${path}: ${code === 'EEXIST' ? 'it is there already' : String(code)}`)
+  }
+}
+
+function summary({ entries, checkpoint, ...rest }: VerifiedExport, shown: 'entries' | 'none') {
+  const { size, cosignatures } = checkpoint
+  return {
+    valid: true,
+    ...rest,
+    checkpoint: { size, cosignatures },
+    contents: contentsOf(entries),
+    ...(shown === 'none'
+      ? {}
+      : {
+          entries: entries.map(({ index, entry, event }) => ({
+            index,
+            at: entry.at,
+            action: entry.action,
+            outcome: entry.outcome,
+            ...(typeof event === 'string'
+              ? { state: event }
+              : { state: 'readable', subject: event.subject, content: event.content }),
+          })),
+        }),
+  }
+}
+
+function contentsOf(entries: VerifiedExport['entries']) {
+  const counts = { readable: 0, erased: 0, purged: 0, withheld: 0 }
+  for (const { event } of entries) counts[typeof event === 'string' ? event : 'readable']++
+  return counts
+}
+
+function text(verified: VerifiedExport): string {
+  const { node, exporter, reason, at, from, to, number, digest, checkpoint, entries, previous } = verified
+  const counts = contentsOf(entries)
+  return [
+    `log of       ${node}`,
+    `exported     ${new Date(at).toISOString()} for ${printable(exporter)}: ${printable(reason)}`,
+    `entries      ${from} to ${to - 1}: ${counts.readable} readable, ${counts.erased} erased, ${counts.purged} purged, ${counts.withheld} withheld`,
+    `checkpoint   ${checkpoint.size} entries, cosigned by ${checkpoint.cosignatures.length}`,
+    `custody      export ${number}${previous.length === 0 ? '' : `, after ${previous.map((one) => `${one.number} (entry ${one.index}, ${one.digest.slice(0, 16)}…)`).join(', ')}`}`,
+    `SHA-256      ${digest}`,
+    'whole: nothing was changed, left out or added',
+  ].join('\n')
+}

@@ -1,0 +1,210 @@
+import {
+  AskeeError,
+  type AuditEvent,
+  decode,
+  errorCode,
+  errorText,
+  type NodeId,
+  parse,
+  type Timestamp,
+} from '@askee/core'
+import { verifyDocument } from '@askee/keys'
+import { z } from 'zod'
+import { openCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
+import { type LogEntry, parseContent, parseEntry } from '../entry.ts'
+import { leafHash, verifyInclusion } from '../merkle.ts'
+import {
+  EXPORT_DOMAIN,
+  EXPORTED,
+  type ExportBody,
+  type Exported,
+  type ExportItem,
+  exportDigest,
+  exportedSchema,
+  exportSchema,
+  MAX_EXPORT_BYTES,
+  unframe,
+} from './format.ts'
+
+const envelopeSchema = z.strictObject({
+  body: z.instanceof(Uint8Array),
+  signer: z.string().max(64),
+  signature: z.instanceof(Uint8Array),
+})
+
+/** An entry of an export that held. */
+export interface ExportedEntry {
+  readonly index: number
+  readonly entry: LogEntry
+  readonly event: AuditEvent | 'erased' | 'purged' | 'withheld'
+}
+
+/** What a whole export says. */
+export interface VerifiedExport {
+  readonly node: NodeId
+  readonly exporter: string
+  readonly reason: string
+  readonly at: Timestamp
+  readonly from: number
+  readonly to: number
+  /** The how manieth export of this log. */
+  readonly number: number
+  /** SHA-256 of the file, as the log of the node names it afterwards. */
+  readonly digest: string
+  readonly checkpoint: SignedCheckpoint
+  readonly entries: readonly ExportedEntry[]
+  /** The exports before this one that it names, oldest first, each proven to stand in the log at `index`. */
+  readonly previous: readonly (Exported & { readonly index: number })[]
+}
+
+/**
+ * Verifies an export with nothing but its bytes: every entry stands in the tree of a checkpoint that the node signed, every
+ * content is the one its entry committed to, none is missing, the exports before it follow one another, and the node signed
+ * the whole.
+ * @param node whose export it must be; without it, the file's own word says whose it is
+ * @throws AskeeError `audit/export-too-large`, `audit/export-format`, `audit/export-truncated`, `audit/export-node`,
+ * `audit/export-checkpoint`, `audit/export-root`, `audit/export-missing`, `audit/export-order`, `audit/export-entry`,
+ * `audit/export-content`, `audit/export-custody`, `audit/export-signature`
+ */
+export function verifyExport(file: Uint8Array, node?: NodeId): VerifiedExport {
+  const document = unframe(file)
+  const { body, signer } = parsed(document)
+  if (node !== undefined && body.node !== node) {
+    throw refused('node', `this is an export of ${body.node}'s log, not of ${node}'s`)
+  }
+  const checkpoint = opened(body.note)
+  if (signer !== body.node || checkpoint.origin !== body.node) {
+    throw refused('node', `the parts of this export are not all of ${body.node}`)
+  }
+  // What is wrong inside says more than that the signature does not cover it, so that comes last.
+  checkPlaces(body, checkpoint)
+  checkInclusion(body, checkpoint)
+  const entries = body.items.map(readItem)
+  const previous = custody(body, checkpoint)
+  try {
+    verifyDocument(document, EXPORT_DOMAIN, exportSchema, {
+      maxBytes: MAX_EXPORT_BYTES,
+      signer: checkpoint.origin,
+    })
+  } catch (cause) {
+    throw refused('signature', `${body.node} did not sign this export: ${errorText(cause)}`, { cause })
+  }
+  const { exporter, reason, at, from, to, number } = body
+  return {
+    node: checkpoint.origin,
+    exporter,
+    reason,
+    at,
+    from,
+    to,
+    number,
+    digest: exportDigest(file),
+    checkpoint,
+    entries,
+    previous,
+  }
+}
+
+function parsed(document: Uint8Array): { body: ExportBody; signer: string } {
+  try {
+    const { body, signer } = decode(document, envelopeSchema, MAX_EXPORT_BYTES)
+    return { body: decode(body, exportSchema, MAX_EXPORT_BYTES), signer }
+  } catch (cause) {
+    throw refused('format', `this is no export of an audit log: ${errorText(cause)}`, { cause })
+  }
+}
+
+function opened(note: string): SignedCheckpoint {
+  try {
+    return openCheckpoint(note)
+  } catch (cause) {
+    throw refused('checkpoint', `the checkpoint in this export is none: ${errorText(cause)}`, { cause })
+  }
+}
+
+function checkPlaces({ from, to, items }: ExportBody, { size }: SignedCheckpoint): void {
+  if (from >= to || to > size)
+    throw refused('missing', `the checkpoint covers ${size} entries, not ${from} to ${to - 1}`)
+  const here = new Set(items.map(({ index }) => index))
+  for (let index = from; index < to; index++) {
+    if (!here.has(index)) throw refused('missing', `entry ${index} was left out`, { index })
+  }
+  const misplaced = items.findIndex(({ index }, i) => index !== from + i)
+  if (misplaced >= 0 || items.length !== to - from) {
+    throw refused('order', `the entries do not follow one another at ${from + misplaced}`, {
+      index: from + misplaced,
+    })
+  }
+}
+
+function checkInclusion({ items, previous }: ExportBody, { size, root }: SignedCheckpoint): void {
+  const outside = [...items, ...previous].filter(
+    ({ index, entry, proof }) => !verifyInclusion(leafHash(entry), index, size, proof, root),
+  )
+  const [first] = outside
+  if (first === undefined) return
+  if (items.length > 1 && outside.length === items.length + previous.length) {
+    throw refused('root', 'none of the entries stands in the tree whose root the checkpoint signed')
+  }
+  throw refused('entry', `entry ${first.index} is not the one in the log`, { index: first.index })
+}
+
+function readItem({ index, entry: bytes, content }: ExportItem): ExportedEntry {
+  let entry: LogEntry
+  try {
+    entry = parseEntry(bytes)
+  } catch (cause) {
+    throw refused('entry', `entry ${index} is none: ${errorText(cause)}`, { index, cause })
+  }
+  if (typeof content === 'string') return { index, entry, event: content }
+  try {
+    return { index, entry, event: parseContent(content, entry) }
+  } catch (cause) {
+    throw refused('content', `the content of entry ${index} is not what was written: ${errorText(cause)}`, {
+      index,
+      cause,
+    })
+  }
+}
+
+/** The acts of earlier exports, each of which names the one before it; the last is the one before this export. */
+function custody({ previous, number }: ExportBody, { size }: SignedCheckpoint): VerifiedExport['previous'] {
+  const acts = previous.map((item) => {
+    const { entry, event, index } = readItem(item)
+    if (typeof event === 'string' || entry.action !== EXPORTED || index >= size) {
+      throw refused('custody', `entry ${index} does not say that an export was made`, { index })
+    }
+    try {
+      return { index, ...parse(event.content, exportedSchema) }
+    } catch (cause) {
+      throw refused('custody', `entry ${index} says nothing of an export: ${errorText(cause)}`, {
+        index,
+        cause,
+      })
+    }
+  })
+  for (const [i, act] of acts.entries()) {
+    const before = acts[i - 1]
+    const follows =
+      act.number === number - acts.length + i && (before === undefined || act.previous === before.digest)
+    if (!follows)
+      throw refused('custody', `export ${act.number} does not follow the one before it`, { index: act.index })
+  }
+  if (acts.length === 0 && number !== 1)
+    throw refused('custody', `the exports before number ${number} are not named`)
+  return acts
+}
+
+function refused(
+  what: string,
+  text: string,
+  { index, cause }: { index?: number; cause?: unknown } = {},
+): AskeeError {
+  const code = cause === undefined ? undefined : errorCode(cause)
+  return new AskeeError(
+    `audit/export-${what}`,
+    text,
+    { ...(index === undefined ? {} : { index }), ...(code === undefined ? {} : { code }) },
+    { cause },
+  )
+}
