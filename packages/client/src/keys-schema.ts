@@ -13,7 +13,7 @@ export type RotateKeysRequest = z.input<typeof rotateKeysSchema>
 export const keyEmergencySchema = z.strictObject({ uses, reason: z.string().min(1).max(500) })
 export type KeyEmergencyRequest = z.input<typeof keyEmergencySchema>
 
-export const keyBackupSchema = z.strictObject({ passphrase: z.string().min(1).max(1024) })
+export const keyBackupSchema = z.strictObject({ passphrase: z.string().max(4096) })
 
 export const deviceKeySchema = z.object({
   provider: z.string(),
