@@ -107,4 +107,24 @@ describe('the exchange of revocations', () => {
     worker.registry.revoke(id, 'a test')
     await expect(verify(token, parties)).rejects.toMatchObject({ code: 'consent/revoked' })
   })
+
+  it('CON-5 tells of many revocations at once, none of them held up by repetitions of the others', async () => {
+    const [worker, requester, other] = await Promise.all(Array.from({ length: 3 }, node))
+    const tokens: string[] = []
+    for (let i = 0; i < 40; i++) {
+      const { id, token } = grantForTest(worker!.registry, requester!.id, { purposes: [`purpose ${i}`] })
+      tokens.push(token)
+      worker!.registry.revoke(id, 'a test')
+    }
+    const refusing = (): number =>
+      tokens.filter((token) => codeOf(() => other!.book.check(inspectToken(token))) === 'consent/revoked')
+        .length
+    await expect.poll(refusing, { timeout: 20_000 }).toBe(40)
+    // While the first ones are repeated, a last one is still heard at once.
+    const { id, token } = grantForTest(worker!.registry, requester!.id)
+    worker!.registry.revoke(id, 'a test')
+    await expect
+      .poll(() => codeOf(() => other!.book.check(inspectToken(token))), { timeout: 5000 })
+      .toBe('consent/revoked')
+  })
 })

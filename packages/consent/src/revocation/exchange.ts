@@ -12,6 +12,7 @@ import {
 import { refuse } from '../errors.ts'
 import type { ConsentRegistry, OwnRevocation } from '../life/registry.ts'
 import type { RevocationBook } from './book.ts'
+import { Retelling } from './retelling.ts'
 import {
   REVOCATION_LIMITS,
   REVOCATION_PROTOCOL,
@@ -42,8 +43,6 @@ export interface ExchangeInit {
   readonly requestTimeout?: Milliseconds
 }
 
-/** Times that a revocation is gossiped: with doubling waits, over four minutes. Later ones are told by request and record. */
-const GOSSIP_ROUNDS = 8
 /** Nodes that should hold a record before it counts as told there. */
 const QUORUM = 1
 
@@ -63,7 +62,6 @@ export function createRevocationExchange(
 interface Telling {
   readonly revocation: OwnRevocation
   cancel: () => void
-  rounds: number
   /** The requester has acknowledged. */
   isAcknowledged: boolean
   isRecorded: boolean
@@ -73,12 +71,14 @@ class MeshExchange implements RevocationExchange {
   readonly #components: ExchangeComponents
   readonly #init: Required<ExchangeInit>
   readonly #tellings = new Map<string, Telling>()
+  readonly #retelling: Retelling
   readonly #cleanup: (() => void)[] = []
   #abort = new AbortController()
 
   constructor(components: ExchangeComponents, init: ExchangeInit) {
     this.#components = components
     this.#init = { retellFirst: 1000, retellLongest: 300_000, requestTimeout: 5000, ...init }
+    this.#retelling = new Retelling(components, this.#init.retellFirst)
   }
 
   async start(signal?: AbortSignal): Promise<void> {
@@ -103,6 +103,7 @@ class MeshExchange implements RevocationExchange {
     for (const clean of this.#cleanup.splice(0)) clean()
     for (const { cancel } of this.#tellings.values()) cancel()
     this.#tellings.clear()
+    this.#retelling.stop()
     this.#abort.abort(refuse('consent/phase', 'the exchange of revocations has stopped'))
   }
 
@@ -144,12 +145,12 @@ class MeshExchange implements RevocationExchange {
     const telling: Telling = {
       revocation,
       cancel: () => {},
-      rounds: 0,
       isAcknowledged: false,
       isRecorded: false,
     }
     this.#tellings.set(revocation.certificate, telling)
     this.#components.book.take(revocation.certificate)
+    this.#retelling.add(revocation.certificate, revocation.until)
     this.#round(telling, this.#init.retellFirst)
   }
 
@@ -160,22 +161,12 @@ class MeshExchange implements RevocationExchange {
       this.#tellings.delete(revocation.certificate)
       return
     }
-    if (telling.rounds++ < GOSSIP_ROUNDS) void this.#publish(revocation)
     if (!telling.isAcknowledged && revocation.requester !== null)
       void this.#request(telling, revocation.requester)
     if (!telling.isRecorded) void this.#record(telling)
     telling.cancel = timers.after(wait, () =>
       this.#round(telling, Math.min(this.#init.retellLongest, wait * 2)),
     )
-  }
-
-  async #publish({ certificate }: OwnRevocation): Promise<void> {
-    try {
-      await this.#components.mesh.publish(REVOCATION_TOPIC, utf8(certificate))
-    } catch (error) {
-      // Too often, or nobody is there: the next round is the next chance.
-      this.#components.logger.debug({ error: errorText(error) }, 'a revocation was not published')
-    }
   }
 
   async #request(telling: Telling, to: NodeId): Promise<void> {

@@ -45,13 +45,21 @@ export async function busyProcesses(root: number): Promise<number[] | null> {
   }
 }
 
-/** How many of these processes still compute. One that waits for the next task, whosever it is, is none of them. */
+/**
+ * How many of these processes go on computing. The look lasts until none does, or for some seconds: a task without end never
+ * rests, while a process that was just being started for the next task, whosever that is, soon waits for it.
+ */
 export async function computing(pids: readonly number[]): Promise<number> {
-  const used = (pid: number): number | undefined => stateOf(pid)?.used
-  const before = new Map(pids.map((pid) => [pid, used(pid)]))
-  if ([...before.values()].every((ticks) => ticks === undefined)) return 0
-  await new Promise((resolve) => setTimeout(resolve, 3 * WINDOW_MS))
-  return pids.filter((pid) => (used(pid) ?? 0) > (before.get(pid) ?? Number.POSITIVE_INFINITY)).length
+  const giveUp = performance.now() + PATIENCE_MS
+  const ticks = (): Map<number, number> =>
+    new Map(pids.flatMap((pid) => (stateOf(pid) === null ? [] : [[pid, stateOf(pid)?.used ?? 0]])))
+  for (;;) {
+    const before = ticks()
+    if (before.size === 0) return 0
+    await new Promise((resolve) => setTimeout(resolve, 3 * WINDOW_MS))
+    const busy = [...ticks()].filter(([pid, used]) => used > (before.get(pid) ?? used))
+    if (busy.length === 0 || performance.now() > giveUp) return busy.length
+  }
 }
 
 /** Clock ticks used by every process below `root`, without it. */
