@@ -116,6 +116,69 @@ describe('witnesses', () => {
     expect(openCheckpoint(watchers[0]?.witness.kept(owner.id) as string).root).toEqual(held.log.root())
   })
 
+  it('AUD-1 keep the proof of a fork also when its owner first sends them notes that prove nothing', async () => {
+    const { checkpointing, watchers, owner, mesh } = await watched(1)
+    const held = await logs.open()
+    for (let i = 0; i < 5; i++) await held.log.append(act(i))
+    const own = checkpointing(held)
+    own.sign()
+    await own.cosign()
+    const { id, witness } = watchers[0]!
+    const send = async (size: number, root: Uint8Array) => {
+      const note = signCheckpoint(owner, { size, root, extensions: [] })
+      const body = encode({ note, from: 5, proof: [] })
+      await expect(mesh.request(id, WITNESS_PROTOCOL, body)).rejects.toThrow()
+      return note
+    }
+    for (let size = 6; size < 12; size++) await send(size, new Uint8Array(32))
+    const fork = await send(5, new Uint8Array(32).fill(1))
+    expect(witness.contradictions().map(({ received }) => received)).toContain(fork)
+    expect(witness.contradictions().length).toBeLessThanOrEqual(4)
+  })
+
+  it('AUD-1 refuse a note that is larger than any log needs', async () => {
+    const { watchers, mesh, owner } = await watched(1)
+    const extensions = Array.from({ length: 10 }, () => 'x'.repeat(500))
+    const note = signCheckpoint(owner, { size: 1, root: new Uint8Array(32), extensions })
+    const body = encode({ note, from: 0, proof: [] })
+    await expect(mesh.request(watchers[0]!.id, WITNESS_PROTOCOL, body)).rejects.toMatchObject({
+      details: { code: 'codec/schema' },
+    })
+  })
+
+  it('AUD-1 a checkpoint that cannot be signed now is signed later, and ends no agent', async () => {
+    const { owner, mesh } = await watched(0)
+    const held = await logs.open()
+    await held.log.append(act(1))
+    const ticks: (() => void)[] = []
+    let full = true
+    const own = createCheckpointing({
+      ...parts,
+      timers: {
+        ...systemTimers,
+        every(_period, tick) {
+          ticks.push(tick)
+          return () => undefined
+        },
+      },
+      log: held.log,
+      database: held.database,
+      identity: owner,
+      mesh,
+      extensions: () => {
+        if (full) throw new Error('database or disk is full')
+        return []
+      },
+    })
+    await own.start()
+    for (const tick of ticks) expect(tick).not.toThrow()
+    expect(own.latest()).toBeUndefined()
+    full = false
+    for (const tick of ticks) tick()
+    expect(own.latest()?.size).toBe(1)
+    await own.stop()
+  })
+
   it('AUD-1 keep their last note when the owner lost its own record of them', async () => {
     const { checkpointing } = await watched(1)
     const held = await logs.open()

@@ -25,6 +25,11 @@ const COSIGN_PERIOD_MS = 10_000
 const WITNESSES = 3
 /** Asked in one round at most, while too few have answered. */
 const ASKED_PER_ROUND = 8
+/**
+ * As far as it is looked back for what a witness knows: all cosignatures of years would be read every few seconds. Who cosigned
+ * before that says itself what it keeps.
+ */
+const RECENT_COSIGNATURES = 'SELECT size, witness FROM audit_cosignatures ORDER BY size DESC LIMIT 1000'
 
 export interface CheckpointingComponents {
   readonly log: AuditLog
@@ -91,7 +96,12 @@ class LogCheckpointing implements Checkpointing {
     const { timers, logger, log } = this.#components
     this.#cancels = [
       timers.every(this.#init.signPeriod ?? SIGN_PERIOD_MS, () => {
-        if (log.size() > (this.#newest()?.size ?? 0)) this.sign()
+        try {
+          if (log.size() > (this.#newest()?.size ?? 0)) this.sign()
+        } catch (error) {
+          // A full disk, for instance: what a timer throws would end the agent. The next period tries again.
+          logger.error({ error: errorText(error) }, 'the audit log could not be signed')
+        }
       }),
       timers.every(this.#init.cosignPeriod ?? COSIGN_PERIOD_MS, () => {
         void this.cosign(this.#stopped.signal).catch((error: unknown) =>
@@ -242,12 +252,14 @@ class LogCheckpointing implements Checkpointing {
 
   #knownWitnesses(): NodeId[] {
     const { database } = this.#components
-    return database.prepare('SELECT DISTINCT witness FROM audit_cosignatures').pluck().all() as NodeId[]
+    return database.prepare(`SELECT DISTINCT witness FROM (${RECENT_COSIGNATURES})`).pluck().all() as NodeId[]
   }
 
   #lastCosigned(peer: NodeId): number {
     const { database } = this.#components
-    const select = database.prepare('SELECT max(size) FROM audit_cosignatures WHERE witness = ?').pluck()
+    const select = database
+      .prepare(`SELECT max(size) FROM (${RECENT_COSIGNATURES}) WHERE witness = ?`)
+      .pluck()
     return (select.get(peer) as number | null) ?? 0
   }
 }
