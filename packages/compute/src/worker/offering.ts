@@ -1,4 +1,3 @@
-import type { CoveringConsent } from '@askee/consent'
 import { type Clock, encode, errorText, type Logger, type Mesh, type Random, type Timers } from '@askee/core'
 import type { Executor } from '@askee/sandbox'
 import { isFromFuture, isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
@@ -61,26 +60,25 @@ export class Offering {
       consent: covering?.claims.id ?? null,
       capable: manifest.resources.memoryBytes <= this.#init.memoryBytes ? 'capable' : 'incapable',
     })
-    if (covering !== undefined && effects.some((effect) => effect.type === 'offer')) {
-      void this.#offer(signed, covering)
+    if (effects.some((effect) => effect.type === 'offer')) {
+      void this.#offer(signed)
     }
   }
 
-  async #offer(
-    { id: campaign, manifest }: SignedManifest,
-    { token, claims: { id: consent } }: CoveringConsent,
-  ): Promise<void> {
+  async #offer({ id: campaign, manifest }: SignedManifest): Promise<void> {
     const { mesh, timers, random, executor, consents, logger, onOffer, stopping } = this.#components
-    const { engine, tier } = executor.describe()
     const { slots, memoryBytes, offerJitter, requestTimeout: timeout } = this.#init
     const queue = Math.max(1, Math.floor(this.#init.queue * this.#init.share))
-    const offer: Offer = { v: 1, campaign, token, capabilities: { engine, tier, slots, queue, memoryBytes } }
     const signal = stopping()
     onOffer(manifest.requester)
     try {
       await timers.sleep(random.below(Math.max(1, offerJitter)), signal)
       // CON-1: the consent may have ended meanwhile, and then nothing is sent, itself least of all.
-      if (consents.refusal(manifest, consent) !== null) return
+      const covering = consents.covering(manifest)
+      if (covering === undefined) return
+      const { engine, tier } = executor.describe()
+      const capabilities = { engine, tier, slots, queue, memoryBytes }
+      const offer: Offer = { v: 1, campaign, token: covering.token, capabilities }
       await mesh.request(manifest.requester, PROTOCOLS.offer, encode(offer), { timeout, signal })
     } catch (error) {
       // The next announcement is the next chance.
