@@ -11,6 +11,22 @@ export {
   type SignedCheckpoint,
   signCheckpoint,
 } from './checkpoint.ts'
+export { type CheckedLog, type ComplianceFinding, checkCompliance } from './compliance/check.ts'
+export { countHolds } from './compliance/holds.ts'
+export {
+  type ComplianceProfile,
+  parseProfile,
+  type Region,
+  type RetentionRule,
+  regionSchema,
+} from './compliance/profile.ts'
+export { PROFILES } from './compliance/profiles.ts'
+export {
+  createRetention,
+  type Purged,
+  type Retention,
+  type RetentionComponents,
+} from './compliance/retention.ts'
 export type { LogEntry } from './entry.ts'
 export {
   createExporter,

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import {
   AskeeError,
   type AuditEvent,
@@ -10,9 +9,11 @@ import {
   toHex,
 } from '@askee/core'
 import type { Database, Vault } from '@askee/store'
+import { checkNotHeld } from './compliance/holds.ts'
 import { checkEvent, composeEntry, type LogEntry, parseContent, parseEntry, SALT_BYTES } from './entry.ts'
 import { completedBy, consistencyProof, type Hash, inclusionProof, leafHash, rootOf } from './merkle.ts'
 import { StoredSubtrees } from './stored-subtrees.ts'
+import { subjectTag } from './subject.ts'
 
 /** Acts in one transaction: one synchronisation of the disk for all that came in the meantime. */
 const MAX_BATCH = 500
@@ -66,7 +67,10 @@ export interface AuditLog extends AuditSink {
   prove(index: number, size?: number): InclusionProof
   /** That the log of `first` entries is the beginning of that of `second`. @throws AskeeError `audit/range` */
   proveGrowth(first: number, second?: number): readonly Hash[]
-  /** Makes all that was written about a subject unreadable, here and in every copy; the tree stays whole. */
+  /**
+   * Makes all that was written about a subject unreadable, here and in every copy; the tree stays whole.
+   * @throws AskeeError `audit/legal-hold`
+   */
   forget(subject: string): boolean
 }
 
@@ -197,6 +201,7 @@ class DatabaseLog implements AuditLog {
   }
 
   forget(subject: string): boolean {
+    checkNotHeld(this.#components.database, this.#tag(subject))
     return this.#components.vault.erase(this.#tag(subject))
   }
 
@@ -215,7 +220,7 @@ class DatabaseLog implements AuditLog {
   }
 
   #tag(subject: string): string {
-    return createHmac('sha256', this.#subjectKey).update(subject).digest('hex')
+    return subjectTag(this.#subjectKey, subject)
   }
 }
 

@@ -29,4 +29,12 @@ export const AUDIT_MIGRATIONS: readonly Migration[] = [
       ${appendOnly('audit_cosignatures')}
     `,
   },
+  {
+    version: VAULT_MIGRATIONS.length + 2,
+    sql: `
+      -- whose contents must stay, and the act that says so
+      CREATE TABLE audit_holds (subject TEXT PRIMARY KEY, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE INDEX audit_contents_by_action ON audit_contents (action, subject, idx);
+    `,
+  },
 ]

@@ -1,0 +1,30 @@
+import { AskeeError } from '@askee/core'
+import type { Database } from '@askee/store'
+
+/** Whether what is held about a subject must stay, whatever any rule or person says. */
+export function isHeld(database: Database, tag: string): boolean {
+  return database.prepare('SELECT 1 FROM audit_holds WHERE subject = ?').get(tag) !== undefined
+}
+
+/** @throws AskeeError `audit/legal-hold` */
+export function checkNotHeld(database: Database, tag: string): void {
+  if (!isHeld(database, tag)) return
+  throw new AskeeError(
+    'audit/legal-hold',
+    'what is written about this subject is under legal hold: it can be forgotten after a release',
+  )
+}
+
+/** @param index the act that says so */
+export function putHold(database: Database, tag: string, index: number): void {
+  database.prepare('INSERT OR IGNORE INTO audit_holds VALUES (?, ?)').run(tag, index)
+}
+
+/** @returns whether there was one */
+export function endHold(database: Database, tag: string): boolean {
+  return database.prepare('DELETE FROM audit_holds WHERE subject = ?').run(tag).changes > 0
+}
+
+export function countHolds(database: Database): number {
+  return database.prepare('SELECT count(*) FROM audit_holds').pluck().get() as number
+}

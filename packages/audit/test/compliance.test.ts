@@ -1,0 +1,212 @@
+import { createHash } from 'node:crypto'
+import { encode } from '@askee/core'
+import { VirtualTime } from '@askee/core/testing'
+import { purges } from '@askee/store'
+import fc from 'fast-check'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  type ComplianceProfile,
+  checkCompliance,
+  createRetention,
+  leafHash,
+  PROFILES,
+  parseProfile,
+  verifyInclusion,
+  verifyLog,
+} from '../src/index.ts'
+import { Logs } from './support/logs.ts'
+
+const DAY = 86_400_000
+const profile = (id: string) => PROFILES.get(id) as ComplianceProfile
+
+let logs = new Logs()
+afterEach(() => {
+  logs.close()
+  logs = new Logs()
+})
+
+async function opened(name = 'audit') {
+  const clock = new VirtualTime()
+  const held = await logs.open(name, clock)
+  const retention = createRetention({ ...held, clock }, { subjectKey: new Uint8Array(32).fill(7) })
+  const write = (action: `${string}.${string}`, subject: string, content = {}) =>
+    held.log.append({ action, subject, outcome: 'done', content })
+  const check = (id: string, region: 'EU' | 'US' = 'EU') =>
+    checkCompliance(held, profile(id), { now: clock.now(), region })
+  return { ...held, clock, retention, write, check }
+}
+
+describe('compliance rules', () => {
+  const [sound] = [...PROFILES.values()] as [ComplianceProfile]
+  const rule = sound.retention[1]
+  it.each<[string, object]>([
+    ['no rules', { retention: [] }],
+    ['less than nothing', { retention: [{ ...rule, leastDays: -1 }] }],
+    ['longer at least than at most', { retention: [{ ...rule, leastDays: 91 }] }],
+    ['an unknown region', { retention: [{ ...rule, regions: ['EUROPE'] }] }],
+    ['an action that is none', { retention: [{ ...rule, actions: ['everything'] }] }],
+    ['a purge of the chain of custody', { retention: [{ ...rule, regions: 'all', actions: ['*'] }] }],
+    ['evidence of an unknown kind', { evidence: [{ kind: 'sometimes', name: 'x', source: 'x' }] }],
+    ['a field that nobody reads', { exceptions: ['all'] }],
+  ])('AUD-2 are refused with %s', (_, change) => {
+    expect(() => parseProfile({ ...sound, ...change })).toThrow(
+      expect.objectContaining({ code: 'audit/profile' }),
+    )
+  })
+
+  it('AUD-2 find contents of sessions in the EU after 90 days, elsewhere after a year', async () => {
+    const { write, check, clock } = await opened()
+    await write('consent.granted', 'c1')
+    await write('consent.used', 'c1')
+    await write('consent.used', 'c1', { region: 'US' })
+    await clock.advance(90 * DAY)
+    expect(check('gdpr')).toEqual([])
+    await clock.advance(1)
+    const late = { code: 'compliance/kept-too-long', rule: 'sessions-eu', count: 1, first: 1, last: 1 }
+    expect(check('gdpr')).toMatchObject([late])
+    expect(check('gdpr', 'US')).toEqual([])
+    await clock.advance(275 * DAY)
+    expect(check('gdpr')).toMatchObject([late, { rule: 'sessions', first: 2, last: 2 }])
+    expect(check('hipaa').filter(({ rule }) => rule === 'documentation')).toEqual([])
+  })
+
+  it('AUD-2 find a use without a consent before it', async () => {
+    const { write, check } = await opened()
+    await write('consent.granted', 'c1')
+    await write('consent.used', 'c1')
+    await write('consent.used', 'c2')
+    await write('consent.granted', 'c2')
+    for (const id of PROFILES.keys()) {
+      expect(check(id)).toMatchObject([{ code: 'compliance/evidence-missing', count: 1, first: 2 }])
+    }
+  })
+
+  it('AUD-2 find a log that nobody verified or cosigned for too long', async () => {
+    const { write, check, clock, database } = await opened()
+    await write('consent.granted', 'c1')
+    await clock.advance(31 * DAY)
+    expect(check('soc2').map(({ rule }) => rule)).toEqual(['evaluation', 'integrity'])
+    await write('audit.verified', 'system')
+    expect(check('soc2')).toMatchObject([{ rule: 'integrity', first: 0, last: 0 }])
+    database.prepare("INSERT INTO audit_cosignatures VALUES (1, 'somebody', 'line')").run()
+    expect(check('soc2')).toEqual([])
+  })
+})
+
+describe('retention', () => {
+  it('AUD-2 purges what is over and nothing else; the tree stays whole and says what went', async () => {
+    const { write, check, clock, database, retention, log, vault } = await opened()
+    await write('consent.granted', 'c1')
+    for (let i = 0; i < 3; i++) await write('consent.used', 'c1')
+    await write('consent.used', 'c2')
+    const root = log.root()
+    const proof = log.prove(2)
+    await clock.advance(91 * DAY)
+    await write('consent.used', 'c1')
+
+    const [purged, ...more] = await retention.purge(profile('gdpr'), 'EU')
+    expect(more).toEqual([])
+    const digest = createHash('sha256')
+      .update(encode([1, 2, 3, 4]))
+      .digest('hex')
+    const said = { rule: 'gdpr/sessions-eu', count: 4, first: 1, last: 4, digest }
+    expect(purged).toMatchObject(said)
+    expect(log.read(purged?.receipt.index as number).event).toMatchObject({
+      action: 'audit.purged',
+      content: said,
+    })
+    expect(purges(database)).toMatchObject([{ table: 'audit_contents', rows: 4 }])
+
+    expect([0, 1, 4].map((index) => log.read(index).event)).toMatchObject([
+      { subject: 'c1' },
+      'purged',
+      'purged',
+    ])
+    expect(log.root(5)).toEqual(root)
+    expect(verifyInclusion(leafHash(log.prove(2).entry), 2, proof.size, proof.hashes, root)).toBe(true)
+    expect(verifyLog({ database, vault })).toMatchObject({
+      findings: [],
+      contents: { readable: 3, purged: 4 },
+    })
+    // c2 has nothing here any more, and with its key no copy of it can be read; c1 has.
+    expect(database.prepare('SELECT count(*) FROM vault_erased').pluck().get()).toBe(1)
+    expect(check('gdpr')).toEqual([])
+    expect(await retention.purge(profile('gdpr'), 'EU')).toEqual([])
+    expect(check('soc2')).toContainEqual(
+      expect.objectContaining({ code: 'compliance/gone-too-early', count: 4, first: 1, last: 4 }),
+    )
+  })
+
+  it('AUD-2 purges exactly what is older than its rule allows, at any age', async () => {
+    let round = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 12 }),
+        async (gaps) => {
+          const { write, clock, retention, log } = await opened(`round-${round++}`)
+          for (const gap of gaps) {
+            await write('consent.used', 'c1')
+            await clock.advance(gap * DAY)
+          }
+          const old = gaps.map((_, i) => clock.now() - log.read(i).entry.at > 90 * DAY)
+          await retention.purge(profile('gdpr'), 'EU')
+          expect(gaps.map((_, i) => log.read(i).event === 'purged')).toEqual(old)
+        },
+      ),
+      { numRuns: 15 },
+    )
+  })
+
+  it('AUD-2 keeps what is under legal hold, whoever asks, until its release', async () => {
+    const { write, check, clock, retention, log } = await opened()
+    await write('consent.granted', 'c1')
+    await write('consent.used', 'c1')
+    await retention.hold('c1', 'case 12/2026')
+    await clock.advance(400 * DAY)
+    const held = expect.objectContaining({ code: 'audit/legal-hold' })
+    expect(() => log.forget('c1')).toThrow(held)
+    await expect(retention.erase('c1', 'the person asked')).rejects.toThrow(held)
+    expect(await retention.purge(profile('gdpr'), 'EU')).toEqual([])
+    expect(check('gdpr')).toEqual([])
+    expect(log.read(1).event).toMatchObject({ subject: 'c1' })
+    expect(log.read(3)).toMatchObject({ entry: { action: 'erasure.requested', outcome: 'refused' } })
+
+    await retention.release('c1', 'the case is closed')
+    await expect(retention.release('c1', 'again')).rejects.toMatchObject({ code: 'audit/not-held' })
+    await clock.advance(31 * DAY)
+    expect(check('gdpr').map(({ code }) => code)).toEqual([
+      'compliance/kept-too-long',
+      'compliance/erasure-overdue',
+    ])
+    expect(await retention.purge(profile('gdpr'), 'EU')).toMatchObject([{ count: 1, first: 1 }])
+    await retention.erase('c1', 'the person asked')
+    expect(check('gdpr')).toEqual([])
+  })
+
+  it('AUD-2 erases a subject by destroying its key, and writes down that it was asked and done', async () => {
+    const { write, check, retention, log, database, vault } = await opened()
+    await write('consent.granted', 'c1')
+    await write('consent.granted', 'c2')
+    const { contents, receipt } = await retention.erase('c1', 'the person asked')
+    expect(contents).toBe(2)
+    expect([0, 1, 2].map((index) => log.read(index).event)).toMatchObject([
+      'erased',
+      { subject: 'c2' },
+      'erased',
+    ])
+    const done = log.read(receipt.index)
+    expect(done).toMatchObject({ entry: { action: 'audit.erased' }, event: { content: { contents: 2 } } })
+    expect(JSON.stringify(done.event)).not.toContain('c1')
+    expect(verifyLog({ database, vault }).findings).toEqual([])
+    expect(check('gdpr')).toEqual([])
+    expect(check('hipaa')).toMatchObject([{ code: 'compliance/gone-too-early', count: 2, first: 0, last: 2 }])
+  })
+
+  it('AUD-2 wants a reason', async () => {
+    const { retention } = await opened()
+    for (const reason of ['', 'x'.repeat(201)]) {
+      await expect(retention.hold('c1', reason)).rejects.toMatchObject({ code: 'audit/reason' })
+      await expect(retention.erase('c1', reason)).rejects.toMatchObject({ code: 'audit/reason' })
+    }
+  })
+})
