@@ -55,13 +55,21 @@ export function createConsentUpkeep(components: ConsentUpkeepComponents): Starta
   }
   const report = (error: unknown): void =>
     logger.error({ error: errorText(error) }, 'what an ended consent left could not be erased')
+  const sweep = (): void => {
+    try {
+      consents.sweep()
+    } catch (error) {
+      // A full disk, for instance: what a timer throws would end the agent. The next period tries again.
+      logger.error({ error: errorText(error) }, 'an act of a consent could not be written')
+    }
+  }
   return {
     async start() {
       if (cleanup.length > 0) return
       consents.sweep()
       await eraseEnded()
       cleanup.push(
-        timers.every(SWEEP_PERIOD_MS, () => consents.sweep()),
+        timers.every(SWEEP_PERIOD_MS, sweep),
         consents.onEnded(({ tokens, code }) => {
           // What was revoked by command is erased by who waits for it.
           if (code === 'consent/expired') void components.worker.quiet(tokens).then(eraseEnded).catch(report)

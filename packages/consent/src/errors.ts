@@ -37,6 +37,8 @@ export type ConsentErrorCode =
   | 'consent/phase'
   | 'consent/renewals'
   | 'consent/full'
+  /** It holds in this process, and the disk did not take it: a full one, for instance. */
+  | 'consent/not-written'
 
 /** An error of this package. */
 export function refuse(

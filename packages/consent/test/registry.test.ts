@@ -223,6 +223,34 @@ describe('consent registry', () => {
     })
   })
 
+  it('CON-5 on a full disk still ends every consent, and writes it down once there is room', () => {
+    const { registry, database, volunteer: owner, clock } = setUp()
+    const first = grantForTest(registry, requester.id, TERMS)
+    const second = grantForTest(registry, stranger.id, TERMS)
+    const ended: string[] = []
+    const told: string[] = []
+    registry.onEnded(({ tokens }) => ended.push(...tokens))
+    registry.onRevoked(({ tokens }) => told.push(...tokens))
+    database.exec(
+      "CREATE TRIGGER full BEFORE UPDATE ON lives BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    )
+    expect(codeOf(() => registry.revokeAll('stop'))).toBe('consent/not-written')
+    expect(ended.sort()).toEqual([first.id, second.id].sort())
+    expect(registry.covering(question)).toBeUndefined()
+    expect(codeOf(() => registry.revoke(first.id, 'stop'))).toBe('consent/not-written')
+    expect(codeOf(() => registry.sweep())).toBe('consent/not-written')
+    expect(told).toEqual([])
+    database.exec('DROP TRIGGER full')
+    expect(registry.revoke(first.id, 'stop').phase).toBe('revoked')
+    registry.sweep()
+    expect(told.sort()).toEqual([first.id, second.id].sort())
+    const again = testRegistry(node.id, { clock, volunteer: owner, database }).registry
+    expect([again.show(first.id).phase, again.show(second.id).phase]).toEqual(['revoked', 'revoked'])
+    for (const { id } of [first, second]) {
+      expect(registry.history.entries(id).filter(({ act }) => act === 'revoked')).toHaveLength(1)
+    }
+  })
+
   it('CON-5 has the certificate of every grant before it is needed, and one for all grants together', () => {
     const { registry, database } = setUp()
     const { certificate, tokens, claims } = grantForTest(registry, requester.id, TERMS)

@@ -1,4 +1,4 @@
-import { type AuditEvent, type NodeId, toHex } from '@askee/core'
+import { type AuditEvent, errorText, type NodeId, toHex } from '@askee/core'
 import { refuse } from '../errors.ts'
 import type { ConsentQuestion, CoveringConsent, EndedConsents } from '../gate.ts'
 import { type ConsentChoices, differences, meet } from '../meet.ts'
@@ -44,6 +44,8 @@ export class VolunteerRegistry implements ConsentRegistry {
   readonly #gate: LivesGate
   readonly #ends: Listeners<EndedConsents>
   readonly #tellings: Listeners<OwnRevocation>
+  /** What was closed while the disk did not take it. It is written as soon as the disk does. */
+  readonly #unwritten = new Map<Life, () => void>()
 
   constructor(components: RegistryComponents, { subject }: ConsentRegistryInit) {
     const { database, volunteer, logger } = components
@@ -188,10 +190,16 @@ export class VolunteerRegistry implements ConsentRegistry {
   }
 
   resume(id: string): ConsentEntry {
+    this.#unwritten.get(this.#lives.find(id))?.()
     return this.#simple(id, { type: 'Resume', now: this.#now() })
   }
 
   revoke(id: string, reason: string): ConsentEntry {
+    const life = this.#lives.find(id)
+    const unwritten = this.#unwritten.get(life)
+    unwritten?.()
+    // Revoked before, on disk only now.
+    if (unwritten !== undefined && life.state.phase === 'revoked') return this.#entry(life)
     return this.#simple(id, { type: 'Revoke', now: this.#now() }, { reason })
   }
 
@@ -200,7 +208,12 @@ export class VolunteerRegistry implements ConsentRegistry {
     const given = this.#lives
       .all()
       .filter(({ state }) => ['granted', 'renewed', 'suspended'].includes(state.phase))
-    for (const life of given) this.#act(life, { type: 'Revoke', now }, { content: { reason } })
+    // All of them end, also when the disk takes none of it.
+    const attempts = [
+      ...[...this.#unwritten.values()],
+      ...given.map((life) => () => this.#act(life, { type: 'Revoke', now }, { content: { reason } })),
+    ]
+    attemptAll(attempts)
     const { certificate } = this.#epoch.raise((epoch) =>
       this.history.write('revoked', 'all', 'done', { reason, epoch }),
     )
@@ -210,11 +223,14 @@ export class VolunteerRegistry implements ConsentRegistry {
 
   sweep(): void {
     const now = this.#now()
-    for (const life of this.#lives.all()) {
-      if (step(life.state, { type: 'Expire', now }).effects.length > 0)
-        this.#act(life, { type: 'Expire', now })
-    }
-    this.#uses.flush()
+    const ending = this.#lives
+      .all()
+      .filter(({ state }) => step(state, { type: 'Expire', now }).effects.length > 0)
+    attemptAll([
+      ...[...this.#unwritten.values()],
+      ...ending.map((life) => () => this.#act(life, { type: 'Expire', now })),
+      () => this.#uses.flush(),
+    ])
   }
 
   list(): readonly ConsentEntry[] {
@@ -293,30 +309,44 @@ export class VolunteerRegistry implements ConsentRegistry {
       if (effect.type === 'kill') this.#ends.tell(effect)
     }
     const changed = this.#now()
-    this.#records.atomically(() => {
-      this.#records.saveLife({
-        id: life.id,
-        state,
-        manifest: life.text,
-        statusIndex: life.statusIndex,
-        changed,
+    const write = (): void => {
+      this.#records.atomically(() => {
+        this.#records.saveLife({
+          id: life.id,
+          state,
+          manifest: life.text,
+          statusIndex: life.statusIndex,
+          changed,
+        })
+        if (signed !== undefined) this.#records.saveToken(life.id, signed)
+        this.#uses.flush(life.id)
+        for (const effect of effects) {
+          if (effect.type === 'record')
+            this.history.write(effect.act, life.id, 'done', contentOf(life, content))
+        }
       })
-      if (signed !== undefined) this.#records.saveToken(life.id, signed)
-      this.#uses.flush(life.id)
-      for (const effect of effects) {
-        if (effect.type === 'record')
-          this.history.write(effect.act, life.id, 'done', contentOf(life, content))
+      this.#unwritten.delete(life)
+      life.state = state
+      life.changed = changed
+      if (signed !== undefined) life.held = signed
+      this.#lives.add(life)
+      this.#status.changed()
+      if (effects.some(({ type }) => type === 'tell')) {
+        const revocation = revocationOf(life)
+        if (revocation !== null) this.#tellings.tell(revocation)
       }
-    })
-    life.state = state
-    life.changed = changed
-    if (signed !== undefined) life.held = signed
-    this.#lives.add(life)
-    this.#status.changed()
-    if (effects.some(({ type }) => type === 'tell')) {
-      const revocation = revocationOf(life)
-      if (revocation !== null) this.#tellings.tell(revocation)
     }
+    const attempt = (): void => {
+      try {
+        write()
+      } catch (cause) {
+        if (life.state !== state) throw cause
+        this.#unwritten.set(life, attempt)
+        const text = `the consent is closed and its work is stopped, but the disk did not take it (${errorText(cause)}): free some space before the agent is stopped, it is tried again every second`
+        throw refuse('consent/not-written', text, { consent: life.id }, cause)
+      }
+    }
+    attempt()
   }
 
   #openInvitation(digest: string): Life | undefined {
@@ -353,6 +383,19 @@ export class VolunteerRegistry implements ConsentRegistry {
   #now(): number {
     return this.#components.clock.now()
   }
+}
+
+/** Does all of it, whatever fails. @throws the first error */
+function attemptAll(attempts: readonly (() => void)[]): void {
+  const errors: unknown[] = []
+  for (const attempt of attempts) {
+    try {
+      attempt()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
 }
 
 function revocationOf({ held, state }: Life): OwnRevocation | null {
