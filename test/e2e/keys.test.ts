@@ -50,6 +50,7 @@ describe('askee keys', () => {
       expect(act?.content).toEqual({
         use: 'sealing',
         previous: sealing.kid,
+        cause: 'asked',
         kid: activeOf(rotated, 'sealing').kid,
       })
       expect(activeOf(rotated, 'audit').kid).toBe(activeOf(first, 'audit').kid)

@@ -10,6 +10,7 @@ import {
   type KeyRing,
   type KeyStore,
 } from '@askee/keys'
+import { recordKeyActs } from './key-acts.ts'
 
 export interface NodeKeysComponents {
   readonly identity: Identity
@@ -43,10 +44,8 @@ export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
   const { mesh, clock, logger, audit } = components
   const peerKeys = createPeerKeys(clock)
   const exchange = createKeyExchange({ mesh, peerKeys, documents: () => ring.documents(), logger })
-  const ring: KeyRing = createKeyRing({ ...components, announcer: exchange })
-
-  const activeKid = (use: ChainUse): string | null =>
-    ring.keys().find((key) => key.use === use && key.state === 'active')?.kid ?? null
+  const acts = recordKeyActs(audit, clock, () => ring.keys())
+  const ring: KeyRing = createKeyRing({ ...components, audit: acts.sink, announcer: exchange })
 
   return {
     async start() {
@@ -64,12 +63,9 @@ export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
     },
     keys: () => ring.keys(),
     async rotate(uses = CHAIN_USES) {
-      for (const use of uses) {
-        const previous = activeKid(use)
-        await ring.rotate(use)
-        const content = { use, previous, kid: activeKid(use) }
-        await audit.append({ action: 'key.rotated', subject: 'system', outcome: 'done', content })
-      }
+      await acts.during('asked', async () => {
+        for (const use of uses) await ring.rotate(use)
+      })
     },
     async emergency(reason, uses = CHAIN_USES) {
       const told = { uses: uses.join(' '), reason }
@@ -77,7 +73,7 @@ export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
         audit.append({ action: 'key.emergency', subject: 'system', outcome, content: told })
       // The keys first: a log that cannot be written must not keep a stolen key alive.
       try {
-        await ring.emergency('compromised', uses)
+        await acts.during('emergency', () => ring.emergency('compromised', uses))
       } catch (error) {
         await writeDown('failed').catch(() => undefined)
         throw error
