@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { AskeeError, type Random } from '@askee/core'
 import {
   type DeviceKey,
@@ -23,12 +24,14 @@ export type DeviceKeyChoice =
 
 const MAX_SECRET_FILE_BYTES = 2048
 
-/** @throws AskeeError `keys/*`, `agent/secret-file` */
-export function openDeviceKey(
+/** @throws AskeeError `keys/*`, `agent/secret-file`, `agent/keys-missing` when its file is gone and what it wrapped is there */
+export async function openDeviceKey(
   choice: DeviceKeyChoice,
   paths: AgentPaths,
   random: Random,
 ): Promise<DeviceKey> {
+  if (choice.provider === 'software') await assertNotLost(paths.deviceKey, paths)
+  if (choice.provider === 'passphrase') await assertNotLost(paths.passphraseKey, paths)
   switch (choice.provider) {
     case 'software':
       return openSoftwareDeviceKey({ path: paths.deviceKey, random })
@@ -51,6 +54,17 @@ export function openDeviceKey(
   }
 }
 
+/** A new device key would open nothing, and stand in the way of the old one. */
+async function assertNotLost(path: string, { secrets }: AgentPaths): Promise<void> {
+  if (existsSync(path) || !existsSync(secrets)) return
+  if (!(await readdir(secrets)).some((name) => name.endsWith('.secret'))) return
+  throw new AskeeError(
+    'agent/keys-missing',
+    `${path} is not there, and ${secrets} holds secrets that a device key wrapped. Put the file back, choose the kind of device key that was used, or restore a backup.`,
+    { path },
+  )
+}
+
 /**
  * The first line of a file that only its owner can read: a credential of the service manager, for instance.
  * @throws AskeeError `agent/secret-file`
@@ -64,7 +78,7 @@ export async function readSecretFile(path: string): Promise<string> {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw refuse('can be read by others: chmod 600 it')
     }
-    return (await readFile(path, 'utf8')).split('\n')[0] as string
+    return (await readFile(path, 'utf8')).split(/\r?\n/)[0] as string
   } catch (cause) {
     throw cause instanceof AskeeError ? cause : refuse('cannot be read', cause)
   }
