@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { sealCheckpoint } from '../src/checkpoint.ts'
 import { encodeFrame, type FrameName } from '../src/frames.ts'
 import { readModuleShape } from '../src/module-shape.ts'
+import { WardenProcess } from '../src/native/warden-process.ts'
 import { PortableProcess } from '../src/portable/portable-process.ts'
 import { RunnerProcess } from '../src/portable/runner-process.ts'
 import { startRunner } from '../src/portable/runner-start.ts'
@@ -10,6 +11,7 @@ import { SparePool } from '../src/spare-pool.ts'
 import { TaskExecution } from '../src/task-execution.ts'
 import { countedTask, requestOf, told } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
+import { fakeWarden, forgetFakeWardens, said } from './support/fake-warden.ts'
 
 /** A runner that an attacker has taken over: says hello, then whatever `script` says. */
 function hostile(script: string): string[] {
@@ -79,6 +81,26 @@ describe('a runner that breaks the rules', () => {
     ]
     const outcomes = await Promise.all(scripts.map((script) => outcomeWith(script)))
     expect(outcomes).toEqual(scripts.map(() => 'fault/engine'))
+  })
+
+  it('SBX-4 ends its task and not the agent when there is no room for what it says', async () => {
+    const warden = await fakeWarden(`say('${said('report', '{"tier":"process","layers":[]}')}');
+      say('${said('runner', encodeFrame('hello', Buffer.from('\u0001\u0000evil')))}')`)
+    const command = { file: process.execPath, args: hostile(''), niceness: 0 }
+    const starts = [() => new WardenProcess(components.timers, warden, ''), () => new RunnerProcess(command)]
+    for (const start of starts) {
+      const runner = start()
+      const fault = await new Promise<string>((resolve) => {
+        const onFrame = () => {
+          // What V8 throws then.
+          throw new RangeError('Array buffer allocation failed')
+        }
+        runner.listen({ onFrame, onFault: (code, message) => resolve(`${code} ${message}`) })
+      })
+      expect(fault).toBe('fault/engine RangeError: Array buffer allocation failed')
+      await runner.kill()
+    }
+    await forgetFakeWardens()
   })
 
   it('SBX-4 an honest result from the same place is taken', async () => {

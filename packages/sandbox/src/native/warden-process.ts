@@ -145,11 +145,12 @@ export class WardenProcess implements TaskProcess {
     try {
       for (const frame of this.#outer.push(chunk)) this.#onFrame(frame)
     } catch (error) {
-      if (!(error instanceof AskeeError)) throw error
+      // Whatever it is: also no room for what the runner may say is this task's end and not the agent's.
+      const message = errorText(error)
       this.#child.stdout?.removeAllListeners('data').resume()
-      this.#settle.reject(error)
+      this.#settle.reject(error instanceof AskeeError ? error : new AskeeError('sandbox/start', message))
       // Also for a listener that comes later: a spare can break the rules between two owners.
-      this.#end = { code: 'fault/engine', message: error.message }
+      this.#end = { code: 'fault/engine', message }
       this.#fault(this.#end.code, this.#end.message)
     }
   }

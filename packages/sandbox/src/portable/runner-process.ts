@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setPriority } from 'node:os'
-import { AskeeError, errorText } from '@askee/core'
+import { errorText } from '@askee/core'
 import { encodeFrame, type FrameCaps, type FrameName, FrameReader, frameHeader } from '../frames.ts'
 import { HELLO_CAPS } from '../messages.ts'
 import { DEAF, type RunnerListener } from '../task-process.ts'
@@ -97,11 +97,11 @@ export class RunnerProcess {
     try {
       for (const frame of this.#reader.push(chunk)) this.#listener.onFrame(frame)
     } catch (error) {
-      if (!(error instanceof AskeeError)) throw error
+      // Whatever it is: also no room for what the runner may say is this task's end and not the agent's.
       this.#child.stdout?.destroy()
       const listener = this.#listener
       this.#listener = DEAF
-      listener.onFault('fault/engine', error.message)
+      listener.onFault('fault/engine', errorText(error))
     }
   }
 
