@@ -63,4 +63,32 @@ describe('askee audit', () => {
     expect(refused.code).toBe(1)
     expect(JSON.parse(refused.stdout).error.code).toMatch(/^audit\/export-/)
   }, 120_000)
+
+  it('AUD-2 checks rules, purges, holds and erases, by command', async () => {
+    const worker = await mesh.start('ruled')
+    await grant(worker, worker)
+    const consent = (await worker.client.consents())[0]?.id as string
+    const data = ['--data', join(mesh.directory, 'ruled'), '--json']
+    const audit = (...args: string[]) => askee(['audit', ...args, ...data])
+    const json = async (...args: string[]) => JSON.parse((await audit(...args)).stdout)
+
+    const checked = await audit('compliance', '--profile', 'gdpr')
+    expect(checked.code).toBe(0)
+    expect(JSON.parse(checked.stdout)).toMatchObject({ profiles: [{ id: 'gdpr', findings: [] }], holds: 0 })
+    expect((await audit('compliance', '--profile', 'iso')).code).toBe(6)
+    expect(await json('purge', '--profile', 'gdpr')).toEqual([])
+
+    await json('hold', consent, '--reason', 'case 12')
+    expect(await json('erase', consent, '--reason', 'asked for')).toMatchObject({
+      error: { code: 'audit/legal-hold' },
+    })
+    await json('release', consent, '--reason', 'closed')
+    const erased = await json('erase', consent, '--reason', 'asked for')
+    expect(erased.contents).toBeGreaterThan(1)
+    // HIPAA lets nobody ask for that within six years.
+    const early = await audit('compliance', '--profile', 'hipaa')
+    expect(early.code).toBe(1)
+    expect(JSON.parse(early.stdout).profiles[0].findings[0].code).toBe('compliance/gone-too-early')
+    expect(await json('verify')).toMatchObject({ findings: [], contents: { erased: erased.contents } })
+  }, 120_000)
 })

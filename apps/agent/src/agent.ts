@@ -4,6 +4,7 @@ import {
   createAuditLog,
   createCheckpointing,
   createExporter,
+  createRetention,
   createWitness,
   WITNESS_MIGRATIONS,
 } from '@askee/audit'
@@ -161,6 +162,10 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
     clock,
     logger,
   })
+  const retention = createRetention(
+    { log: audit, database: auditDatabase, vault, clock },
+    { subjectKey: secrets.subjectKey },
+  )
   const ownExecutor = chooseExecutor(
     { clock, timers, logger },
     { policy: init.executor, cache: { directory: paths.compiled, key: secrets.compiledKey } },
@@ -218,7 +223,7 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
       nodeKeys,
       deviceKey,
       backUp: (passphrase) => backUpSecrets(secrets.keyStore, sealing.key, passphrase),
-      audit: { log: audit, database: auditDatabase, vault, checkpointing, exporter },
+      audit: { log: audit, database: auditDatabase, vault, checkpointing, exporter, retention },
       blocks,
       clock,
       random,

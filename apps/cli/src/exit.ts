@@ -19,6 +19,7 @@ const BY_CODE: readonly [prefix: string, exit: number][] = [
   ['compute/unknown-campaign', EXIT.notFound],
   ['consent/unknown', EXIT.notFound],
   ['audit/range', EXIT.notFound],
+  ['audit/unknown-profile', EXIT.notFound],
 ]
 
 /** Exit code for an error. */

@@ -6,6 +6,17 @@ import {
   auditEntriesSchema,
   auditProofSchema,
   auditVerificationSchema,
+  type ComplianceRequest,
+  type ComplianceView,
+  complianceSchema,
+  type ErasedView,
+  erasedSchema,
+  type PurgedView,
+  type PurgeRequest,
+  purgedSchema,
+  type ReceiptView,
+  receiptSchema,
+  type SubjectRequest,
 } from './audit-schema.ts'
 import type { Call } from './consent-client.ts'
 
@@ -24,6 +35,15 @@ export interface AuditClient {
   proveAudit(index: number): Promise<AuditProofView>
   /** A file for `verifyExport` of @askee/audit. @throws AskeeError `audit/export-range`, `audit/export-too-large` */
   exportAudit(request: AuditExportRequest): Promise<Uint8Array>
+  /** @throws AskeeError `audit/unknown-profile` */
+  auditCompliance(request: ComplianceRequest): Promise<ComplianceView>
+  /** Deletes the contents that a profile does not let stay. @throws AskeeError `audit/unknown-profile` */
+  purgeAudit(request: PurgeRequest): Promise<PurgedView>
+  holdAudit(request: SubjectRequest): Promise<ReceiptView>
+  /** @throws AskeeError `audit/not-held` */
+  releaseAudit(request: SubjectRequest): Promise<ReceiptView>
+  /** @throws AskeeError `audit/legal-hold` */
+  eraseAudit(request: SubjectRequest): Promise<ErasedView>
 }
 
 /** @param bytes a call whose answer is no JSON */
@@ -41,5 +61,10 @@ export function auditClient(
     verifyAudit: () => call(auditVerificationSchema, 'POST', '/v1/audit/verify', {}),
     proveAudit: (index) => call(auditProofSchema, 'GET', `/v1/audit/entries/${index}/proof`),
     exportAudit: (request) => bytes('/v1/audit/exports', request),
+    auditCompliance: (request) => call(complianceSchema, 'POST', '/v1/audit/compliance', request),
+    purgeAudit: (request) => call(purgedSchema, 'POST', '/v1/audit/purge', request),
+    holdAudit: (request) => call(receiptSchema, 'POST', '/v1/audit/holds', request),
+    releaseAudit: (request) => call(receiptSchema, 'POST', '/v1/audit/releases', request),
+    eraseAudit: (request) => call(erasedSchema, 'POST', '/v1/audit/erasures', request),
   }
 }

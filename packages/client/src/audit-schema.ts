@@ -77,3 +77,66 @@ export const auditExportSchema = z.strictObject({
   content: z.enum(['included', 'withheld']).default('included'),
 })
 export type AuditExportRequest = z.input<typeof auditExportSchema>
+
+const region = z.enum(['EU', 'US', 'other'])
+const profile = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, 'expected a profile like gdpr')
+
+export const complianceRequestSchema = z.strictObject({
+  /** All that there are, when none is named. */
+  profiles: z.array(profile).max(16).default([]),
+  /** Of acts that do not say one themselves. */
+  region: region.default('EU'),
+})
+export type ComplianceRequest = z.input<typeof complianceRequestSchema>
+
+export const complianceSchema = z.object({
+  profiles: z.array(
+    z.object({
+      id: z.string(),
+      title: z.string(),
+      findings: z.array(
+        z.object({
+          code: z.string(),
+          rule: z.string(),
+          count: position,
+          first: position.nullable(),
+          last: position.nullable(),
+          text: z.string(),
+        }),
+      ),
+    }),
+  ),
+  /** Subjects under legal hold. */
+  holds: position,
+})
+export type ComplianceView = z.output<typeof complianceSchema>
+
+export const purgeRequestSchema = z.strictObject({ profile, region: region.default('EU') })
+export type PurgeRequest = z.input<typeof purgeRequestSchema>
+
+/** The entry that says what was done. */
+const receipt = z.object({ index: position, leaf: hex })
+
+export const purgedSchema = z.array(
+  z.object({
+    rule: z.string(),
+    count: position,
+    first: position,
+    last: position,
+    digest: hex,
+    receipt,
+  }),
+)
+export type PurgedView = z.output<typeof purgedSchema>
+
+/** Legal hold, its release, erasure. */
+export const subjectRequestSchema = z.strictObject({
+  subject: z.string().min(1).max(255),
+  reason: z.string().min(1).max(200),
+})
+export type SubjectRequest = z.input<typeof subjectRequestSchema>
+
+export const receiptSchema = z.object({ receipt })
+export type ReceiptView = z.output<typeof receiptSchema>
+export const erasedSchema = z.object({ contents: position, receipt })
+export type ErasedView = z.output<typeof erasedSchema>

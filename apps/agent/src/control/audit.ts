@@ -4,6 +4,7 @@ import {
   type Exporter,
   notesOfWitnesses,
   type ReadEntry,
+  type Retention,
   verifyLog,
 } from '@askee/audit'
 import {
@@ -35,6 +36,7 @@ export interface AuditParts {
   readonly vault: Vault
   readonly checkpointing: Checkpointing
   readonly exporter: Exporter
+  readonly retention: Retention
 }
 
 const indexSchema = z
@@ -108,6 +110,14 @@ async function verification({
     audit,
     kept.map(({ note }) => note),
   )
+  const alarms = checkpointing.alarms().map(({ witness, text }) => ({ witness, text }))
+  // That somebody looked, and what was found, is itself evidence.
+  await log.append({
+    action: 'audit.verified',
+    subject: 'audit-verifications',
+    outcome: verified.findings.length + alarms.length === 0 ? 'done' : 'failed',
+    content: { entries: verified.entries, findings: verified.findings.length, alarms: alarms.length },
+  })
   return {
     entries: verified.entries,
     checkpoints: verified.checkpoints,
@@ -118,6 +128,6 @@ async function verification({
         ? null
         : { size: latest.size, cosignedBy: latest.cosignatures.map(({ witness }) => witness) },
     witnesses: kept.map(({ witness }) => witness),
-    alarms: checkpointing.alarms().map(({ witness, text }) => ({ witness, text })),
+    alarms,
   }
 }

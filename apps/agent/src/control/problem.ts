@@ -7,6 +7,7 @@ const STATUS: readonly [prefix: string, status: number][] = [
   ['control/not-found', 404],
   ['consent/unknown', 404],
   ['audit/range', 404],
+  ['audit/unknown-profile', 404],
   ['mesh/', 502],
   ['blocks/full', 507],
   ['codec/', 400],

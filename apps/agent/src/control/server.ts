@@ -5,6 +5,7 @@ import { AskeeError, type Logger, type Startable } from '@askee/core'
 import fastify from 'fastify'
 import { type AuditRouteParts, auditRoutes } from './audit.ts'
 import { campaignRoutes } from './campaigns.ts'
+import { type ComplianceRouteParts, complianceRoutes } from './compliance.ts'
 import { type ConsentRouteParts, consentRoutes } from './consents.ts'
 import { eventRoutes } from './events.ts'
 import { type KeyRouteParts, keyRoutes } from './keys.ts'
@@ -18,6 +19,7 @@ export interface ControlServerParts
   extends NodeRouteParts,
     ConsentRouteParts,
     AuditRouteParts,
+    ComplianceRouteParts,
     KeyRouteParts {
   readonly requester: Requester
   readonly logger: Logger
@@ -40,6 +42,7 @@ export function createControlServer(parts: ControlServerParts, socket: string, s
     ),
   )
   auditRoutes(server, parts)
+  complianceRoutes(server, parts)
   campaignRoutes(server, parts)
   consentRoutes(server, parts)
   keyRoutes(server, parts)

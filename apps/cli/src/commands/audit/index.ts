@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { complianceCommand, eraseCommand, holdCommand, purgeCommand, releaseCommand } from './compliance.ts'
 import { exportCommand, verifyExportCommand } from './export.ts'
 import { logCommand } from './log.ts'
 import { proveCommand, verifyCommand } from './verify.ts'
@@ -14,6 +15,11 @@ export function auditCommand(): Command {
     proveCommand(),
     exportCommand(),
     verifyExportCommand(),
+    complianceCommand(),
+    purgeCommand(),
+    holdCommand(),
+    releaseCommand(),
+    eraseCommand(),
   ]) {
     audit.addCommand(command)
   }

@@ -1,0 +1,62 @@
+import { type ComplianceProfile, checkCompliance, countHolds, PROFILES } from '@askee/audit'
+import {
+  type ComplianceView,
+  complianceRequestSchema,
+  type ErasedView,
+  type PurgedView,
+  purgeRequestSchema,
+  type ReceiptView,
+  subjectRequestSchema,
+} from '@askee/client'
+import { AskeeError, type Clock, parse } from '@askee/core'
+import type { FastifyInstance } from 'fastify'
+import type { AuditParts } from './audit.ts'
+
+export interface ComplianceRouteParts {
+  readonly clock: Clock
+  readonly audit: AuditParts
+}
+
+/** Rules over the log, and what is held or forgotten by them. */
+export function complianceRoutes(server: FastifyInstance, { audit, clock }: ComplianceRouteParts): void {
+  const { retention, database } = audit
+
+  server.post('/v1/audit/compliance', async ({ body }): Promise<ComplianceView> => {
+    const { profiles, region } = parse(body, complianceRequestSchema)
+    const asked = profiles.length === 0 ? [...PROFILES.values()] : profiles.map(profileNamed)
+    const now = clock.now()
+    return {
+      profiles: asked.map((profile) => ({
+        id: profile.id,
+        title: profile.title,
+        findings: checkCompliance(audit, profile, { now, region }),
+      })),
+      holds: countHolds(database),
+    }
+  })
+  server.post('/v1/audit/purge', async ({ body }): Promise<PurgedView> => {
+    const { profile, region } = parse(body, purgeRequestSchema)
+    return retention.purge(profileNamed(profile), region)
+  })
+  server.post('/v1/audit/holds', async ({ body }): Promise<ReceiptView> => {
+    const { subject, reason } = parse(body, subjectRequestSchema)
+    return { receipt: await retention.hold(subject, reason) }
+  })
+  server.post('/v1/audit/releases', async ({ body }): Promise<ReceiptView> => {
+    const { subject, reason } = parse(body, subjectRequestSchema)
+    return { receipt: await retention.release(subject, reason) }
+  })
+  server.post('/v1/audit/erasures', async ({ body }): Promise<ErasedView> => {
+    const { subject, reason } = parse(body, subjectRequestSchema)
+    return retention.erase(subject, reason)
+  })
+}
+
+function profileNamed(id: string): ComplianceProfile {
+  const profile = PROFILES.get(id)
+  if (profile !== undefined) return profile
+  throw new AskeeError(
+    'audit/unknown-profile',
+    `there is no profile ${id}; there are: ${[...PROFILES.keys()].join(', ')}`,
+  )
+}

@@ -1,0 +1,114 @@
+import type { ComplianceView } from '@askee/client'
+import { Command, Option } from 'commander'
+import { EXIT } from '../../exit.ts'
+import { printData, printJson } from '../../terminal/output.ts'
+import { formatTable } from '../../terminal/table.ts'
+import { type AgentOptions, agentOptions } from '../consent/options.ts'
+import { controlClient, repeated } from '../options.ts'
+
+type RegionName = 'EU' | 'US' | 'other'
+
+const regionOption = (): Option =>
+  new Option('--region <region>', 'of acts that do not say one themselves')
+    .choices(['EU', 'US', 'other'] satisfies RegionName[])
+    .default('EU')
+
+/** `askee audit compliance`. */
+export function complianceCommand(): Command {
+  return agentOptions(new Command('compliance'))
+    .description('what in the log is against GDPR, HIPAA or SOC 2 rules; exit code 1 when something is')
+    .option('--profile <name>', 'gdpr, hipaa or soc2; may be repeated (default: all)', repeated, [])
+    .addOption(regionOption())
+    .action(async (options: AgentOptions & { profile: string[]; region: RegionName }) => {
+      const { profile: profiles, region } = options
+      const checked = await controlClient(options).auditCompliance({ profiles, region })
+      if (options.json === true) printJson(checked)
+      else printData(complianceText(checked))
+      if (checked.profiles.some(({ findings }) => findings.length > 0)) process.exitCode = EXIT.failure
+    })
+}
+
+/** `askee audit purge`. */
+export function purgeCommand(): Command {
+  return agentOptions(new Command('purge'))
+    .description('deletes the contents that a profile does not let stay; entries and proofs stay')
+    .requiredOption('--profile <name>', 'gdpr, hipaa or soc2')
+    .addOption(regionOption())
+    .action(async (options: AgentOptions & { profile: string; region: RegionName }) => {
+      const { profile, region } = options
+      const purged = await controlClient(options).purgeAudit({ profile, region })
+      if (options.json === true) {
+        printJson(purged)
+        return
+      }
+      const lines = purged.map(
+        ({ rule, count, first, last, receipt }) =>
+          `${rule}: ${count} contents of the entries ${first} to ${last}, said in entry ${receipt.index}`,
+      )
+      printData(lines.length === 0 ? 'nothing is held for too long' : lines.join('\n'))
+    })
+}
+
+type SubjectOptions = AgentOptions & { reason: string }
+
+function subjectCommand(name: string): Command {
+  return agentOptions(new Command(name))
+    .argument('<subject>', 'a consent or a node, by its whole id')
+    .requiredOption('--reason <text>', 'why: it stands in the log')
+}
+
+/** `askee audit hold`. */
+export function holdCommand(): Command {
+  return subjectCommand('hold')
+    .description('legal hold: nothing about the subject is purged or erased until its release')
+    .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
+      const { receipt } = await controlClient(options).holdAudit({ subject, reason })
+      if (options.json === true) printJson({ receipt })
+      else printData(`held, said in entry ${receipt.index}`)
+    })
+}
+
+/** `askee audit release`. */
+export function releaseCommand(): Command {
+  return subjectCommand('release')
+    .description('ends a legal hold')
+    .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
+      const { receipt } = await controlClient(options).releaseAudit({ subject, reason })
+      if (options.json === true) printJson({ receipt })
+      else printData(`released, said in entry ${receipt.index}`)
+    })
+}
+
+/** `askee audit erase`. */
+export function eraseCommand(): Command {
+  return subjectCommand('erase')
+    .description('makes all that the log holds about the subject unreadable for ever, in every copy')
+    .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
+      const erased = await controlClient(options).eraseAudit({ subject, reason })
+      if (options.json === true) printJson(erased)
+      else printData(`${erased.contents} contents erased, said in entry ${erased.receipt.index}`)
+    })
+}
+
+function complianceText({ profiles, holds }: ComplianceView): string {
+  const rows = profiles.flatMap(({ id, findings }) =>
+    findings.map(({ code, rule, count, first, last, text }) => [
+      id,
+      rule,
+      code.replace('compliance/', ''),
+      String(count),
+      first === null ? '—' : `${first} to ${last}`,
+      text,
+    ]),
+  )
+  const titles = ['profile', 'rule', 'finding', 'entries', 'which', 'what']
+  return [
+    rows.length === 0
+      ? `nothing is against ${profiles.map(({ title }) => title).join('; ')}`
+      : formatTable(
+          titles.map((title) => ({ title, align: title === 'entries' ? 'right' : 'left' })),
+          rows,
+        ),
+    ...(holds === 0 ? [] : [`${holds} subjects are under legal hold`]),
+  ].join('\n')
+}
