@@ -35,18 +35,20 @@ export class ListeningPorts {
   /** The addresses with last time's ports in place of 0, where these are still free; only the first of a family. */
   async restore(listen: readonly string[]): Promise<string[]> {
     const left = await this.#read()
+    // Another address of this node takes that port itself; it is free only until then.
+    const taken = listen.map((address) => Number(TCP.exec(address)?.[2] ?? 0))
     const addresses: string[] = []
     for (const address of listen) {
       const [, family, host = ''] = OPEN_PORT.exec(address) ?? []
       const last = left[family as Family]
       delete left[family as Family]
-      const again = last !== undefined && (await isFree(last, host))
+      const again = last !== undefined && !taken.includes(last) && (await isFree(last, host))
       addresses.push(again ? address.replace(/0$/, String(last)) : address)
     }
     return addresses
   }
 
-  /** @param listening the addresses in use */
+  /** @param listening the addresses in use; the first of each family is remembered */
   async save(listening: readonly string[]): Promise<void> {
     const ports: Ports = {}
     for (const address of listening) {

@@ -76,6 +76,19 @@ describe('peers are kept', () => {
     expect(third.addresses()).not.toEqual([address])
   })
 
+  it('NET-4 starts again when one of its addresses has a port of its own and another has any', async () => {
+    const directory = await folder()
+    const placeholder = await started()
+    const port = (placeholder.addresses()[0] as string).split('/')[4]
+    await placeholder.stop()
+    const listen = [`/ip4/127.0.0.1/tcp/${port}`, '/ip4/127.0.0.1/tcp/0']
+    for (let i = 0; i < 2; i++) {
+      const node = await started({ directory, listen })
+      expect(node.addresses()).toHaveLength(2)
+      await node.stop()
+    }
+  })
+
   it.each(['{', '{"version":1,"ip4":99999}', 'x'.repeat(2000)])(
     'NET-4 starts when ports.json is %j',
     async (text) => {
