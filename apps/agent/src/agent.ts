@@ -74,20 +74,49 @@ export async function startAgent(init: AgentInit, decorators: AgentDecorators = 
   const paths = agentPaths(init.dataDirectory, init.controlSocket)
   // Before anything is opened: two agents on one journal would destroy it.
   const release = lockDirectory(init.dataDirectory)
+  const opened: Opened[] = []
   try {
-    const agent = await compose(init, paths, decorators)
+    const agent = await compose(init, paths, decorators, opened)
     const stop = async (): Promise<void> => {
-      await agent.stop()
-      release()
+      try {
+        await agent.stop()
+      } finally {
+        release()
+      }
     }
     return { ...agent, stop }
   } catch (error) {
+    // Of what a failed start opened nothing may still be written when somebody else has the directory.
+    await closeAll(opened).catch(() => undefined)
     release()
     throw error
   }
 }
 
-async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDecorators): Promise<Agent> {
+interface Opened {
+  close(): unknown
+}
+
+/** The last opened first, each whatever becomes of the others. @throws the first error */
+async function closeAll(opened: Opened[]): Promise<void> {
+  const errors: unknown[] = []
+  for (const part of opened.splice(0).reverse()) {
+    try {
+      await part.close()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}
+
+/** @param opened takes what is to be closed, also when this fails */
+async function compose(
+  init: AgentInit,
+  paths: AgentPaths,
+  decorators: AgentDecorators,
+  opened: Opened[],
+): Promise<Agent> {
   await mkdir(init.dataDirectory, { recursive: true, mode: 0o700 })
   const clock = systemClock
   const timers = systemTimers
@@ -95,9 +124,11 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
 
   const secrets = await openSecrets(init.deviceKey, paths, random)
   const { node: identity, owner: volunteer, sealing, deviceKey } = secrets
+  opened.push(deviceKey)
   const logger = createLogger(init.logLevel, { node: identity.id.slice(-8) })
 
   const auditDatabase = openDatabase(paths.audit, AUDIT_MIGRATIONS, sealing)
+  opened.push(auditDatabase)
   const { wrapping, isOutdated } = secrets.vaultKey
   const vault = await createVault({ database: auditDatabase, deviceKey: wrapping, clock, random, timers })
   if (isOutdated()) await vault.rotate()
@@ -106,6 +137,7 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
     { subjectKey: secrets.subjectKey },
   )
   const consentsDatabase = openDatabase(paths.consents, CONSENT_MIGRATIONS, sealing)
+  opened.push(consentsDatabase)
   const consents = createConsentRegistry(
     { database: consentsDatabase, clock, random, logger, volunteer, audit },
     { subject: identity.id },
@@ -142,6 +174,7 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
     logger,
   })
   const witnessDatabase = openDatabase(paths.witness, WITNESS_MIGRATIONS, sealing)
+  opened.push(witnessDatabase)
   const witness = createWitness({ mesh, identity, database: witnessDatabase, clock, logger })
   const checkpointing = createCheckpointing({
     log: audit,
@@ -238,9 +271,9 @@ async function compose(init: AgentInit, paths: AgentPaths, decorators: AgentDeco
     start: async () => {},
     stop: async () => {
       await consents.history.settled()
+      await closeAll(opened)
+      // After its database: a closed vault has no key to seal with.
       vault.close()
-      for (const database of [consentsDatabase, witnessDatabase, auditDatabase]) database.close()
-      await deviceKey.close()
     },
   }
   const stop = await startAll([
