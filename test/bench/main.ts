@@ -5,6 +5,7 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { loadModule, WORKLOADS } from '@askee/workloads'
 import { formatTable } from '../../apps/cli/src/terminal/table.ts'
+import { measureAppend } from '../../packages/audit/bench/append.ts'
 import { measureCoordination, memoryMeshFactory } from '../../packages/compute/bench/coordination.ts'
 import { measureEnvelopes } from '../../packages/keys/bench/envelope.ts'
 import { measureEncryption } from '../../packages/store/bench/measure.ts'
@@ -108,6 +109,23 @@ async function envelopes(): Promise<Measure> {
   }
 }
 
+async function acts(): Promise<Measure> {
+  note('AUD-1: acts into the log, beside bare inserts …')
+  const { log, single, raw } = await measureAppend()
+  note(`  ${log.toFixed(0)} acts a second of processor time, one by one ${single.toFixed(0)}`)
+  return {
+    id: 'AUD-1',
+    what: 'processor time of an act in the log (batches of 500) ÷ two bare inserts of its size into plain SQLite',
+    value: raw / log,
+    unit: '×',
+    least: 100,
+    aim: 30,
+    better: 'lower',
+    references: [{ what: 'bare inserts', value: 1 }],
+    control: { what: 'one transaction an act', value: raw / single },
+  }
+}
+
 /** Any of them alone: `node test/bench/main.ts M-5 STO-1`. */
 const only = process.argv.slice(2).filter((argument) => /^[A-Z]+-\d/.test(argument))
 const isAsked = (id: string) => only.length === 0 || only.includes(id)
@@ -125,6 +143,7 @@ if (isAsked('M-5')) measures.push(...(await startMeasures(note)))
 if (isAsked('M-6')) measures.push(...(await freezeMeasures(note)), ...(await deathMeasures(note)))
 if (isAsked('STO-1')) measures.push(encryption())
 if (isAsked('MSG-1')) measures.push(await envelopes())
+if (isAsked('AUD-1')) measures.push(await acts())
 
 if (process.argv.includes('--json')) {
   process.stdout.write(`${JSON.stringify(measures.map((m) => ({ ...m, verdict: verdict(m) })))}\n`)

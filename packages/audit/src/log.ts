@@ -122,9 +122,11 @@ class DatabaseLog implements AuditLog {
   }
 
   #write(batch: readonly Waiting[]): void {
-    const { database } = this.#components
+    const { database, vault } = this.#components
     const before = this.#size
     try {
+      // The vault keeps a data key at hand only when it was opened outside of a transaction, which might yet be undone.
+      for (const subject of new Set(batch.map(({ event }) => event.subject))) vault.has(this.#tag(subject))
       const receipts = database.transaction(() => batch.map(({ event }) => this.#add(event)))()
       this.#subtrees.written()
       for (const [i, { resolve }] of batch.entries()) resolve(receipts[i] as AuditReceipt)

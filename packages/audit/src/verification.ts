@@ -1,4 +1,4 @@
-import { AskeeError, bytesEqual, errorCode, errorText } from '@askee/core'
+import { AskeeError, bytesEqual, errorCode, errorText, type NodeId } from '@askee/core'
 import type { Database, Vault } from '@askee/store'
 import { openCheckpoint, type SignedCheckpoint } from './checkpoint.ts'
 import { parseContent, parseEntry } from './entry.ts'
@@ -37,19 +37,20 @@ const MAX_FINDINGS = 100
  * Computes the whole log anew: every entry against its stored hash, every root that was signed against the entries, every content
  * against its commitment. What a person who holds the keys changed consistently is found against `known`: checkpoints that
  * others have cosigned and kept.
+ * @param components.origin whose log it is: checkpoints that another signed say nothing of it, and are told
  * @param known checkpoints from elsewhere, as notes
  */
 export function verifyLog(
-  components: { database: Database; vault: Vault },
+  components: { database: Database; vault: Vault; origin: NodeId },
   known: readonly string[] = [],
 ): Verification {
-  const { database } = components
+  const { database, origin } = components
   const tree = recompute(database)
   const findings = [...tree.findings]
   const notes = database.prepare('SELECT note FROM audit_checkpoints ORDER BY size').pluck().all() as string[]
   let trusted = 0
   for (const note of [...notes, ...known].sort((a, b) => sizeIn(a) - sizeIn(b))) {
-    const checked = checkRoot(note, tree, trusted)
+    const checked = checkRoot(note, origin, tree, trusted)
     if ('size' in checked) trusted = checked.size
     else findings.push(checked)
   }
@@ -109,7 +110,12 @@ function isStored(select: Statement, level: number, leaf: number, hash: Hash): b
 }
 
 /** The checkpoint's size when the log still begins with it, else what is wrong since the last that held. */
-function checkRoot(note: string, tree: Recomputed, trusted: number): { size: number } | Finding {
+function checkRoot(
+  note: string,
+  origin: NodeId,
+  tree: Recomputed,
+  trusted: number,
+): { size: number } | Finding {
   let checkpoint: SignedCheckpoint
   try {
     checkpoint = openCheckpoint(note)
@@ -117,6 +123,10 @@ function checkRoot(note: string, tree: Recomputed, trusted: number): { size: num
     return { code: 'audit/checkpoint', from: trusted, to: tree.entries, text: errorText(error) }
   }
   const { size, root } = checkpoint
+  if (checkpoint.origin !== origin) {
+    const text = `a checkpoint of ${size} entries is signed by ${checkpoint.origin}, whose log this is not`
+    return { code: 'audit/checkpoint', from: trusted, to: tree.entries, text }
+  }
   if (size > tree.entries) {
     const text = `a signed checkpoint says ${size} entries, the log has ${tree.entries}`
     return { code: 'audit/cut-off', from: tree.entries, to: size - 1, text }

@@ -17,6 +17,9 @@ function checkpoint({ log, database }: OpenLog): string {
   return note
 }
 
+const verify = (held: OpenLog, known: readonly string[] = []) =>
+  verifyLog({ ...held, origin: owner.id }, known)
+
 /** Twenty entries with signed checkpoints after 8 and 20. */
 async function written(name?: string): Promise<OpenLog & { note: string }> {
   const held = await logs.open(name)
@@ -44,12 +47,21 @@ describe('verification', () => {
     const held = await written()
     held.log.forget('other')
     tamper(held.database, 'DELETE FROM audit_contents WHERE idx = 3')
-    expect(verifyLog(held, [held.note])).toEqual({
+    expect(verify(held, [held.note])).toEqual({
       entries: 20,
       checkpoints: 2,
       contents: { readable: 7, erased: 12, purged: 1 },
       findings: [],
     })
+  })
+
+  it('AUD-1 finds a log written anew whose checkpoints another key signed', async () => {
+    const held = await logs.open()
+    for (let i = 0; i < 8; i++) await held.log.append(act(i))
+    const stranger = createIdentity(systemRandom)
+    const note = signCheckpoint(stranger, { size: 8, root: held.log.root(), extensions: [] })
+    held.database.prepare('INSERT INTO audit_checkpoints VALUES (?, ?, ?)').run(8, 0, note)
+    expect(verify(held).findings).toMatchObject([{ code: 'audit/checkpoint' }])
   })
 
   it.each<[string, string, object]>([
@@ -97,13 +109,13 @@ describe('verification', () => {
   ])('AUD-1 finds and locates %s', async (_, sql, finding) => {
     const held = await written()
     tamper(held.database, sql)
-    expect(verifyLog(held).findings).toContainEqual(expect.objectContaining(finding))
+    expect(verify(held).findings).toContainEqual(expect.objectContaining(finding))
   })
 
   it('AUD-1 finds a log written anew with all keys, by the checkpoints signed before', async () => {
     const held = await written()
     await rewritten(held, 'forged')
-    expect(verifyLog(held).findings).toContainEqual(
+    expect(verify(held).findings).toContainEqual(
       expect.objectContaining({ code: 'audit/root-changed', from: 0, to: 7 }),
     )
   })
@@ -113,8 +125,8 @@ describe('verification', () => {
     await rewritten(held, 'forged')
     tamper(held.database, 'DELETE FROM audit_checkpoints')
     checkpoint(held)
-    expect(verifyLog(held).findings).toEqual([])
-    expect(verifyLog(held, [held.note]).findings).toContainEqual(
+    expect(verify(held).findings).toEqual([])
+    expect(verify(held, [held.note]).findings).toContainEqual(
       expect.objectContaining({ code: 'audit/root-changed', to: 19 }),
     )
   })

@@ -90,7 +90,9 @@ describe('witnesses', () => {
     expect(after.alarms()).toHaveLength(3)
     expect(after.alarms()[0]?.text).toMatch(/had 9 entries and has 4/)
     const note = watchers[0]?.witness.kept(owner.id) as string
-    expect(verifyLog(old, [note]).findings).toContainEqual(expect.objectContaining({ code: 'audit/cut-off' }))
+    expect(verifyLog({ ...old, origin: owner.id }, [note]).findings).toContainEqual(
+      expect.objectContaining({ code: 'audit/cut-off' }),
+    )
   })
 
   it('AUD-1 find a fork although the owner who made it colludes: no proof of growth, no cosignature', async () => {
