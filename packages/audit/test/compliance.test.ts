@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { encode } from '@askee/core'
+import { encode, systemRandom } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
+import { createIdentity } from '@askee/keys'
 import { purges } from '@askee/store'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -16,6 +17,7 @@ import {
 } from '../src/index.ts'
 import { Logs } from './support/logs.ts'
 
+const origin = createIdentity(systemRandom).id
 const DAY = 86_400_000
 const profile = (id: string) => PROFILES.get(id) as ComplianceProfile
 
@@ -124,7 +126,7 @@ describe('retention', () => {
     ])
     expect(log.root(5)).toEqual(root)
     expect(verifyInclusion(leafHash(log.prove(2).entry), 2, proof.size, proof.hashes, root)).toBe(true)
-    expect(verifyLog({ database, vault })).toMatchObject({
+    expect(verifyLog({ database, vault, origin })).toMatchObject({
       findings: [],
       contents: { readable: 3, purged: 4 },
     })
@@ -197,7 +199,7 @@ describe('retention', () => {
     const done = log.read(receipt.index)
     expect(done).toMatchObject({ entry: { action: 'audit.erased' }, event: { content: { contents: 2 } } })
     expect(JSON.stringify(done.event)).not.toContain('c1')
-    expect(verifyLog({ database, vault }).findings).toEqual([])
+    expect(verifyLog({ database, vault, origin }).findings).toEqual([])
     expect(check('gdpr')).toEqual([])
     expect(check('hipaa')).toMatchObject([{ code: 'compliance/gone-too-early', count: 2, first: 0, last: 2 }])
   })

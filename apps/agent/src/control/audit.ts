@@ -107,7 +107,7 @@ async function verification({
   const latest = checkpointing.latest()
   const kept = latest === undefined ? [] : await notesOfWitnesses({ mesh, logger }, identity.id, latest.note)
   const verified = verifyLog(
-    audit,
+    { ...audit, origin: identity.id },
     kept.map(({ note }) => note),
   )
   const alarms = checkpointing.alarms().map(({ witness, text }) => ({ witness, text }))
