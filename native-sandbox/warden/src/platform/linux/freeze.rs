@@ -41,9 +41,14 @@ pub fn stop(group: Option<&Group>, works: &[&Work]) -> Result<Duration, String> 
     Ok(start.elapsed())
 }
 
+/// Both ways, whichever stopped it: a group without the cpu controller can be frozen while the duty cycle has its work stand.
 pub fn go_on(group: Option<&Group>, works: &[&Work]) -> Result<(), String> {
-    if group.is_some_and(|group| group.freeze(false).is_ok()) {
-        return Ok(());
+    // Before Linux 5.2 it cannot be frozen, and is not.
+    if let Some(group) = group
+        && let Err(error) = group.freeze(false)
+        && group.is_frozen()
+    {
+        return Err(format!("expected the group to thaw: {error}"));
     }
     works.iter().try_for_each(|work| signal(work, sys::SIGCONT))
 }
@@ -107,5 +112,32 @@ mod tests {
         assert!(!is_stopped(own));
         assert!(is_stopped(i32::MAX), "nobody has this number");
         assert!(!is_thread_stopped(Path::new("/proc")), "a file without a state");
+    }
+
+    /// A group with memory and pids only, as systemd gives to a user by default before its version 252.
+    #[test]
+    #[expect(clippy::zombie_processes, reason = "its Work waits")]
+    fn sbx_5_work_that_stood_for_its_share_when_its_group_was_frozen_goes_on() {
+        let path = std::env::temp_dir().join(format!("askee-thaw-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let group = Group { path: path.clone(), limits_cpu: false };
+        let child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id() as i32;
+        let work = Work::of(pid, sys::pidfd(pid).unwrap());
+        let until = |stopped: bool| {
+            (0..10_000).any(|_| {
+                is_stopped(pid) == stopped || {
+                    sleep(LOOK_AGAIN * 20);
+                    false
+                }
+            })
+        };
+        signal(&work, sys::SIGSTOP).unwrap();
+        assert!(until(true));
+        go_on(Some(&group), &[&work]).unwrap();
+        assert_eq!(fs::read_to_string(path.join("cgroup.freeze")).unwrap(), "0");
+        assert!(until(false), "it stands for ever");
+        drop((work, group));
+        fs::remove_dir_all(path).unwrap();
     }
 }
