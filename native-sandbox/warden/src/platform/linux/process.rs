@@ -270,9 +270,9 @@ impl Work {
         Self { pid, pidfd, input, output, layers, autogroup: None, reaper: None, in_group: false, end: None }
     }
 
-    /// Whether it also put on the last filter: two filters in force.
+    /// Whether it also put on the last filter: two filters of its own in force.
     pub fn is_sealed(&self) -> bool {
-        seccomp::filters_of(self.pid).is_none_or(|count| count >= 2)
+        seccomp::own_filters_of(self.pid).is_none_or(|count| count >= 2)
     }
 
     /// Collects its end when it has ended.

@@ -23,16 +23,61 @@ pub fn install(filter: &[Instruction]) -> io::Result<()> {
     sys::check(result).map(drop)
 }
 
-/// Filters in force on every thread of process `pid`; `None` where the kernel does not say (before 5.9).
-pub fn filters_of(pid: i32) -> Option<u32> {
-    filters_in(Path::new("/proc/self/status"))?;
+/// Filters in force on every thread of process `pid` beside those that we gave it by having them ourselves, as in a
+/// container; `None` where the kernel does not say (before 5.9).
+pub fn own_filters_of(pid: i32) -> Option<u32> {
+    let inherited = filters_in(Path::new("/proc/self/status"))?;
     // What cannot be looked at counts as having none.
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    Some(threads.map(|thread| filters_in(&thread.path().join("status")).unwrap_or(0)).min().unwrap_or(0))
+    let least = threads.map(|thread| filters_in(&thread.path().join("status")).unwrap_or(0)).min();
+    Some(least.unwrap_or(0).saturating_sub(inherited))
 }
 
 fn filters_in(status: &Path) -> Option<u32> {
     let status = fs::read_to_string(status).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
     line.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    const ALLOW_ALL: [Instruction; 1] = [Instruction { code: 0x06, jt: 0, jf: 0, k: 0x7fff_0000 }];
+    const NAME: &str =
+        "platform::linux::seccomp::tests::sbx_3_filters_that_the_warden_itself_has_are_no_seal_of_the_runner";
+
+    /// With so many filters more than we have.
+    fn filtered(program: &str, count: u32) -> Command {
+        let mut command = Command::new(program);
+        let put_on = move || {
+            sys::prctl_set(38, 1, 0)?;
+            (0..count).try_for_each(|_| install(&ALLOW_ALL))
+        };
+        // SAFETY: makes system calls only.
+        unsafe { command.pre_exec(put_on) };
+        command
+    }
+
+    #[test]
+    fn sbx_3_filters_that_the_warden_itself_has_are_no_seal_of_the_runner() {
+        for count in [0, 2] {
+            let mut child = filtered("sleep", count).arg("60").spawn().unwrap();
+            let seen = own_filters_of(child.id() as i32);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(seen, Some(count));
+        }
+        // The same again below two filters, as in a container in a container.
+        const BELOW: &str = "ASKEE_TEST_BELOW_FILTERS";
+        if std::env::var_os(BELOW).is_none() {
+            let own = std::env::current_exe().unwrap();
+            let again =
+                filtered(own.to_str().unwrap(), 2).args(["--exact", NAME]).env(BELOW, "1").output().unwrap();
+            let said = String::from_utf8_lossy(&again.stdout);
+            assert!(again.status.success() && said.contains("1 passed"), "{said}");
+        }
+    }
 }
