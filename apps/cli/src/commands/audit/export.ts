@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import type { VerifiedExport } from '@askee/audit'
-import type { NodeId } from '@askee/core'
+import { AskeeError, type NodeId } from '@askee/core'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
 import { printable, printData, printJson, printNote } from '../../terminal/output.ts'
@@ -63,7 +63,17 @@ export function verifyExportCommand(): Command {
     .option('--entries', 'with --json: all entries as well')
     .option('--json', 'print one JSON value and nothing else on standard output')
     .action(async (path: string, options: { node?: string; entries?: boolean; json?: boolean }) => {
-      const { verifyExport } = await import('@askee/audit')
+      const { MAX_EXPORT_BYTES, verifyExport } = await import('@askee/audit')
+      const bytes = await stat(path).then(
+        ({ size }) => size,
+        () => 0,
+      ) // what is not there is told below
+      if (bytes > MAX_EXPORT_BYTES) {
+        throw new AskeeError(
+          'audit/export-too-large',
+          `${path} has ${bytes} bytes, an export at most ${MAX_EXPORT_BYTES}`,
+        )
+      }
       const verified = verifyExport(await readNamedFile(path), options.node as NodeId | undefined)
       if (options.json === true) printJson(summary(verified, options.entries === true ? 'entries' : 'none'))
       else printData(text(verified))
