@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type AuditEvent, type AuditSink, silentLogger, systemRandom } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import { openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -8,6 +9,7 @@ import {
   CONSENT_MIGRATIONS,
   type ConsentQuestion,
   type ConsentTerms,
+  createConsentRegistry,
   signConsentManifest,
   verifyConsent,
 } from '../src/index.ts'
@@ -249,6 +251,52 @@ describe('consent registry', () => {
     for (const { id } of [first, second]) {
       expect(registry.history.entries(id).filter(({ act }) => act === 'revoked')).toHaveLength(1)
     }
+  })
+
+  it('CON-7 sends to the audit log what it did not take at first, in order and once', async () => {
+    const database = openDatabase(':memory:', CONSENT_MIGRATIONS)
+    const taken: AuditEvent[] = []
+    let full = true
+    const audit: AuditSink = {
+      async append(event) {
+        if (full) throw new Error('database or disk is full')
+        return { index: taken.push(event) - 1, leaf: '' }
+      },
+    }
+    const parts = {
+      database,
+      clock: new VirtualTime(),
+      random: systemRandom,
+      logger: silentLogger,
+      volunteer,
+    }
+    const registry = createConsentRegistry({ ...parts, audit }, { subject: node.id })
+    const { id } = grantForTest(registry, requester.id, TERMS)
+    await registry.history.settled()
+    expect(taken).toEqual([])
+    full = false
+    registry.sweep()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(taken).toHaveLength(3)
+    registry.revoke(id, 'stop')
+    await registry.history.settled()
+    const acts = ['consent.invited', 'consent.reviewed', 'consent.granted', 'consent.revoked']
+    expect(taken.map(({ action }) => action)).toEqual(acts)
+    expect(registry.history.entries().every(({ receipt }) => receipt !== null)).toBe(true)
+  })
+
+  it('CON-7 loses no count of uses when the act that would have written it is undone', () => {
+    const { registry, database } = setUp()
+    const { id } = grantForTest(registry, requester.id, TERMS)
+    for (let i = 0; i < 3; i++) registry.used(id, { campaign: 'folding' })
+    database.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON history WHEN new.act = 'revoked' BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    expect(codeOf(() => registry.revoke(id, 'stop'))).toBe('consent/not-written')
+    database.exec('DROP TRIGGER full')
+    registry.sweep()
+    const uses = registry.history.entries(id).filter(({ act }) => act === 'used')
+    expect(uses.reduce((sum, { content }) => sum + Number(content.tasks), 0)).toBe(3)
   })
 
   it('CON-5 has the certificate of every grant before it is needed, and one for all grants together', () => {

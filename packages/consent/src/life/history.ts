@@ -58,17 +58,21 @@ export function openHistory(components: {
   )
   const select = `SELECT h.sequence, at, act, consent, outcome, content, log_index, leaf
     FROM history h LEFT JOIN receipts r ON r.sequence = h.sequence`
-  const unsent = database.prepare(`${select} WHERE r.sequence IS NULL ORDER BY h.sequence LIMIT ${BATCH}`)
+  const unsent = database.prepare(
+    `${select} WHERE h.sequence > ? AND r.sequence IS NULL ORDER BY h.sequence LIMIT ${BATCH}`,
+  )
   const receive = database.prepare('INSERT INTO receipts (sequence, log_index, leaf) VALUES (?, ?, ?)')
   let sending: Promise<void> | null = null
   let isBehind = false
+  /** Up to here every row has its receipt: what was sent in years is not read again for each act. */
+  let sent = 0
 
   const send = async (): Promise<void> => {
     // The row may stand in a transaction that is not committed yet.
     await Promise.resolve()
     for (;;) {
       isBehind = false
-      const rows = unsent.all() as Row[]
+      const rows = unsent.all(sent) as Row[]
       if (rows.length === 0) return
       for (const row of rows) {
         const { act, consent, outcome, content, sequence, at } = entryOf(row)
@@ -80,6 +84,7 @@ export function openHistory(components: {
         }
         const { index, leaf } = await audit.append(event)
         receive.run(sequence, index, leaf)
+        sent = sequence
       }
     }
   }

@@ -230,6 +230,8 @@ export class VolunteerRegistry implements ConsentRegistry {
       ...[...this.#unwritten.values()],
       ...ending.map((life) => () => this.#act(life, { type: 'Expire', now })),
       () => this.#uses.flush(),
+      // What the audit log did not take when it was done.
+      () => void this.history.settled(),
     ])
   }
 
@@ -310,6 +312,8 @@ export class VolunteerRegistry implements ConsentRegistry {
     }
     const changed = this.#now()
     const write = (): void => {
+      // By itself: a count that is undone with the rest would be lost.
+      this.#uses.flush(life.id)
       this.#records.atomically(() => {
         this.#records.saveLife({
           id: life.id,
@@ -319,7 +323,6 @@ export class VolunteerRegistry implements ConsentRegistry {
           changed,
         })
         if (signed !== undefined) this.#records.saveToken(life.id, signed)
-        this.#uses.flush(life.id)
         for (const effect of effects) {
           if (effect.type === 'record')
             this.history.write(effect.act, life.id, 'done', contentOf(life, content))
