@@ -139,6 +139,19 @@ describe('retention', () => {
     )
   })
 
+  it('AUD-2 says so when a purge that it announced did not succeed', async () => {
+    const { write, clock, database, retention, log } = await opened()
+    await write('consent.used', 'c1')
+    await clock.advance(91 * DAY)
+    database.exec('DROP TABLE store_purge_permits')
+    await expect(retention.purge(profile('gdpr'), 'EU')).rejects.toThrow('store_purge_permits')
+    expect(log.read(0).event).toMatchObject({ subject: 'c1' })
+    expect([1, 2].map((index) => log.read(index).entry)).toMatchObject([
+      { action: 'audit.purged', outcome: 'done' },
+      { action: 'audit.purged', outcome: 'failed' },
+    ])
+  })
+
   it('AUD-2 purges exactly what is older than its rule allows, at any age', async () => {
     let round = 0
     await fc.assert(

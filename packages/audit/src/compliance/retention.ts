@@ -140,13 +140,19 @@ async function purgeBatch(
     .prepare(`SELECT DISTINCT subject FROM audit_contents WHERE ${among}`)
     .pluck()
     .all(list) as string[]
-  purge(database, {
-    table: 'audit_contents',
-    where: among,
-    parameters: [list],
-    reason: `${rule}, entry ${receipt.index}`,
-    at: clock.now(),
-  })
+  try {
+    purge(database, {
+      table: 'audit_contents',
+      where: among,
+      parameters: [list],
+      reason: `${rule}, entry ${receipt.index}`,
+      at: clock.now(),
+    })
+  } catch (error) {
+    // The act before said that they went; this one says that they did not.
+    await log.append({ action: 'audit.purged', subject: SUBJECT, outcome: 'failed', content: said })
+    throw error
+  }
   const left = database.prepare('SELECT 1 FROM audit_contents WHERE subject = ?')
   // Whoever has nothing here any more needs no key: copies elsewhere become unreadable with it.
   for (const tag of tags) if (left.get(tag) === undefined) vault.erase(tag)
