@@ -35,6 +35,24 @@ function newStore(): {
 }
 
 describe('generations of a database', () => {
+  it('STO-2 closes on a full disk too; the next opening checks every page instead', () => {
+    const { path, generations, open } = newStore()
+    const kept = generations()
+    const full: Generations = {
+      ...kept,
+      record(name, seen) {
+        if (seen.file !== null) throw new Error('ENOSPC: no space left on device, write')
+        kept.record(name, seen)
+      },
+    }
+    const database = openDatabase(path, SCHEMA, { key: KEY, generations: full })
+    database.exec('INSERT INTO n VALUES (1, 2)')
+    expect(database.close().open).toBe(false)
+    const again = open()
+    expect(again.prepare('SELECT y FROM n').pluck().get()).toBe(2)
+    again.close()
+  })
+
   it('STO-1 raises the generation at opening, at closing and when told, and links each to the one before', () => {
     const { open } = newStore()
     const database = open()

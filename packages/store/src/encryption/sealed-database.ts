@@ -97,7 +97,7 @@ export class SealedDatabase extends SQLite {
     super.close()
     // A log that is still there belongs to another connection, which settles the file when it closes.
     if (last !== undefined && !existsSync(`${this.#path}-wal`)) {
-      this.#record(last, this.#generations === undefined ? null : digestOfFile(this.#path))
+      this.#rememberClosed(last)
     }
     return this
   }
@@ -144,6 +144,14 @@ export class SealedDatabase extends SQLite {
       // Closing must not fail: a damaged or full disk is found and named at the next opening.
       return undefined
     }
+  }
+
+  /** Without the digest the next opening looks at every page instead: closing must not fail on a full disk. */
+  #rememberClosed(last: Fingerprint): void {
+    if (this.#generations === undefined) return
+    try {
+      this.#record(last, digestOfFile(this.#path))
+    } catch {}
   }
 
   #abandon(): void {
