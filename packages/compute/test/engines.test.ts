@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { areDiverse, type EngineName, onlyEngine } from '../src/coordinator/engines.ts'
 import { CoordinatorDriver, type Lease, outputOf } from './support/coordinator-driver.ts'
 
 const SETTLE = 2000
@@ -79,6 +80,15 @@ describe('engine diversity: assignment', () => {
     campaign.vote(leases, () => 'x')
     expect(campaign.task().outcome?.kind).toBe('accepted')
     expect(campaign.task()).not.toHaveProperty('agreed')
+  })
+
+  it('CMP-3 counts a node that did not say its engine for none', () => {
+    const nodes = (...engines: (EngineName | null)[]) => engines.map((engine) => ({ engine }))
+    const counts = (...engines: (EngineName | null)[]) =>
+      areDiverse({ engines: 'diverse' }, nodes(...engines))
+    expect([counts(null, null), counts('v8', null), counts(null, 'v8'), counts()]).not.toContain(true)
+    expect(counts('v8', null, 'wasmtime')).toBe(true)
+    expect(onlyEngine(nodes(null, 'v8', null))).toBe('v8')
   })
 
   it('CMP-3 does not care about engines where the campaign does not', () => {

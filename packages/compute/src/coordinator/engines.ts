@@ -14,19 +14,23 @@ export type EnginePolicy = 'any' | 'diverse'
 
 type Engined = Pick<NodeRecord, 'engine'>
 
-/** The one engine that all have, or null when there are several or none. */
+/** The one engine that all who said theirs have, or null when there are several or none. */
 export function onlyEngine(all: Iterable<Engined>): EngineName | null {
   let only: EngineName | null = null
   for (const { engine } of all) {
-    if (only !== null && engine !== only) return null
-    only = engine
+    if (only !== null && engine !== null && engine !== only) return null
+    only ??= engine
   }
   return only
 }
 
-/** Whether they have as many engines as the campaign asks for. */
-export function areDiverse({ engines }: CoordinatorConfig, all: readonly Engined[]): boolean {
-  return engines !== 'diverse' || (all.length > 0 && onlyEngine(all) === null)
+/** Whether they have as many engines as the campaign asks for. Who did not say which counts for none. */
+export function areDiverse(
+  { engines }: Pick<CoordinatorConfig, 'engines'>,
+  all: readonly Engined[],
+): boolean {
+  const known = new Set(all.map(({ engine }) => engine).filter((engine) => engine !== null))
+  return engines !== 'diverse' || known.size > 1
 }
 
 /**
