@@ -6,7 +6,7 @@ import { digestOf } from '@askee/core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createNativeExecutor, type Executor, locateNative, type NativeExecutorInit } from '../src/index.ts'
 import { CompiledCache } from '../src/native/compiled-cache.ts'
-import { countedTask, outcomeOf, requestOf, runTask, told } from '../src/testing/index.ts'
+import { countedTask, outcomeOf, requestOf, runTask, task, told } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
 
 const binaries = locateNative()
@@ -47,6 +47,22 @@ describe.skipIf('missing' in binaries)('the native executor with a real warden',
     }
   })
 
+  it('GOV-7 holds engine and task together to what the whole process may take', async () => {
+    const own = await started()
+    const pages: [number, number] = [3072, 3072]
+    // 192 MiB, all of it touched.
+    const body = '(func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const 201326592)))'
+    const module = await task({ pages, body })
+    const limits = { memoryBytes: 3072 * 65_536, fuel: 10_000_000_000n as never, wallTime: 60_000 }
+    const narrow = { ...limits, processBytes: 96 * 1024 * 1024 }
+    expect(told(await outcomeOf(own, module, { limits: narrow }))).toMatch(
+      /^fault\/(host-memory|start|engine)/,
+    )
+    expect(told(await outcomeOf(own, module, { limits }))).toMatch(/^ null/)
+    const wide = { ...limits, processBytes: 512 * 1024 * 1024 }
+    expect(told(await outcomeOf(own, module, { limits: wide }))).toMatch(/^ null/)
+  })
+
   it('SBX-3 says what is enforced and what is missing', async () => {
     const { tier, layers, report, engineVersion } = (await started()).describe()
     const enforced = report?.filter((layer) => layer.state === 'enforced').map(({ name }) => name)
@@ -70,6 +86,23 @@ describe.skipIf('missing' in binaries)('the native executor with a real warden',
     const tail = Buffer.from(input.subarray(-4)).toString('hex')
     expect(told(await execution.outcome)).toMatch(new RegExp(`^${tail}00005000 null \\d+$`))
   })
+
+  it('SBX-5 answers and kills while a frozen task does not read its input', async () => {
+    const own = await started()
+    const module = await runTask('(drop (call $input_size))')
+    const input = new Uint8Array(5 * 1024 * 1024)
+    for (let round = 0; round < 30; round++) {
+      const execution = await own.execute(requestOf(module, { input, limits: { wallTime: 30_000 } }))
+      // At another place of the input in every round.
+      await new Promise((resolve) => setTimeout(resolve, round))
+      await execution.freeze()
+      await execution.usage()
+      const start = performance.now()
+      await execution.kill('test over')
+      await execution.outcome
+      expect(performance.now() - start).toBeLessThan(10_000)
+    }
+  }, 60_000)
 
   it('SBX-4 keeps compiled modules under its key, and compiles again what was changed', async () => {
     const directory = join(folder, 'compiled')

@@ -118,6 +118,10 @@ pub fn start(spec: &Spec) -> io::Result<Work> {
     // From here on every way out kills and reaps it.
     let Channels { input, output, status, gate } = channels;
     let mut work = Work::of(pid, pidfd);
+    // A pipe that can take some bytes blocks who writes more: a program that does not read, frozen or hostile, would hold
+    // the one thread that freezes and kills it.
+    sys::set_nonblocking(input.1.as_raw_fd())?;
+    sys::set_nonblocking(output.0.as_raw_fd())?;
     (work.input, work.output, work.in_group) = (Some(input.1), Some(output.0), spec.group.is_some());
     drop((input.0, output.1, status.1, gate.0));
     if let (Some(group), None) = (spec.group, group_fd) {
