@@ -45,11 +45,13 @@ describe('the share of a processor', () => {
     )
   })
 
-  it('GOV-7 hands every task the share that its own consent allows', async () => {
+  it('GOV-7 hands every task the share and the memory that its own consent allows', async () => {
     const requester = await cluster.requester()
     const given: Record<string, Set<unknown>> = { narrow: new Set(), wide: new Set(), crowded: new Set() }
+    const memory = new Set<unknown>()
     const noting = (name: string) => (request: Parameters<typeof honest>[0]) => {
       given[name]?.add(request.limits.cpuPercent)
+      memory.add(request.limits.processBytes)
       return honest(request)
     }
     await cluster.volunteer(noting('narrow'), { permissions: allowing(12.5) })
@@ -58,6 +60,7 @@ describe('the share of a processor', () => {
     await cluster.volunteer(noting('crowded'), { permissions: allowing(50), init })
     await requester.wait(await requester.submit(campaignOf(3)))
     expect(given).toEqual({ narrow: new Set([12]), wide: new Set([100]), crowded: new Set([25]) })
+    expect(memory).toEqual(new Set([PERMISSIONS.resources.ramMbMax * 1024 * 1024]))
   })
 })
 

@@ -43,7 +43,15 @@ export interface ExecutionLimits {
    * the portable one cannot and says so in `describe()`.
    */
   readonly cpuPercent?: number
+  /**
+   * Most that the task's whole process may come to, engine included, and its compiler beside it: bytes, at least 64 MiB.
+   * Default: what engine and task are reckoned to need. A task that needs more ends as a fault of this node.
+   */
+  readonly processBytes?: number
 }
+
+/** The least `processBytes`: no engine starts in less. */
+export const MIN_PROCESS_BYTES = 64 * 1024 * 1024
 
 /** State between two steps; opaque to all but executors, the same bytes on every engine. */
 export type Checkpoint = Uint8Array

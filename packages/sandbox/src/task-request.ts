@@ -1,6 +1,6 @@
 import { AskeeError } from '@askee/core'
 import { openCheckpoint, type StateBounds } from './checkpoint.ts'
-import type { ExecutionLimits, ExecutionRequest, FaultCode } from './executor.ts'
+import { type ExecutionLimits, type ExecutionRequest, type FaultCode, MIN_PROCESS_BYTES } from './executor.ts'
 import { MAX_INPUT_BYTES, MAX_MODULE_BYTES, MAX_OUTPUT_BYTES } from './messages.ts'
 import { type ModuleShape, readModuleShape } from './module-shape.ts'
 
@@ -52,12 +52,20 @@ export function prepareTask(request: ExecutionRequest): PreparedTask | { code: F
 }
 
 function checkLimits(limits: ExecutionLimits): void {
-  const { fuel, memoryBytes, outputBytes, wallTime, cpuPercent = 100 } = limits
+  const {
+    fuel,
+    memoryBytes,
+    outputBytes,
+    wallTime,
+    cpuPercent = 100,
+    processBytes = MIN_PROCESS_BYTES,
+  } = limits
   if (fuel < 1n || fuel > MAX_FUEL) throw outOfRange('fuel', fuel, 1, MAX_FUEL)
   expectInteger('memoryBytes', memoryBytes, 0, MAX_MEMORY_BYTES)
   expectInteger('outputBytes', outputBytes, 0, MAX_OUTPUT_BYTES)
   expectInteger('wallTime', Math.ceil(wallTime), 1, MAX_WALL_TIME)
   expectInteger('cpuPercent', cpuPercent, 1, 100)
+  expectInteger('processBytes', processBytes, MIN_PROCESS_BYTES, Number.MAX_SAFE_INTEGER)
 }
 
 function expectInteger(name: string, value: number, least: number, most: number): void {

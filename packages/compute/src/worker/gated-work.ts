@@ -14,10 +14,12 @@ import {
   type Mesh,
   type NodeId,
 } from '@askee/core'
-import type { Execution, ExecutionRequest, Executor } from '@askee/sandbox'
+import { type Execution, type ExecutionRequest, type Executor, MIN_PROCESS_BYTES } from '@askee/sandbox'
 import { putPinned } from '../pinned-block.ts'
 import type { Manifest } from '../protocol/manifest.ts'
 import { processorShare } from './processor-share.ts'
+
+const MIB = 1024 * 1024
 
 export interface GatedWorkComponents {
   readonly mesh: Mesh
@@ -126,7 +128,9 @@ export class GatedWork {
     holdings?.note(permit.consent, module)
     uses?.used(permit.consent, { campaign: permit.campaign })
     const cpuPercent = processorShare(resources.cpuPercentMax, slots, processors)
-    return executor.execute({ ...request, limits: { ...request.limits, cpuPercent } })
+    // A consent speaks of each task: its engine and compiler are within that, not beside it.
+    const processBytes = Math.max(MIN_PROCESS_BYTES, resources.ramMbMax * MIB)
+    return executor.execute({ ...request, limits: { ...request.limits, cpuPercent, processBytes } })
   }
 
   /** What was on its way to the disk when the consent ended came after the erasure: it is erased now. */

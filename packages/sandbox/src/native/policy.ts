@@ -1,4 +1,4 @@
-import type { ContainmentTier, ExecutionRequest } from '../executor.ts'
+import { type ContainmentTier, type ExecutionRequest, MIN_PROCESS_BYTES } from '../executor.ts'
 
 const MIB = 1024 * 1024
 /** Requests whose limits differ by less than this share spares. */
@@ -6,6 +6,8 @@ const MEMORY_STEP = 16 * MIB
 /** The smallest and the largest `memory-bytes` a warden takes. */
 const MIN_MEMORY_BYTES = 16 * MIB
 const MAX_MEMORY_BYTES = 2 ** 40
+/** The warden's own `compile-memory-bytes`. */
+const MAX_COMPILE_BYTES = 1024 * MIB
 /** Machine code for a byte of WebAssembly, generously; the runner holds it once as read and once as mapped. */
 const COMPILED_GROWTH = 40
 
@@ -25,13 +27,19 @@ export function basicPolicy({ tier, engine, cgroup }: PolicyInit): string {
 
 /** POLICY for one task. */
 export function policyOf(init: PolicyInit, request: ExecutionRequest): string {
-  const { cpuPercent = 100, outputBytes } = request.limits
+  const { cpuPercent = 100, outputBytes, processBytes } = request.limits
   return [
     basicPolicy(init),
     `memory-bytes ${memoryBytes(init.overheadBytes, request)}`,
     `output-bytes ${outputBytes}`,
     `cpu-percent ${cpuPercent}`,
+    ...(processBytes === undefined ? [] : [`compile-memory-bytes ${compileBytes(processBytes)}`]),
   ].join('\n')
+}
+
+/** What a compiler may take: no more than the task may, and no more than it is given without a limit. */
+function compileBytes(processBytes: number): number {
+  return Math.max(MIN_PROCESS_BYTES, Math.min(MAX_COMPILE_BYTES, processBytes))
 }
 
 /** All that a task's process may come to: output grows by doubling, a state is held as read and as restored. */
@@ -45,5 +53,6 @@ function memoryBytes(overhead: number, { module, input, limits, resumeFrom }: Ex
     2 * state +
     COMPILED_GROWTH * module.byteLength
   const rounded = Math.ceil(need / MEMORY_STEP) * MEMORY_STEP
-  return Math.min(MAX_MEMORY_BYTES, Math.max(MIN_MEMORY_BYTES, rounded))
+  const most = Math.min(MAX_MEMORY_BYTES, limits.processBytes ?? MAX_MEMORY_BYTES)
+  return Math.min(most, Math.max(MIN_MEMORY_BYTES, rounded))
 }

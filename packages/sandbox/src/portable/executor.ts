@@ -131,11 +131,12 @@ class PortableExecutor implements Executor {
   }
 
   #processBytes(request: ExecutionRequest): number {
-    const { memoryBytes, outputBytes } = request.limits
+    const { memoryBytes, outputBytes, processBytes = Number.POSITIVE_INFINITY } = request.limits
     const overhead = this.#init.overheadBytes ?? 256 * 1024 * 1024
     // Output grows by doubling: for a moment there are two of it.
     const state = request.resumeFrom?.byteLength ?? 0
-    return overhead + memoryBytes + request.input.byteLength + 2 * outputBytes + state
+    const need = overhead + memoryBytes + request.input.byteLength + 2 * outputBytes + state
+    return Math.min(need, processBytes)
   }
 }
 

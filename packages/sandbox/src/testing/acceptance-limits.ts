@@ -45,6 +45,7 @@ export function describeLimits(executor: Executor): void {
       { memoryBytes: -1 },
       { memoryBytes: Number.NaN },
       { outputBytes: 2 ** 40 },
+      { processBytes: 1 },
       { wallTime: 0 },
       { wallTime: Number.POSITIVE_INFINITY },
     ]) {
