@@ -117,6 +117,7 @@ impl Session {
             return self.refuse("tier", &report.lacking());
         }
         self.runner = RunnerStream::new(policy.output_bytes as usize);
+        self.compiler = CompilerStream::new(policy.compile_memory_bytes);
         self.task.passes_suspend = policy.profile == Profile::V8;
         self.policy = Some(policy);
     }
@@ -141,15 +142,14 @@ impl Session {
         }
         let Some(policy) = &self.policy else { return Ok(()) };
         if policy.profile == Profile::V8 {
-            self.task.release_uncompiled(&std::mem::take(&mut self.load));
+            self.task.release_uncompiled(std::mem::take(&mut self.load));
             return Ok(());
         }
         let module = module_of(&self.load)?;
         if let (Some(directory), Some(key)) = (&policy.cache_directory, &policy.cache_key) {
             let identity = cache::identity(&self.engine, module);
             if let Found::Compiled(bytes) = Cache::new(directory, key).get(&identity) {
-                self.task.release(&bytes, &self.load);
-                self.load = Vec::new();
+                self.task.release(bytes, std::mem::take(&mut self.load));
                 return Ok(());
             }
         }
@@ -163,8 +163,7 @@ impl Session {
             Ok(Some(Compiled::Module(compiled))) => {
                 host.stop_compiler();
                 self.keep(&compiled);
-                self.task.release(&compiled, &self.load);
-                self.load = Vec::new();
+                self.task.release(compiled, std::mem::take(&mut self.load));
             }
             Ok(Some(Compiled::Fault(fault))) => self.fault(fault, host),
             Err(why) => self.fault(fault_payload(FAULT_ENGINE, &format!("compiler: {why}")), host),

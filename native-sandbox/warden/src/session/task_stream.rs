@@ -111,7 +111,10 @@ impl TaskStream {
 
     fn begin(&mut self, kind: u8, length: usize) {
         match kind {
-            inner::LOAD => self.credit += header(kind, length).len(),
+            inner::LOAD => {
+                self.load.reserve_exact(length);
+                self.credit += header(kind, length).len();
+            }
             inner::SUSPEND if !self.passes_suspend => self.credit += header(kind, length).len(),
             inner::GO => {
                 self.queue.push_back(Item::Gate);
@@ -121,16 +124,26 @@ impl TaskStream {
         }
     }
 
-    /// Puts the compiled module and LOAD in front of everything else; from now on bytes flow.
-    pub fn release(&mut self, compiled: &[u8], load: &[u8]) {
+    /// Puts the compiled module and LOAD in front of everything else; from now on bytes flow. Both are moved, not copied:
+    /// they may be hundreds of megabytes.
+    pub fn release(&mut self, compiled: Vec<u8>, load: Vec<u8>) {
         self.release_uncompiled(load);
-        self.queue.push_front(Item::Own([&header(inner::COMPILED, compiled.len()), compiled].concat()));
+        self.put_in_front(inner::COMPILED, compiled);
     }
 
     /// As [`Self::release`], for a runner that compiles by itself.
-    pub fn release_uncompiled(&mut self, load: &[u8]) {
-        self.queue.push_front(Item::Own([&header(inner::LOAD, load.len()), load].concat()));
+    pub fn release_uncompiled(&mut self, load: Vec<u8>) {
+        self.put_in_front(inner::LOAD, load);
         self.has_load = true;
+    }
+
+    fn put_in_front(&mut self, kind: u8, payload: Vec<u8>) {
+        let header = header(kind, payload.len()).to_vec();
+        // An empty item would never be sent, and so never leave.
+        if !payload.is_empty() {
+            self.queue.push_front(Item::Own(payload));
+        }
+        self.queue.push_front(Item::Own(header));
     }
 
     /// The runner is sealed: GO may pass.
@@ -193,7 +206,7 @@ mod tests {
         let events = stream.push(&frames.concat()).unwrap();
         assert_eq!(events, [TaskEvent::Loaded(b"load".to_vec())]);
         assert!(drain(&mut stream).is_empty(), "nothing flows before the module is compiled");
-        stream.release(b"code", b"load");
+        stream.release(b"code".to_vec(), b"load".to_vec());
         let expected = [encode(inner::COMPILED, b"code"), frames[0].clone(), frames[1].clone()].concat();
         assert_eq!(drain(&mut stream), expected);
         stream.open();
@@ -220,7 +233,7 @@ mod tests {
         stream.passes_suspend = true;
         let frames = [encode(inner::LOAD, b"load"), encode(inner::INPUT, b"in"), encode(inner::GO, b"")].concat();
         stream.push(&frames).unwrap();
-        stream.release_uncompiled(b"load");
+        stream.release_uncompiled(b"load".to_vec());
         stream.open();
         assert_eq!(drain(&mut stream), frames);
         assert_eq!(stream.push(&encode(inner::SUSPEND, b"")).unwrap(), [TaskEvent::Suspend]);
@@ -233,7 +246,7 @@ mod tests {
         let input = encode(inner::INPUT, &[1; 1000]);
         stream.push(&[encode(inner::LOAD, b"load"), input.clone()].concat()).unwrap();
         assert_eq!(stream.credit, 12, "LOAD is taken in at once, INPUT waits");
-        stream.release(b"", b"");
+        stream.release(Vec::new(), Vec::new());
         stream.credit = 0;
         drain(&mut stream);
         assert_eq!(stream.credit, input.len());

@@ -75,7 +75,7 @@ impl Group {
             let whole = self.set("memory.oom.group", "1").is_ok();
             format!("memory.max{}{}", if swap { ", no swap" } else { "" }, if whole { ", oom.group" } else { "" })
         });
-        // Two for the compiling child beside the runner.
+        // One more for the compiling child beside the runner.
         let pids = self.set("pids.max", &(policy.pids + 1).to_string()).map(|()| "pids.max".to_owned());
         let io = match policy.io_bytes_per_second {
             _ if !has(controllers, "io") => Err("no io controller".to_owned()),
@@ -176,14 +176,14 @@ pub fn release(pid: i32) {
     }
 }
 
-/// Removes what a killed warden left behind: empty groups of ours whose maker is gone.
+/// Removes what a killed warden left behind: empty groups of ours whose maker is gone. Nothing is killed for it: a maker in
+/// another PID namespace cannot be seen from here, and what is in its group lives.
 pub fn sweep(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
         let maker = rest.split('-').next().unwrap_or("");
         if maker.parse::<u32>().is_ok() && !Path::new("/proc").join(maker).exists() {
-            let _ = fs::write(entry.path().join("cgroup.kill"), "1");
             let _ = fs::remove_dir(entry.path());
         }
     }

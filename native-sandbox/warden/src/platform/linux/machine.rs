@@ -4,7 +4,7 @@ use super::cgroup::Group;
 use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
 use super::reaper::Reaper;
-use super::rlimits::Bounds;
+use super::rlimits::{self, Bounds};
 use super::usage::{peak_bytes, resident_bytes};
 use super::{apparmor, freeze, open_runner, sys};
 use crate::policy::{Policy, Profile};
@@ -118,7 +118,7 @@ impl Machine {
         });
         layers.push(Layer::enforced("memory-watch", "resident memory, every 50 ms"));
         layers.push(apparmor::layer(work.pid));
-        layers.extend(policy.profile.lacks());
+        layers.extend(policy.profile.sealed_layers());
         self.runner_reaper = work.reaper.take();
         self.memory_bytes = policy.memory_bytes;
         (self.program, self.group, self.runner) = (Some(program), group, Some(work));
@@ -240,6 +240,7 @@ impl Drop for Machine {
 
 impl Containment for Machine {
     fn start(&mut self, policy: &Policy) -> Result<Report, String> {
+        rlimits::bound_warden(policy.compile_memory_bytes).map_err(|error| format!("cannot bound itself: {error}"))?;
         self.start_runner(policy).map(|layers| Report { layers })
     }
 

@@ -61,6 +61,7 @@ fn open_runner(policy: &Policy) -> Result<File, String> {
 
 /// Lets go of every descriptor but the standard three, and takes the control page's place.
 fn take_places() -> std::io::Result<()> {
+    sys::keep_ended_children();
     sys::call(sys::number::CLOSE_RANGE, CONTROL_PLACE, u64::from(u32::MAX), 0)?;
     std::mem::forget(File::open("/dev/null")?);
     Ok(())

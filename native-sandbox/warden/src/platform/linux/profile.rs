@@ -2,6 +2,7 @@
 
 use super::confine::Step;
 use super::rlimits::Bounds;
+use super::sys;
 use crate::policy::{Policy, Profile};
 use crate::report::Layer;
 use askee_filter::Instruction;
@@ -43,10 +44,23 @@ impl Profile {
         }
     }
 
-    /// Layers that are missing whatever the machine has.
-    pub fn lacks(self) -> Vec<Layer> {
+    /// What the runner gives up when it seals itself, which cannot be seen from outside. It fails to seal itself, and no task
+    /// begins, where the kernel has the means and does not take them (`askee_filter::seal`); so what the kernel has is
+    /// what is in force.
+    pub fn sealed_layers(self) -> Vec<Layer> {
+        let has = |option: i32| sys::prctl_set(option, 0, 0).is_ok();
         match self {
-            Self::Wasmtime => Vec::new(),
+            Self::Wasmtime => vec![
+                Layer::enforced("no-new-code", match has(sys::PR_GET_MDWE) {
+                    true => "the last filter, and PR_SET_MDWE",
+                    false => "the last filter alone: no PR_SET_MDWE before Linux 6.3",
+                }),
+                Layer::enforced("compiling-apart", "in a confined process of its own"),
+                match sys::can_read_tsc_mode() {
+                    Ok(()) => Layer::enforced("no-clock", "no call tells the time, rdtsc faults"),
+                    Err(why) => Layer::missing("no-clock", format!("no call tells the time, but the processor may: {why}")),
+                },
+            ],
             Self::V8 => V8_LACKS.map(|(name, why)| Layer::missing(name, why)).to_vec(),
         }
     }
@@ -76,9 +90,10 @@ mod tests {
 
     #[test]
     fn sbx_3_what_v8_lacks_is_missing_and_never_what_the_tier_stands_for() {
-        assert!(Profile::Wasmtime.lacks().is_empty());
-        let lacks = Profile::V8.lacks();
+        let lacks = Profile::V8.sealed_layers();
         assert!(lacks.len() == 4 && lacks.iter().all(|layer| !layer.is_enforced()));
+        let names = |profile: Profile| profile.sealed_layers().iter().map(|layer| layer.name).collect::<Vec<_>>();
+        assert!(names(Profile::Wasmtime).iter().all(|name| names(Profile::V8).contains(name)));
         assert_eq!(Profile::V8.layer_of(Step::EmptyRoot), "listed-root");
         assert_eq!(Profile::Wasmtime.layer_of(Step::EmptyRoot), "empty-root");
         assert_eq!(Profile::V8.layer_of(Step::Seccomp), "seccomp");

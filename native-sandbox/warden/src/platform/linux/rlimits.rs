@@ -2,6 +2,7 @@
 //! it is what counts.
 
 use super::sys;
+use crate::cache;
 use crate::report::Layer;
 use std::fs;
 use std::io;
@@ -86,6 +87,20 @@ impl Bounds {
             .chain([self.processes(), STACK, self.open_files()])
             .chain(OTHERS)
     }
+}
+
+/// What the warden may hold beside modules: its buffers, what a task's output waits in.
+const WARDEN_BYTES: u64 = 64 * 1024 * 1024;
+/// A LOAD and the MODULE made of it.
+const MODULES_BYTES: u64 = 2 * 65 * 1024 * 1024;
+
+/// For the warden itself, which holds what its children say. Every buffer has its own bound; should one of them fail, the
+/// warden ends, and its work with it, before the machine suffers. Only the soft limit: children have limits of their own.
+pub fn bound_warden(compile_memory_bytes: u64) -> io::Result<()> {
+    let Limit { resource, most, .. } =
+        data(WARDEN_BYTES + MODULES_BYTES + compile_memory_bytes.min(cache::MOST_BYTES as u64));
+    let hard = sys::hard_limit(resource)?;
+    sys::limit_between(resource, most.min(hard), hard)
 }
 
 /// In the child. An inherited hard limit that is lower already stays: it is as strict. One that cannot be set costs no other;

@@ -149,6 +149,16 @@ pub fn prctl_set(option: i32, a: u64, b: u64) -> io::Result<()> {
     check(i64::from(unsafe { prctl(option, a, b, 0u64, 0u64) })).map(drop)
 }
 
+pub const PR_GET_MDWE: i32 = 66;
+
+/// Whether the kernel can take the processor's clock from a process.
+pub fn can_read_tsc_mode() -> io::Result<()> {
+    const PR_GET_TSC: c_int = 25;
+    let mut mode: c_int = 0;
+    // SAFETY: room for an int. Other processors than x86 refuse it.
+    check(i64::from(unsafe { prctl(PR_GET_TSC, &raw mut mode) })).map(drop)
+}
+
 /// A pipe: reading end, writing end; both closed on exec.
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
@@ -213,7 +223,12 @@ pub fn hard_limit(resource: u32) -> io::Result<u64> {
 }
 
 pub fn limit(resource: u32, value: u64) -> io::Result<()> {
-    let limit = RLimit { soft: value, hard: value };
+    limit_between(resource, value, value)
+}
+
+/// Children inherit both, and may set theirs up to `hard`.
+pub fn limit_between(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
+    let limit = RLimit { soft, hard };
     // SAFETY: a valid `struct rlimit`.
     check(i64::from(unsafe { setrlimit(resource, &raw const limit) })).map(drop)
 }
@@ -253,6 +268,15 @@ pub fn ignore_signal(number: i32) {
     const SIG_IGN: usize = 1;
     // SAFETY: no handler of ours.
     unsafe { signal(number, SIG_IGN) };
+}
+
+/// Ends of children can be waited for. Who started us may ignore SIGCHLD, and that is inherited: then the kernel reaps them
+/// itself, and nobody hears how they ended.
+pub fn keep_ended_children() {
+    const SIGCHLD: i32 = 17;
+    const SIG_DFL: usize = 0;
+    // SAFETY: no handler of ours.
+    unsafe { signal(SIGCHLD, SIG_DFL) };
 }
 
 /// What `ps` shows; at most 15 bytes.
