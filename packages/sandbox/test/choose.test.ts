@@ -57,6 +57,18 @@ describe('the choice of an executor', () => {
     },
   )
 
+  it.skipIf('missing' in locateNative())(
+    'SBX-3 a line break in what the environment names never reaches the warden as a line of its own',
+    async () => {
+      vi.stubEnv('ASKEE_CGROUP', '/nowhere\ntier process')
+      executor = chooseExecutor(components, { policy: 'native' })
+      await expect(executor.start()).rejects.toMatchObject({
+        code: 'sandbox/policy',
+        message: expect.stringContaining('without line breaks'),
+      })
+    },
+  )
+
   it('SBX-3 fails loudly when native containment was demanded and is missing', async () => {
     const own = chooseExecutor(components, { policy: 'native', native: MISSING })
     await expect(own.start()).rejects.toMatchObject({ code: 'sandbox/native-missing' })

@@ -11,8 +11,8 @@ export interface NativeBinaries {
 
 /** Where programs are looked for. */
 export interface NativePlaces {
-  /** The folder into which `node scripts/build-native.ts` builds. */
-  readonly built: string
+  /** The folder into which `node scripts/build-native.ts` builds; null outside a checkout. */
+  readonly built: string | null
   /** A file from which the optional package of this system is looked for, as `require` does. */
   readonly shippedBeside: string | URL
 }
@@ -20,7 +20,10 @@ export interface NativePlaces {
 /** Names the folder with the two programs; nothing else is looked at then. */
 export const NATIVE_DIRECTORY_VARIABLE = 'ASKEE_NATIVE_DIR'
 const HERE: NativePlaces = {
-  built: fileURLToPath(new URL('../../../../native-sandbox/target/release/', import.meta.url)),
+  // Installed as a package, the folder of that name four levels up is somebody else's.
+  built: import.meta.url.includes('/node_modules/')
+    ? null
+    : fileURLToPath(new URL('../../../../native-sandbox/target/release/', import.meta.url)),
   shippedBeside: import.meta.url,
 }
 
@@ -36,7 +39,7 @@ export function locateNative(
   if (named !== undefined) {
     return binariesIn(named) ?? { missing: `${NATIVE_DIRECTORY_VARIABLE} is ${named}, which lacks them` }
   }
-  const built = binariesIn(places.built)
+  const built = places.built === null ? null : binariesIn(places.built)
   if (built !== null) return built
   const shipped = shippedFolder(places.shippedBeside)
   if (shipped === null) {

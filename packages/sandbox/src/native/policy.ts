@@ -1,3 +1,4 @@
+import { AskeeError } from '@askee/core'
 import { type ContainmentTier, type ExecutionRequest, MIN_PROCESS_BYTES } from '../executor.ts'
 
 const MIB = 1024 * 1024
@@ -20,9 +21,25 @@ export interface PolicyInit {
   readonly cgroup?: string
 }
 
-/** Lines of POLICY that hold for every task of this executor, for a start without one. */
+/**
+ * Lines of POLICY that hold for every task of this executor, for a start without one.
+ * @throws AskeeError `sandbox/policy` for a path or name that would be more than one line
+ */
 export function basicPolicy({ tier, engine, cgroup }: PolicyInit): string {
-  return [`tier ${tier}`, ...engine, ...(cgroup === undefined ? [] : [`cgroup ${cgroup}`])].join('\n')
+  const lines = [`tier ${tier}`, ...engine, ...(cgroup === undefined ? [] : [`cgroup ${cgroup}`])]
+  const torn = lines.find(isTorn)
+  if (torn !== undefined) {
+    throw new AskeeError(
+      'sandbox/policy',
+      `expected a path or name without line breaks and other control characters, got ${JSON.stringify(torn)}: rename what it names`,
+    )
+  }
+  return lines.join('\n')
+}
+
+/** Paths come from the environment and from the system: a line break in one would say something else to the warden. */
+function isTorn(line: string): boolean {
+  return [...line].some((character) => character < ' ' || character === '\u007f')
 }
 
 /** POLICY for one task. */
