@@ -34,10 +34,14 @@ export interface CargoEnd {
   readonly text: string
 }
 
-/** `cargo test` in the profile without optimising, where neither wasmtime nor its compiler is among what is built. */
+/**
+ * `cargo test` in the profile without optimising, where neither wasmtime nor its compiler is among what is built. What a test
+ * needs and cannot find fails it: of a test that passes nobody reads what it said.
+ */
 export async function cargoTest(...args: readonly string[]): Promise<CargoEnd> {
   const child = spawn(cargo ?? '', ['test', '--locked', '--offline', ...args], {
     cwd: WORKSPACE,
+    env: { ...process.env, ASKEE_TEST_EVERYTHING: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let text = ''

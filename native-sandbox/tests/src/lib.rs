@@ -29,6 +29,19 @@ pub const FAULT: u8 = 10;
 const LOAD: u8 = 2;
 const CHUNK: usize = 64 * 1024;
 
+/// Set by test/native: nothing may be missing then.
+const EVERYTHING: &str = "ASKEE_TEST_EVERYTHING";
+
+/// Says that something was not tried and why, where it is seen: what `eprintln!` says of a test that passes is thrown away.
+///
+/// # Panics
+/// Where `ASKEE_TEST_EVERYTHING` is set: nobody reads there what a passing test says.
+pub fn not_run(why: &str) {
+    assert!(std::env::var_os(EVERYTHING).is_none(), "{EVERYTHING} is set, and this cannot be tried: {why}");
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "{test}: not run here: {why}");
+}
+
 /// A program of `node scripts/build-native.ts`.
 ///
 /// # Panics

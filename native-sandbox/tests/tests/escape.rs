@@ -1,6 +1,6 @@
 //! The native attempts of the escape suite, on Linux on x86-64, where `build-native.ts --escape` was run.
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+use askee_native_tests::not_run;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -10,11 +10,15 @@ fn names() -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Lines of JSON, one an attempt; `None` where the test programs were not built.
+/// Lines of JSON, one an attempt; `None`, after saying so, where they cannot be tried.
 fn suite(flags: &[&str]) -> Option<Vec<String>> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        not_run("the attempts are written for Linux on x86-64");
+        return None;
+    }
     let warden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/escape/release/askee-warden");
     if !warden.exists() {
-        eprintln!("not run here: node scripts/build-native.ts --escape");
+        not_run("not built: node scripts/build-native.ts --escape");
         return None;
     }
     let output = Command::new(warden).arg("--escape-test").args(names()).args(flags).output().unwrap();
