@@ -1,0 +1,91 @@
+import type { Clock } from '@askee/core'
+import { MAX_LIFETIME_MS } from '../terms.ts'
+import type { Enactment } from './enactment.ts'
+import type { ConsentHistory } from './history.ts'
+import type { Listeners } from './listeners.ts'
+import { entryOf, type Lives } from './lives.ts'
+import { step } from './machine.ts'
+import type { OwnEpoch } from './own-epoch.ts'
+import type { ConsentEntry, OwnRevocation } from './registry.ts'
+import type { Uses } from './uses.ts'
+
+export interface EndingParts {
+  readonly clock: Clock
+  readonly history: ConsentHistory
+  readonly lives: Lives
+  readonly epoch: OwnEpoch
+  readonly uses: Uses
+  readonly tellings: Listeners<OwnRevocation>
+  readonly enactment: Enactment
+}
+
+/** The ends of consents: for a while, for ever, all of them, and by time. */
+export class Ending {
+  readonly #parts: EndingParts
+
+  constructor(parts: EndingParts) {
+    this.#parts = parts
+  }
+
+  suspend(id: string, reason: string): ConsentEntry {
+    const { lives, clock, enactment } = this.#parts
+    return enactment.act(lives.find(id), { type: 'Suspend', now: clock.now() }, { content: { reason } })
+  }
+
+  resume(id: string): ConsentEntry {
+    const { lives, clock, enactment } = this.#parts
+    const life = lives.find(id)
+    enactment.settle(life)
+    return enactment.act(life, { type: 'Resume', now: clock.now() })
+  }
+
+  revoke(id: string, reason: string): ConsentEntry {
+    const { lives, clock, enactment } = this.#parts
+    const life = lives.find(id)
+    // Revoked before, on disk only now.
+    if (enactment.settle(life) && life.state.phase === 'revoked') return entryOf(life, clock.now())
+    return enactment.act(life, { type: 'Revoke', now: clock.now() }, { content: { reason } })
+  }
+
+  revokeAll(reason: string): readonly ConsentEntry[] {
+    const { lives, clock, enactment, epoch, history, tellings } = this.#parts
+    const now = clock.now()
+    const given = lives.all().filter(({ state }) => ['granted', 'renewed', 'suspended'].includes(state.phase))
+    // All of them end, also when the disk takes none of it.
+    attemptAll([
+      ...enactment.unwritten(),
+      ...given.map((life) => () => enactment.act(life, { type: 'Revoke', now }, { content: { reason } })),
+    ])
+    const { certificate } = epoch.raise((raised) =>
+      history.write('revoked', 'all', 'done', { reason, epoch: raised }),
+    )
+    tellings.tell({ requester: null, tokens: [], certificate, until: now + MAX_LIFETIME_MS })
+    return given.map((life) => entryOf(life, clock.now()))
+  }
+
+  sweep(): void {
+    const { lives, clock, enactment, uses, history } = this.#parts
+    const now = clock.now()
+    const ending = lives.all().filter(({ state }) => step(state, { type: 'Expire', now }).effects.length > 0)
+    attemptAll([
+      ...enactment.unwritten(),
+      ...ending.map((life) => () => enactment.act(life, { type: 'Expire', now })),
+      () => uses.flush(),
+      // What the audit log did not take when it was done.
+      () => void history.settled(),
+    ])
+  }
+}
+
+/** Does all of it, whatever fails. @throws the first error */
+function attemptAll(attempts: readonly (() => unknown)[]): void {
+  const errors: unknown[] = []
+  for (const attempt of attempts) {
+    try {
+      attempt()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}
