@@ -1,6 +1,7 @@
 //! Holds one task with all that the operating system has. See PROTOCOL.md.
 
 mod cache;
+mod chacha20;
 mod frames;
 mod platform;
 mod policy;

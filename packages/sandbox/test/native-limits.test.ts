@@ -3,11 +3,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFil
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { digestOf } from '@askee/core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createNativeExecutor, type Executor, locateNative, type NativeExecutorInit } from '../src/index.ts'
-import { CompiledCache } from '../src/native/compiled-cache.ts'
+import { CompiledCache, compiledIdentity } from '../src/native/compiled-cache.ts'
 import { countedTask, outcomeOf, requestOf, runTask, task, told } from '../src/testing/index.ts'
 import { components } from './quiet-logger.ts'
+import { compiledFileName, openCompiled, sealCompiled } from './support/compiled-file.ts'
 
 const binaries = locateNative()
 const KEY = new Uint8Array(32).fill(7)
@@ -120,6 +121,28 @@ describe.skipIf('missing' in binaries)('the native executor with a real warden',
     expect((await readFile(path)).byteLength).toBe(good.byteLength)
   })
 
+  it('STO-1 writes compiled modules as PROTOCOL.md says, and nothing of them in clear', async () => {
+    const directory = join(folder, 'sealed')
+    const own = await started({ cache: { directory, key: KEY } })
+    const used = vi.spyOn(CompiledCache.prototype, 'used')
+    const module = await runTask('(call $output_write (i32.const 0) (i32.const 4))')
+    await outcomeOf(own, module)
+    const hello = used.mock.lastCall?.[0] as string
+    const identity = compiledIdentity(hello, digestOf(module))
+    const [name] = await readdir(directory)
+    expect(name).toBe(compiledFileName(KEY, identity))
+    expect(name).not.toContain(identity.toString('hex'))
+    const file = await readFile(join(directory, name!))
+    const compiled = openCompiled(KEY, identity, file)
+    // Machine code as wasmtime keeps it: an ELF file with sections of that name.
+    expect(compiled?.subarray(1, 4).toString()).toBe('ELF')
+    expect(compiled?.includes('wasmtime')).toBe(true)
+    for (const clear of ['ELF', 'wasmtime', compiled!.subarray(64, 96)])
+      expect(file.includes(clear)).toBe(false)
+    expect(sealCompiled(KEY, identity, compiled!).equals(file)).toBe(true)
+    expect(openCompiled(KEY, compiledIdentity(hello, digestOf(compiled!)), file)).toBeUndefined()
+  })
+
   it('CON-5 forgets what was compiled of a module, and a draft of it, and nothing else', async () => {
     const directory = join(folder, 'forgotten')
     const own = await started({ cache: { directory, key: KEY } })
@@ -159,6 +182,19 @@ describe('the folder of compiled modules', () => {
     }
     await cache.prune()
     expect((await readdir(directory)).sort()).toEqual(['b.compiled', 'c.compiled'])
+  })
+
+  it('STO-1 loses what an earlier version kept in clear', async () => {
+    const directory = join(folder, 'clear')
+    await mkdir(directory)
+    for (const [name, start] of [
+      ['a.compiled', 'ASKEECM1'],
+      ['b.compiled', 'ASKEECM2'],
+      ['c.compiled', ''],
+    ] as const)
+      await writeFile(join(directory, name), start)
+    await new CompiledCache(components.clock, { directory, key: KEY }).open()
+    expect(await readdir(directory)).toEqual(['b.compiled'])
   })
 
   it('SBX-5 loses the draft of a warden that was killed when it is opened, and keeps what a living one writes', async () => {

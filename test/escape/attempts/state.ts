@@ -1,16 +1,23 @@
 /** 15, 17, 18: log lines, checkpoints, compiled code kept on disk. */
-import { createHmac } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { digestOf } from '@askee/core'
 import { LIMITS, outcomeOf, requestOf, runTask, told } from '@askee/sandbox/testing'
 import { openCheckpoint } from '../../../packages/sandbox/src/checkpoint.ts'
 import { FRAME_TYPES } from '../../../packages/sandbox/src/frames.ts'
 import { readModuleShape } from '../../../packages/sandbox/src/module-shape.ts'
+import { compiledIdentity } from '../../../packages/sandbox/src/native/compiled-cache.ts'
 import { countdown } from '../../../packages/sandbox/src/testing/acceptance-stepwise.ts'
+import {
+  compiledFileName,
+  openCompiled,
+  sealCompiled,
+} from '../../../packages/sandbox/test/support/compiled-file.ts'
 import { type Attempt, type Context, type Part, seen, stops } from '../attempt.ts'
 import { runNative, startNative } from '../native-task.ts'
 import { sleep } from '../processes.ts'
+import { Warden } from '../warden.ts'
 
 const TRICK = '\\1b]0;owned\\07\\1b[2J\\e2\\80\\ae\\0d'
 
@@ -77,12 +84,22 @@ async function forgedCheckpoint({ portable }: Context): Promise<readonly Part[]>
 
 const KEY = Buffer.alloc(32, 7)
 
-/** Puts `compiled` under the name of another module, with the MAC of `key`. */
-function forge(file: string, compiled: Buffer, key: Buffer): void {
-  const magic = Buffer.from('ASKEECM1')
-  const name = Buffer.from(file.match(/([0-9a-f]{64})\.compiled$/)![1]!, 'hex')
-  const mac = createHmac('sha256', key).update(magic).update(name).update(compiled).digest()
-  writeFileSync(file, Buffer.concat([magic, mac, compiled]))
+/** What the runner of this machine says of itself. */
+async function helloOfRunner(): Promise<string> {
+  const warden = new Warden('')
+  try {
+    const frame = await warden.untilInner(FRAME_TYPES.hello)
+    if (frame === null) throw new Error('the runner said no HELLO')
+    return frame.payload.subarray(2).toString()
+  } finally {
+    await warden.close()
+  }
+}
+
+interface Kept {
+  readonly identity: Buffer
+  readonly file: string
+  readonly compiled: Buffer
 }
 
 async function forgedCache(): Promise<readonly Part[]> {
@@ -95,13 +112,17 @@ async function forgedCache(): Promise<readonly Part[]> {
       )
     const [good, evil] = [await say(1), await say(2)]
     const [first] = [await runNative(good, { policy }), await runNative(evil, { policy })]
-    const files = readdirSync(directory).map((name) => join(directory, name))
-    if (files.length !== 2) throw new Error(`expected two compiled modules, found ${files.length}`)
-    const [a, b] = files as [string, string]
-    // Each gets the other's code: which is whose does not matter.
-    const compiled = [a, b].map((file) => readFileSync(file).subarray(40))
-    forge(a, compiled[1]!, KEY)
-    forge(b, compiled[0]!, KEY)
+    const hello = await helloOfRunner()
+    const [a, b] = [good, evil].map((module) => {
+      const identity = compiledIdentity(hello, digestOf(module))
+      const file = join(directory, compiledFileName(KEY, identity))
+      const compiled = openCompiled(KEY, identity, readFileSync(file))
+      if (compiled === undefined) throw new Error(`${file} is not what PROTOCOL.md says`)
+      return { identity, file, compiled }
+    }) as [Kept, Kept]
+    /** In the place of the good one: the code of the other. */
+    const forge = (key: Buffer): void => writeFileSync(a.file, sealCompiled(key, a.identity, b.compiled))
+    forge(KEY)
     const swapped = await runNative(good, { policy })
     const control = seen(
       swapped.startsWith('02'),
@@ -109,13 +130,11 @@ async function forgedCache(): Promise<readonly Part[]> {
     )
     const parts: Part[] = []
     for (const name of ['another key', 'one bit', 'cut'] as const) {
-      for (const [index, file] of [a, b].entries()) {
-        forge(file, compiled[1 - index]!, name === 'another key' ? Buffer.alloc(32, 8) : KEY)
-        const bytes = readFileSync(file)
-        if (name === 'one bit')
-          writeFileSync(file, Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.at(-1)! ^ 1)]))
-        if (name === 'cut') writeFileSync(file, bytes.subarray(0, 100))
-      }
+      forge(name === 'another key' ? Buffer.alloc(32, 8) : KEY)
+      const bytes = readFileSync(a.file)
+      if (name === 'one bit')
+        writeFileSync(a.file, Buffer.concat([bytes.subarray(0, -1), Buffer.of(bytes.at(-1)! ^ 1)]))
+      if (name === 'cut') writeFileSync(a.file, bytes.subarray(0, 100))
       const again = await runNative(good, { policy })
       const sight = seen(again === first, `MAC: thrown away, compiled again (${again.slice(0, 2)})`)
       parts.push({ name, contained: sight, withoutSeccomp: sight, control })

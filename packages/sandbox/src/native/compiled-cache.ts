@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
+import { createHash, createHmac } from 'node:crypto'
+import { mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, type Digest, digestBytes, digestOf, utf8 } from '@askee/core'
+import { bytesEqual, type Clock, type Digest, digestBytes, digestOf, utf8 } from '@askee/core'
 
 export interface CompiledCacheInit {
   /** Made with mode 0700 when missing. Only the warden reads and writes modules in it. */
   readonly directory: string
-  /** 32 bytes, secret: key of the MAC without which no compiled module is used. */
+  /** 32 bytes, secret: encrypts and authenticates every file, and hides in its name what it was compiled from. */
   readonly key: Uint8Array
   /** Default 512 MiB. */
   readonly maxBytes?: number
@@ -17,6 +17,8 @@ const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 const PRUNE_EVERY = 64
 /** `HEX.PID.draft`: what the warden PID is just writing. */
 const DRAFT = /\.(\d+)\.draft$/
+/** How a file begins that the warden of today wrote; those of before stood in clear. */
+const MAGIC = utf8('ASKEECM2')
 /** A draft this old was left, whoever has its warden's number now. */
 const DRAFT_AGE = 3_600_000
 
@@ -33,7 +35,12 @@ export class CompiledCache {
   }
 
   async open(): Promise<void> {
-    await mkdir(this.#init.directory, { recursive: true, mode: 0o700 })
+    const { directory } = this.#init
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(directory)) {
+      const path = join(directory, name)
+      if (name.endsWith('.compiled') && !(await isSealed(path))) await rm(path, { force: true })
+    }
     await this.prune()
   }
 
@@ -41,7 +48,7 @@ export class CompiledCache {
   used(hello: string, module: Uint8Array): void {
     this.#tasks += 1
     const isTimeToPrune = this.#tasks % PRUNE_EVERY === 0
-    const path = join(this.#init.directory, compiledName(hello, digestOf(module)))
+    const path = join(this.#init.directory, this.#nameOf(hello, digestOf(module)))
     const now = this.#clock.now() / 1000
     // Not there yet, or pruned by another agent: neither matters.
     this.#work = this.#work.then(() => utimes(path, now, now)).catch(() => undefined)
@@ -51,7 +58,7 @@ export class CompiledCache {
   /** Removes what was compiled of `module`, and what a killed warden was just writing of it. */
   async forget(hello: string, module: Digest): Promise<void> {
     const { directory } = this.#init
-    const name = compiledName(hello, module)
+    const name = this.#nameOf(hello, module)
     await this.#work
     const draft = name.replace(/compiled$/, '')
     for (const found of await readdir(directory).catch(() => [])) {
@@ -81,6 +88,12 @@ export class CompiledCache {
     }
   }
 
+  /** Name of a compiled module, as PROTOCOL.md gives it. */
+  #nameOf(hello: string, module: Digest): string {
+    const name = createHmac('sha256', this.#init.key).update('askee/compiled/2/name')
+    return `${name.update(compiledIdentity(hello, module)).digest('hex')}.compiled`
+  }
+
   /** Resolves when nothing is written any more. */
   async close(): Promise<void> {
     await this.#work
@@ -96,15 +109,26 @@ function exists(pid: number): boolean {
   }
 }
 
-/** Name of a compiled module, as PROTOCOL.md gives it. */
-function compiledName(hello: string, module: Digest): string {
+async function isSealed(path: string): Promise<boolean> {
+  const file = await open(path, 'r')
+  try {
+    const start = Buffer.alloc(MAGIC.byteLength)
+    await file.read(start, 0, start.byteLength, 0)
+    return bytesEqual(start, MAGIC)
+  } finally {
+    await file.close()
+  }
+}
+
+/** 32 bytes that say what was compiled, and by what: the engine that said `hello`. */
+export function compiledIdentity(hello: string, module: Digest): Buffer {
   const payload = Buffer.concat([Uint8Array.of(1, 0), utf8(hello)])
   const length = Buffer.alloc(4)
   length.writeUInt32LE(payload.byteLength)
-  const name = createHash('sha256')
+  const identity = createHash('sha256')
     .update('askee/compiled/1')
     .update(length)
     .update(payload)
     .update(digestBytes(module))
-  return `${name.digest('hex')}.compiled`
+  return identity.digest()
 }
