@@ -35,6 +35,7 @@ import {
   createBlockStore,
   createVault,
   type Fingerprint,
+  fileSealing,
   fingerprint,
   lockDirectory,
   openDatabase,
@@ -44,7 +45,7 @@ import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
 import { createNodeKeys } from './keys.ts'
 import { type AgentPaths, agentPaths } from './paths.ts'
-import { createConsentUpkeep, revokeHere } from './revoke.ts'
+import { createConsentUpkeep } from './revoke.ts'
 import { openSecrets } from './secrets.ts'
 import { VERSION } from './version.ts'
 
@@ -156,7 +157,7 @@ async function compose(
       bootstrap: init.bootstrap,
       network: init.network,
       mdns: init.localDiscovery === 'mdns' ? 'on' : 'off',
-      directory: paths.peers,
+      memory: { directory: paths.peers, sealing: fileSealing(random, sealing.key, 'peers') },
       topics: new Map([...computeTopics(clock), ...consentTopics(clock), ...keyTopics(clock)]),
       // Asked only once the node runs, when both are there.
       mayFetch: (peer, digest) => requester.mayFetch(peer, digest) || worker.mayFetch(peer, digest),
@@ -236,7 +237,16 @@ async function compose(
     { slots: init.slots, journal: paths.ledger },
   )
 
-  const consentParts = { consents, holdings, worker, blocks, executor, clock, timers, logger }
+  const upkeep = createConsentUpkeep({
+    consents,
+    holdings,
+    worker,
+    blocks,
+    executor,
+    clock,
+    timers,
+    logger,
+  })
 
   let requestStop = (): void => {}
   const stopRequested = new Promise<void>((resolve) => {
@@ -251,7 +261,7 @@ async function compose(
       executor,
       consents,
       revocations,
-      revoke: (which, reason) => revokeHere(consentParts, which, reason),
+      revoke: (which, reason) => upkeep.revoke(which, reason),
       volunteer,
       nodeKeys,
       deviceKey,
@@ -287,7 +297,7 @@ async function compose(
     worker,
     // After those who are to hear of what it brings.
     exchange,
-    createConsentUpkeep(consentParts),
+    upkeep,
     control,
   ])
   const { name, tier } = executor.describe()

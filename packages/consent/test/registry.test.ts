@@ -7,7 +7,9 @@ import { openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   CONSENT_MIGRATIONS,
+  type ConsentEntry,
   type ConsentQuestion,
+  type ConsentRegistry,
   type ConsentTerms,
   createConsentRegistry,
   signConsentManifest,
@@ -52,6 +54,9 @@ function manifestOf(
     name: 'Lab',
   })
 }
+
+const listOf = (registry: ConsentRegistry) => ({ uri: registry.statusUri, issuer: volunteer.id })
+const placeOf = ({ claims }: ConsentEntry): number => claims?.status.index as number
 
 describe('consent registry', () => {
   it('CON-1 covers nothing without a consent', () => {
@@ -225,7 +230,7 @@ describe('consent registry', () => {
     })
   })
 
-  it('CON-5 on a full disk still ends every consent, and writes it down once there is room', () => {
+  it('CON-5 on a full disk still ends every consent and tells the mesh, and writes it down once there is room', () => {
     const { registry, database, volunteer: owner, clock } = setUp()
     const first = grantForTest(registry, requester.id, TERMS)
     const second = grantForTest(registry, stranger.id, TERMS)
@@ -241,11 +246,15 @@ describe('consent registry', () => {
     expect(registry.covering(question)).toBeUndefined()
     expect(codeOf(() => registry.revoke(first.id, 'stop'))).toBe('consent/not-written')
     expect(codeOf(() => registry.sweep())).toBe('consent/not-written')
-    expect(told).toEqual([])
+    // No disk is needed for that, and once is enough.
+    expect(told.sort()).toEqual([first.id, second.id].sort())
+    expect(verifyStatusList(registry.statusList(), listOf(registry), clock.now()).at(placeOf(first))).toBe(
+      'invalid',
+    )
     database.exec('DROP TRIGGER full')
     expect(registry.revoke(first.id, 'stop').phase).toBe('revoked')
     registry.sweep()
-    expect(told.sort()).toEqual([first.id, second.id].sort())
+    expect(told).toHaveLength(2)
     const again = testRegistry(node.id, { clock, volunteer: owner, database }).registry
     expect([again.show(first.id).phase, again.show(second.id).phase]).toEqual(['revoked', 'revoked'])
     for (const { id } of [first, second]) {

@@ -82,17 +82,23 @@ export class Enactment {
       if (signed !== undefined) life.held = signed
       lives.add(life)
       status.changed()
-      if (effects.some(({ type }) => type === 'tell')) {
-        const revocation = revocationOf(life)
-        if (revocation !== null) tellings.tell(revocation)
-      }
+    }
+    let untold = effects.some(({ type }) => type === 'tell')
+    const tell = (): void => {
+      const revocation = untold ? revocationOf(life) : null
+      untold = false
+      if (revocation !== null) tellings.tell(revocation)
     }
     const attempt = (): void => {
       try {
         write()
+        tell()
       } catch (cause) {
         if (life.state !== state) throw cause
         this.#unwritten.set(life, attempt)
+        status.changed()
+        // The certificate was signed at the grant: no disk is needed to tell others.
+        tell()
         const text = `the consent is closed and its work is stopped, but the disk did not take it (${errorText(cause)}): free some space before the agent is stopped, it is tried again every second`
         throw refuse('consent/not-written', text, { consent: life.id }, cause)
       }

@@ -1,4 +1,5 @@
-import type { Clock } from '@askee/core'
+import { type Clock, errorText } from '@askee/core'
+import { refuse } from '../errors.ts'
 import { MAX_LIFETIME_MS } from '../terms.ts'
 import type { Enactment } from './enactment.ts'
 import type { ConsentHistory } from './history.ts'
@@ -51,16 +52,26 @@ export class Ending {
     const { lives, clock, enactment, epoch, history, tellings } = this.#parts
     const now = clock.now()
     const given = lives.all().filter(({ state }) => ['granted', 'renewed', 'suspended'].includes(state.phase))
-    // All of them end, also when the disk takes none of it.
+    const raised = epoch.raise((to) => history.write('revoked', 'all', 'done', { reason, epoch: to }))
+    // All of them end, and everybody is told, also when the disk takes none of it.
     attemptAll([
       ...enactment.unwritten(),
       ...given.map((life) => () => enactment.act(life, { type: 'Revoke', now }, { content: { reason } })),
+      () => this.#settleEpoch(),
+      () =>
+        tellings.tell({
+          requester: null,
+          tokens: [],
+          certificate: raised.certificate,
+          until: now + MAX_LIFETIME_MS,
+        }),
     ])
-    const { certificate } = epoch.raise((raised) =>
-      history.write('revoked', 'all', 'done', { reason, epoch: raised }),
-    )
-    tellings.tell({ requester: null, tokens: [], certificate, until: now + MAX_LIFETIME_MS })
     return given.map((life) => entryOf(life, clock.now()))
+  }
+
+  settle(id: string): void {
+    const { lives, enactment } = this.#parts
+    enactment.settle(lives.find(id))
   }
 
   sweep(): void {
@@ -70,10 +81,20 @@ export class Ending {
     attemptAll([
       ...enactment.unwritten(),
       ...ending.map((life) => () => enactment.act(life, { type: 'Expire', now })),
+      () => this.#settleEpoch(),
       () => uses.flush(),
       // What the audit log did not take when it was done.
       () => void history.settled(),
     ])
+  }
+
+  #settleEpoch(): void {
+    try {
+      this.#parts.epoch.settle()
+    } catch (cause) {
+      const text = `every consent is revoked, but the disk did not take it (${errorText(cause)}): free some space before the agent is stopped, it is tried again every second`
+      throw refuse('consent/not-written', text, {}, cause)
+    }
   }
 }
 

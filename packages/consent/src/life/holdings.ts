@@ -1,5 +1,6 @@
-import type { BlockStore, Digest } from '@askee/core'
+import { type BlockStore, type Digest, errorText } from '@askee/core'
 import type { Database } from '@askee/store'
+import { refuse } from '../errors.ts'
 
 /** What was erased, and what stays because somebody else on this machine needs it. */
 export interface Erased {
@@ -12,8 +13,11 @@ export interface ConsentHoldings {
   /** Written down before anything of it is on disk: a crash in between leaves a note without bytes, never the reverse. */
   note(token: string, digest: Digest): void
   /**
-   * Erases what is kept under these tokens and under no other. What is left by a crash is erased by the next call.
+   * Erases what is kept under these tokens and under no other; one piece that cannot be erased keeps none of the others. What
+   * is left by a crash is erased by the next call.
    * @param forget erases what others made of the bytes: compiled code
+   * @throws AskeeError `consent/not-written` with `Erased` as details: the bytes are gone, and the disk did not take that it is
+   * so, which the next call makes up for; and the first error of a piece that could not be erased
    */
   erase(
     tokens: readonly string[],
@@ -34,6 +38,13 @@ export function createConsentHoldings(database: Database): ConsentHoldings {
   const of = database.prepare('SELECT digest FROM holdings WHERE token = ?').pluck()
   const holders = database.prepare('SELECT token FROM holdings WHERE digest = ?').pluck()
   const noted = new Set<string>()
+  const removeAll = database.transaction((over: readonly (readonly [token: string, digest: Digest])[]) => {
+    for (const [token, digest] of over) {
+      remove.run(token, digest)
+      // Before it is certain: a note that is written twice says the same.
+      noted.delete(`${token} ${digest}`)
+    }
+  })
 
   return {
     note(token, digest) {
@@ -48,17 +59,29 @@ export function createConsentHoldings(database: Database): ConsentHoldings {
       const ending = new Set(tokens)
       const erased: Digest[] = []
       const shared: Digest[] = []
+      const failures: unknown[] = []
+      const over: [token: string, digest: Digest][] = []
       for (const token of tokens) {
         for (const digest of of.all(token) as Digest[]) {
-          const isHeldElsewhere = (holders.all(digest) as string[]).some((holder) => !ending.has(holder))
-          if (!isHeldElsewhere) await forget?.(digest)
-          if (isHeldElsewhere || (await blocks.remove(digest)) === 'pinned') shared.push(digest)
-          else erased.push(digest)
-          // Last, so that what a crash interrupts is done again.
-          remove.run(token, digest)
-          noted.delete(`${token} ${digest}`)
+          try {
+            const isHeldElsewhere = (holders.all(digest) as string[]).some((holder) => !ending.has(holder))
+            if (!isHeldElsewhere) await forget?.(digest)
+            if (isHeldElsewhere || (await blocks.remove(digest)) === 'pinned') shared.push(digest)
+            else erased.push(digest)
+            over.push([token, digest])
+          } catch (error) {
+            failures.push(error)
+          }
         }
       }
+      // Last, so that what a crash interrupts is done again; and of a full disk nothing is asked before the bytes are gone.
+      try {
+        removeAll(over)
+      } catch (cause) {
+        const text = `what was kept is erased, but the disk did not take that it is so (${errorText(cause)})`
+        throw refuse('consent/not-written', text, { erased, shared }, cause)
+      }
+      if (failures.length > 0) throw failures[0]
       return { erased, shared }
     },
     tokens: () => database.prepare('SELECT DISTINCT token FROM holdings').pluck().all() as string[],

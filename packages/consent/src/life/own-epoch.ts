@@ -15,6 +15,8 @@ export interface EpochRevocation {
 export class OwnEpoch {
   readonly #components: { readonly clock: Clock; readonly random: Random; readonly volunteer: Identity }
   readonly #records: ConsentRecords
+  /** Raised, and the disk did not take it. */
+  #unwritten: (EpochRevocation & { readonly record: (epoch: number) => void }) | null = null
 
   constructor(
     components: { readonly clock: Clock; readonly random: Random; readonly volunteer: Identity },
@@ -25,24 +27,38 @@ export class OwnEpoch {
   }
 
   get current(): number {
-    return this.#records.epoch().epoch
+    return this.#unwritten?.epoch ?? this.#records.epoch().epoch
   }
 
   /** Signed ahead, at a grant, so that everything can be revoked even when the key is lost. */
   keepCertificate(): void {
+    this.settle()
     const { epoch, certificate } = this.#records.epoch()
     if (certificate === null) this.#records.saveEpoch(epoch, this.#certificate(epoch + 1))
   }
 
-  /** @param record written in the same transaction */
+  /**
+   * It holds from now on; `settle` writes it down.
+   * @param record written in the same transaction
+   */
   raise(record: (epoch: number) => void): EpochRevocation {
-    const { epoch, certificate } = this.#records.epoch()
-    const raised = { epoch: epoch + 1, certificate: certificate ?? this.#certificate(epoch + 1) }
+    if (this.#unwritten === null) {
+      const { epoch, certificate } = this.#records.epoch()
+      const raised = epoch + 1
+      this.#unwritten = { epoch: raised, certificate: certificate ?? this.#certificate(raised), record }
+    }
+    return this.#unwritten
+  }
+
+  /** Writes a raised epoch down, if there is one. @throws what the disk says */
+  settle(): void {
+    const unwritten = this.#unwritten
+    if (unwritten === null) return
     this.#records.atomically(() => {
-      this.#records.saveEpoch(raised.epoch, null)
-      record(raised.epoch)
+      this.#records.saveEpoch(unwritten.epoch, null)
+      unwritten.record(unwritten.epoch)
     })
-    return raised
+    this.#unwritten = null
   }
 
   #certificate(minEpoch: number): string {

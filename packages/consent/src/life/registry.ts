@@ -93,17 +93,25 @@ export interface ConsentRegistry extends ConsentGate, ConsentEndings, ConsentUse
   renew(id: string, choices?: ConsentChoices): ConsentEntry
   suspend(id: string, reason: string): ConsentEntry
   resume(id: string): ConsentEntry
-  /** When it returns, the door is closed, running work was told to die, and the revocation is on disk. */
+  /**
+   * When it returns, the door is closed, running work was told to die, and the revocation is on disk.
+   * @throws AskeeError `consent/not-written` when the disk did not take it: all else is done, and `sweep` tries again
+   */
   revoke(id: string, reason: string): ConsentEntry
   /** Revokes all there is, and every token of the owner that is not known here, by raising the epoch. */
   revokeAll(reason: string): readonly ConsentEntry[]
+  /**
+   * Writes the end of a consent down that the disk did not take before; nothing when it did.
+   * @throws AskeeError `consent/not-written`
+   */
+  settle(id: string): void
   /** Looks at what time alone changes, and writes down counted uses. */
   sweep(): void
   list(): readonly ConsentEntry[]
   /** @param id or the beginning of one that is no other's */
   show(id: string): ConsentEntry
   readonly history: ConsentHistory
-  /** Hears of revocations after they are on disk. */
+  /** Hears of revocations when they are on disk, or the disk does not take them. */
   onRevoked(listener: (revocation: OwnRevocation) => void): () => void
   /** Those whose tokens have not ended by themselves: the mesh is told of them until then. */
   revocations(): readonly OwnRevocation[]

@@ -114,6 +114,10 @@ export class VolunteerRegistry implements ConsentRegistry {
     return this.#ending.revokeAll(reason)
   }
 
+  settle(id: string): void {
+    this.#ending.settle(id)
+  }
+
   sweep(): void {
     this.#ending.sweep()
   }

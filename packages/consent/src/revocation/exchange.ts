@@ -90,7 +90,7 @@ class MeshExchange implements RevocationExchange {
       mesh.subscribe(REVOCATION_TOPIC, ({ body }) => this.#take(body)),
       mesh.handle(REVOCATION_PROTOCOL, REVOCATION_LIMITS, async ({ body }) => utf8(book.take(textOf(body)))),
       mesh.handle(STATUS_PROTOCOL, STATUS_LIMITS, async () => utf8(registry.statusList())),
-      // In a later turn: in this one work is being killed, and nothing may hold that up.
+      // Later: now work is being killed, and nothing may hold that up.
       registry.onRevoked((revocation) => this.#soon(revocation)),
       mesh.onPeer((peer, state) => {
         if (state === 'connected') this.#greet(peer)
@@ -122,6 +122,15 @@ class MeshExchange implements RevocationExchange {
     }
   }
 
+  /** The own book is for those who ask it on this machine: on a full disk the mesh is told all the same. */
+  #note(certificate: string): void {
+    try {
+      this.#components.book.take(certificate)
+    } catch (error) {
+      this.#components.logger.error({ error: errorText(error) }, 'an own revocation was not noted')
+    }
+  }
+
   #take(body: Uint8Array): void {
     const { book, logger } = this.#components
     try {
@@ -135,7 +144,7 @@ class MeshExchange implements RevocationExchange {
     const { timers } = this.#components
     const { signal } = this.#abort
     // One that the node stops before is told after its next start.
-    timers.after(0, () => {
+    timers.after(TELL_AFTER, () => {
       if (!signal.aborted) this.#tell(revocation)
     })
   }
@@ -149,7 +158,7 @@ class MeshExchange implements RevocationExchange {
       isRecorded: false,
     }
     this.#tellings.set(revocation.certificate, telling)
-    this.#components.book.take(revocation.certificate)
+    this.#note(revocation.certificate)
     this.#retelling.add(revocation.certificate, revocation.until)
     this.#round(telling, this.#init.retellFirst)
   }
