@@ -12,6 +12,7 @@ import type {
   TopicRules,
 } from '@askee/core'
 import type { Identity } from '@askee/keys'
+import type { MeshMemory } from './memory-file.ts'
 
 /** What the mesh needs. */
 export interface Libp2pMeshComponents {
@@ -44,8 +45,8 @@ export interface Libp2pMeshInit {
   readonly announce?: readonly string[]
   /** First peers, each ending in `/p2p/<id>`. */
   readonly bootstrap?: readonly string[]
-  /** Where peers and own records are remembered; without it nothing survives a restart. */
-  readonly directory?: string
+  /** Where peers, own records and ports are remembered; without it nothing survives a restart. */
+  readonly memory?: MeshMemory
   /** Finding peers by multicast. Default on. */
   readonly mdns?: Switch
   /** Multicast UDP port and service; other than the defaults only in tests. */

@@ -1,8 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
-import { errorText, type Logger, type Random, toHex } from '@askee/core'
+import { decode, encode, errorText, type Logger, type Random } from '@askee/core'
 import { z } from 'zod'
+import { MemoryFile, type MeshMemory } from './memory-file.ts'
 
 const port = z.number().int().min(1).max(65_535)
 const fileSchema = z.strictObject({ version: z.literal(1), ip4: port.optional(), ip6: port.optional() })
@@ -16,19 +15,15 @@ const OPEN_PORT = /^\/(ip4|ip6)\/([^/]+)\/tcp\/0$/
 const TCP = /^\/(ip4|ip6)\/[^/]+\/tcp\/(\d+)$/
 
 /**
- * `<directory>/ports.json`: where "any port" was last time. A node that comes back is found by those who remember it,
+ * `<directory>/ports.sealed`: where "any port" was last time. A node that comes back is found by those who remember it,
  * only if it listens where it did.
  */
 export class ListeningPorts {
-  readonly #directory: string
-  readonly #path: string
-  readonly #random: Random
+  readonly #file: MemoryFile
   readonly #logger: Logger
 
-  constructor(directory: string, random: Random, logger: Logger) {
-    this.#directory = directory
-    this.#path = join(directory, 'ports.json')
-    this.#random = random
+  constructor(memory: MeshMemory, random: Random, logger: Logger) {
+    this.#file = new MemoryFile(memory, 'ports.sealed', random, logger)
     this.#logger = logger
   }
 
@@ -55,28 +50,17 @@ export class ListeningPorts {
       const [, family, number] = TCP.exec(address) ?? []
       if (family !== undefined) ports[family as Family] ??= Number(number)
     }
-    const temporary = `${this.#path}.${toHex(this.#random.bytes(6))}`
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
-      await writeFile(temporary, JSON.stringify({ version: 1, ...ports }), { flag: 'wx', mode: 0o600 })
-      await rename(temporary, this.#path)
+      await this.#file.write(encode({ version: 1, ...ports }))
     } catch (error) {
       this.#logger.warn({ error: errorText(error) }, 'ports could not be written to disk')
     }
   }
 
   async #read(): Promise<Ports> {
-    try {
-      const bytes = await readFile(this.#path)
-      if (bytes.length > MAX_FILE_BYTES) throw new RangeError(`${bytes.length} bytes`)
-      const { version: _, ...ports } = fileSchema.parse(JSON.parse(bytes.toString()))
-      return ports
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        this.#logger.warn({ path: this.#path, error: errorText(error) }, 'last ports cannot be read')
-      }
-      return {}
-    }
+    const file = await this.#file.read(MAX_FILE_BYTES, (bytes) => decode(bytes, fileSchema, MAX_FILE_BYTES))
+    const { version: _, ...ports } = file ?? { version: 1 }
+    return ports
   }
 }
 

@@ -22,6 +22,7 @@ import type { Libp2pMeshComponents, Libp2pMeshInit } from './init.ts'
 import { KnownPeers } from './known-peers.ts'
 import { type AskeeNode, createNode } from './libp2p-node.ts'
 import { ListeningPorts } from './listening-ports.ts'
+import { clearUp } from './memory-file.ts'
 import type { Offences } from './offences.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { PeerKeeping } from './peers.ts'
@@ -73,11 +74,10 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     for (const address of bootstrap) trusted.addAddress(address)
     const known = new KnownPeers(identity.id)
     const datastore = new GuardedDatastore(clock, identity.id, known)
-    const memory =
-      init.directory === undefined ? undefined : new PeerMemory(init.directory, known, random, logger)
+    if (init.memory !== undefined) await clearUp(init.memory)
+    const memory = init.memory === undefined ? undefined : new PeerMemory(init.memory, known, random, logger)
     const ownRecords = (await memory?.load(datastore)) ?? []
-    const ports =
-      init.directory === undefined ? undefined : new ListeningPorts(init.directory, random, logger)
+    const ports = init.memory === undefined ? undefined : new ListeningPorts(init.memory, random, logger)
     const listen = init.listen ?? DEFAULT_LISTEN
     let multicastFound: (peer: PeerInfo) => void = () => {}
     const node = await createNode(

@@ -15,7 +15,9 @@ import {
   type Libp2pMesh,
   type Libp2pMeshComponents,
   type Libp2pMeshInit,
+  type MeshMemory,
 } from '@askee/network'
+import { fileSealing } from '@askee/store'
 
 /** The parts of a real node on this machine. */
 export function realComponents(change: Partial<Libp2pMeshComponents> = {}): Libp2pMeshComponents {
@@ -28,6 +30,11 @@ export function realComponents(change: Partial<Libp2pMeshComponents> = {}): Libp
     logger: createLogger(process.env.ASKEE_TEST_LOG ?? 'silent'),
     ...change,
   }
+}
+
+/** Memory in a folder, sealed as the agent does it; the same key for the same number. */
+export function memoryIn(directory: string, key = 7): MeshMemory {
+  return { directory, sealing: fileSealing(systemRandom, new Uint8Array(32).fill(key), 'peers') }
 }
 
 /** A local node on the loopback address, found by nobody but whom it is told of. */

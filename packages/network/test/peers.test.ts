@@ -1,7 +1,15 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Clock, type ProtocolLimits, silentLogger, systemClock, systemRandom, utf8 } from '@askee/core'
+import {
+  type Clock,
+  encode,
+  type ProtocolLimits,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  utf8,
+} from '@askee/core'
 import { eventually } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -12,7 +20,7 @@ import { MAX_REMEMBERED_PEERS } from '../src/defaults.ts'
 import { entryOf, KnownPeers, peerOf } from '../src/known-peers.ts'
 import { PeerMemory } from '../src/peer-memory.ts'
 import { GuardedDatastore } from '../src/records/guarded-datastore.ts'
-import { loopbackNode, strangerId } from './nodes.ts'
+import { loopbackNode, memoryIn, strangerId } from './nodes.ts'
 
 const LIMITS: ProtocolLimits = {
   maxRequestBytes: 100,
@@ -39,12 +47,16 @@ async function started(...args: Parameters<typeof loopbackNode>) {
   return node
 }
 
+function sealedPorts(content: unknown, key = 7): Uint8Array {
+  return memoryIn('', key).sealing.seal('ports.sealed', encode(content))
+}
+
 describe('peers are kept', () => {
   it('NET-4 a node started anew finds the peers and own records it remembers, without bootstrap', async () => {
     const directory = await folder()
     const identity = createIdentity(systemRandom)
     const peer = await started()
-    const first = await started({ directory }, { identity })
+    const first = await started({ memory: memoryIn(directory) }, { identity })
     await peer.dial(first.addresses()[0] as string)
     await eventually(async () => (await first.closestPeers(utf8('x'), 5)).length === 1)
     const draft = { namespace: 'test', name: 'r', value: utf8('v'), sequence: 3, expires: Date.now() + 1e6 }
@@ -52,7 +64,7 @@ describe('peers are kept', () => {
     await first.stop()
     await eventually(() => peer.peers().length === 0)
     // Another object; only the folder and the key are the same.
-    const second = await started({ directory }, { identity })
+    const second = await started({ memory: memoryIn(directory) }, { identity })
     expect(second.self).toBe(first.self)
     await eventually(() => second.peers().includes(peer.self))
     await expect(second.putRecord({ ...draft, sequence: 2 }, { quorum: 1 })).rejects.toMatchObject({
@@ -63,15 +75,15 @@ describe('peers are kept', () => {
   it('NET-4 listens where it did before, so that others find it again, unless the port is taken', async () => {
     const directory = await folder()
     const identity = createIdentity(systemRandom)
-    const first = await started({ directory }, { identity })
+    const first = await started({ memory: memoryIn(directory) }, { identity })
     const address = first.addresses()[0] as string
     await first.stop()
-    const second = await started({ directory }, { identity })
+    const second = await started({ memory: memoryIn(directory) }, { identity })
     expect(second.addresses()).toEqual([address])
     await second.stop()
     const port = address.split('/')[4]
     await started({ listen: [`/ip4/127.0.0.1/tcp/${port}`] })
-    const third = await started({ directory }, { identity })
+    const third = await started({ memory: memoryIn(directory) }, { identity })
     expect(third.addresses()).toHaveLength(1)
     expect(third.addresses()).not.toEqual([address])
   })
@@ -83,21 +95,27 @@ describe('peers are kept', () => {
     await placeholder.stop()
     const listen = [`/ip4/127.0.0.1/tcp/${port}`, '/ip4/127.0.0.1/tcp/0']
     for (let i = 0; i < 2; i++) {
-      const node = await started({ directory, listen })
+      const node = await started({ memory: memoryIn(directory), listen })
       expect(node.addresses()).toHaveLength(2)
       await node.stop()
     }
   })
 
-  it.each(['{', '{"version":1,"ip4":99999}', 'x'.repeat(2000)])(
-    'NET-4 starts when ports.json is %j',
-    async (text) => {
-      const directory = await folder()
-      await writeFile(join(directory, 'ports.json'), text)
-      expect((await started({ directory })).addresses()).toHaveLength(1)
-      expect((await stat(join(directory, 'ports.json'))).mode & 0o777).toBe(0o600)
-    },
-  )
+  it.each([
+    ['nothing', new Uint8Array(0)],
+    ['garbage', new Uint8Array(200)],
+    ['too much', new Uint8Array(20_000)],
+    ['sealed with another key', sealedPorts({ version: 1, ip4: 4001 }, 8)],
+    ['a port there is not', sealedPorts({ version: 1, ip4: 99_999 })],
+  ])('NET-4 starts when what it remembers of its ports is %s', async (_what, bytes) => {
+    const directory = await folder()
+    await writeFile(join(directory, 'ports.sealed'), bytes)
+    expect((await started({ memory: memoryIn(directory) })).addresses()).toHaveLength(1)
+    expect((await stat(join(directory, 'ports.sealed'))).mode & 0o777).toBe(0o600)
+    expect(new Uint8Array(await readFile(join(directory, 'ports.sealed.broken')))).toEqual(
+      Uint8Array.from(bytes),
+    )
+  })
 
   it('NET-4 dials a lost peer again until it is back', async () => {
     const identity = createIdentity(systemRandom)
@@ -158,13 +176,18 @@ describe('peers are kept', () => {
 describe('the file of remembered peers', () => {
   it('NET-4 is readable by its owner alone and written whole', async () => {
     const directory = await folder()
-    const memory = new PeerMemory(directory, new KnownPeers(strangerId()), systemRandom, silentLogger)
+    const memory = new PeerMemory(
+      memoryIn(directory),
+      new KnownPeers(strangerId()),
+      systemRandom,
+      silentLogger,
+    )
     const store = new MemoryDatastore()
     store.put(new Key('/peers/one'), utf8('1'))
     store.put(new Key('/dht/record/x'), utf8('not this'))
     await memory.save(store, [[utf8('key'), utf8('record')]])
-    expect((await stat(join(directory, 'mesh.cbor'))).mode & 0o777).toBe(0o600)
-    expect(await readdir(directory)).toEqual(['mesh.cbor'])
+    expect((await stat(join(directory, 'mesh.sealed'))).mode & 0o777).toBe(0o600)
+    expect(await readdir(directory)).toEqual(['mesh.sealed'])
     const again = new MemoryDatastore()
     expect(await memory.load(again)).toEqual([[utf8('key'), utf8('record')]])
     expect(again.has(new Key('/peers/one'))).toBe(true)
@@ -173,9 +196,61 @@ describe('the file of remembered peers', () => {
 
   it('NET-4 is set aside when it cannot be read, and the node starts', async () => {
     const directory = await folder()
-    await writeFile(join(directory, 'mesh.cbor'), 'garbage')
-    await started({ directory })
-    expect(await readFile(join(directory, 'mesh.cbor.broken'), 'utf8')).toBe('garbage')
+    await writeFile(join(directory, 'mesh.sealed'), 'garbage')
+    await started({ memory: memoryIn(directory) })
+    expect(await readFile(join(directory, 'mesh.sealed.broken'), 'utf8')).toBe('garbage')
+  })
+
+  it('STO-1 shows neither peers, nor records, nor ports, and takes none that was changed or is of another node', async () => {
+    const directory = await folder()
+    const peer = await started()
+    const first = await started({ memory: memoryIn(directory) })
+    await peer.dial(first.addresses()[0] as string)
+    await eventually(async () => (await first.closestPeers(utf8('x'), 5)).length === 1)
+    const record = { namespace: 'test', name: 'r', value: utf8('what I say'), sequence: 3 }
+    await first.putRecord({ ...record, expires: Date.now() + 1e6 }, { quorum: 1 })
+    await first.stop()
+    expect((await readdir(directory)).sort()).toEqual(['mesh.sealed', 'ports.sealed'])
+    const secrets = [
+      Buffer.from(peerIdFromString(peer.self).toMultihash().bytes),
+      peer.self,
+      'what I say',
+      '/peers/',
+      'ip4',
+    ]
+    for (const name of await readdir(directory)) {
+      const bytes = await readFile(join(directory, name))
+      for (const secret of secrets) expect(bytes.includes(secret)).toBe(false)
+    }
+    const good = await readFile(join(directory, 'mesh.sealed'))
+    const held = async (key?: number) => {
+      const memory = new PeerMemory(
+        memoryIn(directory, key),
+        new KnownPeers(first.self),
+        systemRandom,
+        silentLogger,
+      )
+      return (await memory.load(new MemoryDatastore())).length
+    }
+    expect(await held()).toBe(1)
+    expect(await held(8)).toBe(0)
+    for (const at of [0, 20, 40, 60, good.byteLength - 1]) {
+      const bad = Buffer.from(good)
+      bad[at]! ^= 1
+      await writeFile(join(directory, 'mesh.sealed'), bad)
+      expect(await held(), `byte ${at}`).toBe(0)
+    }
+    await writeFile(join(directory, 'mesh.sealed'), await readFile(join(directory, 'ports.sealed')))
+    expect(await held()).toBe(0)
+  })
+
+  it('STO-1 leaves nothing of what an earlier version kept in clear, nor of what a crash left half written', async () => {
+    const directory = await folder()
+    const half = `mesh.sealed.${'0'.repeat(12)}`
+    for (const name of ['mesh.cbor', 'mesh.cbor.broken', 'ports.json', 'ports.json.0a0b0c', half, 'other'])
+      await writeFile(join(directory, name), 'clear')
+    await (await started({ memory: memoryIn(directory) })).stop()
+    expect((await readdir(directory)).sort()).toEqual(['mesh.sealed', 'other', 'ports.sealed'])
   })
 
   it('NET-4 keeps honest peers through a flood of strangers, in memory and on disk', async () => {
@@ -198,10 +273,10 @@ describe('the file of remembered peers', () => {
     expect(honest.map((key) => store.has(key))).toEqual([true, true, true, true])
     expect(store.has(flood.at(-1) as Key)).toBe(true)
     const directory = await folder()
-    await new PeerMemory(directory, known, systemRandom, silentLogger).save(store, [])
+    await new PeerMemory(memoryIn(directory), known, systemRandom, silentLogger).save(store, [])
     const knownAgain = new KnownPeers(self)
     const again = new GuardedDatastore(systemClock, self, knownAgain)
-    await new PeerMemory(directory, knownAgain, systemRandom, silentLogger).load(again)
+    await new PeerMemory(memoryIn(directory), knownAgain, systemRandom, silentLogger).load(again)
     expect(honest.map((key) => again.has(key))).toEqual([true, true, true, true])
     expect(knownAgain.entries().kept).toEqual([entryOf(keptPeer!)])
     expect(knownAgain.entries().reached).toEqual([entryOf(oldPeer!), entryOf(newPeer!)])

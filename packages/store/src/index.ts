@@ -15,6 +15,7 @@ export {
 } from './database.ts'
 export { deriveKey, KEY_BYTES } from './derive-key.ts'
 export type { Sealing } from './encryption/sealed-database.ts'
+export { type FileSealing, fileSealing } from './file-sealing.ts'
 export type { Fingerprint } from './generations/fingerprint.ts'
 export { type Generations, openGenerations, type SeenGeneration } from './generations/generations.ts'
 export { lockDirectory } from './lock.ts'

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { AskeeError, bytesEqual, concat, decode, encode, type Random, utf8 } from '@askee/core'
+import { AskeeError, decode, encode, errorCode, type Random } from '@askee/core'
 import { z } from 'zod'
-import { NONCE_BYTES, seal, unseal } from '../aead.ts'
-import { deriveKey } from '../derive-key.ts'
 import { writeDurably } from '../durable-file.ts'
+import { type FileSealing, fileSealing } from '../file-sealing.ts'
 
-const MAGIC = utf8('askee-generations-1\n')
-const CHECK_BYTES = 16
+/** There is one file of this kind. */
+const KIND = 'generations'
+const NAME = ''
 const MAX_BYTES = 1024 * 1024
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`))
@@ -43,15 +43,12 @@ export function openGenerations(
   init: { path: string; key: Uint8Array },
 ): Generations {
   const { path } = init
-  const key = deriveKey(init.key, 'generations')
-  const header = concat(MAGIC, deriveKey(init.key, 'generations-check').subarray(0, CHECK_BYTES))
-  const entries = new Map(Object.entries(existsSync(path) ? read(path, key, header) : {}))
+  const sealing = fileSealing(components.random, init.key, KIND)
+  const entries = new Map(Object.entries(existsSync(path) ? read(path, sealing) : {}))
 
   const record = (name: string, seen: SeenGeneration): void => {
     entries.set(name, seen)
-    const nonce = components.random.bytes(NONCE_BYTES)
-    const body = seal(key, nonce, header, encode(Object.fromEntries(entries)))
-    writeDurably(path, concat(header, nonce, body))
+    writeDurably(path, sealing.seal(NAME, encode(Object.fromEntries(entries))))
   }
   return {
     get: (name) => entries.get(name),
@@ -60,28 +57,19 @@ export function openGenerations(
   }
 }
 
-function read(path: string, key: Uint8Array, header: Uint8Array): Record<string, SeenGeneration> {
+function read(path: string, sealing: FileSealing): Record<string, SeenGeneration> {
   const bytes = new Uint8Array(readFileSync(path))
-  const found = bytes.subarray(0, header.byteLength)
-  const damaged = (cause?: unknown) =>
-    new AskeeError(
+  try {
+    return decode(sealing.open(NAME, bytes.subarray(0, MAX_BYTES)), SCHEMA, MAX_BYTES)
+  } catch (cause) {
+    if (errorCode(cause) === 'store/wrong-key') {
+      throw new AskeeError('store/wrong-key', `${path} was encrypted with another key`, { path }, { cause })
+    }
+    throw new AskeeError(
       'store/damaged',
       `${path}, which says how new the databases must be, is damaged. Restore it with the databases from one backup.`,
       { path },
       { cause },
     )
-  if (bytes.byteLength < header.byteLength + NONCE_BYTES || bytes.byteLength > MAX_BYTES) throw damaged()
-  if (!bytesEqual(found, header)) {
-    const alike = found.filter((byte, i) => i >= MAGIC.byteLength && byte === header[i]).length
-    if (!bytesEqual(found.subarray(0, MAGIC.byteLength), MAGIC) || alike >= CHECK_BYTES / 2) throw damaged()
-    throw new AskeeError('store/wrong-key', `${path} was encrypted with another key`, { path })
-  }
-  const nonce = bytes.subarray(header.byteLength, header.byteLength + NONCE_BYTES)
-  const body = unseal(key, nonce, header, bytes.subarray(header.byteLength + NONCE_BYTES))
-  if (body === undefined) throw damaged()
-  try {
-    return decode(body, SCHEMA, MAX_BYTES)
-  } catch (cause) {
-    throw damaged(cause)
   }
 }
