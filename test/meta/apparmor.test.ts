@@ -15,15 +15,22 @@ function parse(...args: readonly string[]): string {
 describe('the AppArmor profile', () => {
   it.skipIf(isMissing)('SBX-1 is one that the real parser takes, without loading it', () => {
     expect(() => parse('--skip-kernel-load', '--skip-cache', '--warn=all')).not.toThrow()
-    expect(parse('--names').trim().split('\n').sort()).toEqual(['askee-runner', 'askee-warden'])
+    expect(parse('--names').trim().split('\n').sort()).toEqual(['askee-runner', 'askee-v8', 'askee-warden'])
   })
 
-  it('SBX-1 gives no network, no way around file permissions, and the runner nothing but itself', () => {
+  it('SBX-1 gives no network, no way around file permissions, and runners nothing but what is in their roots', () => {
     const rules = readFileSync(PROFILE, 'utf8').replaceAll(/^\s*#.*$/gm, '')
     expect(rules).not.toMatch(/\b(network|unix|dbus|change_profile)\b|\bcapability\s*,|dac_|net_|sys_module/)
     expect(rules).not.toMatch(/\b(complain|unconfined_restrictions)\b|\s[rwm]*[uU]x\b/)
-    const runner = /^profile askee-runner[^{]*\{([^}]*(?:\{[^}]*\}[^}]*)*)\n\}/m.exec(rules)?.[1] ?? ''
-    const kinds = runner.split('\n').map((line) => line.trim().split(/[ ({]/)[0])
-    expect(new Set(kinds.filter(Boolean))).toEqual(new Set(['/', '/dev/null', 'ptrace', 'signal']))
+    expect(kindsOf('askee-runner', rules)).toEqual(new Set(['/', '/dev/null', 'ptrace', 'signal']))
+    const files = ['/', '/dev/null', '/runner/*.cjs', '/runner/seal.node']
+    expect(kindsOf('askee-v8', rules)).toEqual(new Set([...files, 'ptrace', 'signal']))
   })
 })
+
+/** The first words of the rules of a profile; up to an alternative, of a path that has one. */
+function kindsOf(profile: string, rules: string): ReadonlySet<string> {
+  const body = new RegExp(`^profile ${profile}[^{]*\\{([^]*?)\\n\\}`, 'm').exec(rules)?.[1] ?? ''
+  const kinds = body.split('\n').map((line) => line.trim().split(/[ ({]/)[0] ?? '')
+  return new Set(kinds.filter((kind) => kind !== ''))
+}

@@ -2,7 +2,7 @@
 
 use crate::experiments::tell;
 use crate::sys;
-use crate::warden::{EXIT, RESULT, Warden};
+use crate::warden::{EXIT, FAULT, RESULT, RUNNER, Warden};
 use std::fs;
 use std::net::UdpSocket;
 use std::process::Command;
@@ -11,6 +11,7 @@ const PARSER: &str = "/usr/sbin/apparmor_parser";
 const PROFILE: &str = "/etc/apparmor.d/askee";
 const SECURITY: &str = "/sys/kernel/security";
 const LABEL: &str = "askee-runner//&askee-warden";
+const V8_LABEL: &str = "askee-v8//&askee-warden";
 
 /// Why it cannot be tried; `None` when it can.
 fn missing() -> Option<&'static str> {
@@ -35,6 +36,13 @@ pub fn profile() {
         return println!("@@ {{\"notRun\":\"AppArmor: {why}\"}}");
     }
     let before = lacking(&Warden::start("quick", "cpu-percent 25").report);
+    let v8_before = v8_task();
+    tell(
+        "V8 without AppArmor",
+        "done",
+        &format!("missing: {:?}; RESULT {}", v8_before.lacking, v8_before.is_done),
+        v8_before.is_done,
+    );
     let loaded = Command::new(PARSER).args(["--replace", "--skip-cache", PROFILE]).output();
     let said =
         loaded.as_ref().map_or_else(ToString::to_string, |output| String::from_utf8_lossy(&output.stderr).into());
@@ -53,12 +61,40 @@ pub fn profile() {
         &format!("{label}; lost {lost:?}; RESULT {result}"),
         label == LABEL && lost.is_empty() && result && before.iter().any(|name| name == "apparmor"),
     );
+    let v8 = v8_task();
+    let lost: Vec<&String> = v8.lacking.iter().filter(|name| !v8_before.lacking.contains(name)).collect();
+    tell(
+        "V8 under AppArmor",
+        "held by both profiles, no other layer lost, and done",
+        &format!("{}; lost {lost:?}; RESULT {}", v8.label, v8.is_done),
+        v8.label == V8_LABEL && lost.is_empty() && v8.is_done,
+    );
     denied();
     tries("apparmor control", "the same without the profile: nothing refused", "unconfined", |refused| {
         refused == 0
     });
     tries("apparmor alone", "a file, a socket and a program refused", "askee-runner", |refused| refused == TRIES);
+    tries("apparmor of V8 alone", "refused too", "askee-v8", |refused| refused == TRIES);
     tries("apparmor of the warden", "refused too", "askee-warden", |refused| refused == TRIES);
+}
+
+/// What came of a task in V8.
+struct V8Task {
+    label: String,
+    lacking: Vec<String>,
+    is_done: bool,
+}
+
+fn v8_task() -> V8Task {
+    let policy = fs::read_to_string("/task/v8.policy").expect("a policy");
+    let mut warden = Warden::start("quick", &policy);
+    // Node waits to be killed when it is done.
+    while !warden.has_said(RESULT) && !warden.has_said(FAULT) && warden.until(&[RUNNER]).0 == RUNNER {}
+    V8Task {
+        label: warden.detail_of("apparmor").to_owned(),
+        lacking: lacking(&warden.report),
+        is_done: warden.has_said(RESULT),
+    }
 }
 
 const TRIES: i32 = 3;

@@ -12,7 +12,7 @@ pub const FROZEN: u8 = 83;
 pub const THAWED: u8 = 84;
 pub const EXIT: u8 = 86;
 const REFUSED: u8 = 87;
-const RUNNER: u8 = 81;
+pub const RUNNER: u8 = 81;
 /// Frames of the runner.
 const LOG: u8 = 8;
 pub const RESULT: u8 = 9;

@@ -4,8 +4,7 @@ import { AskeeError } from '@askee/core'
 import type { Executor } from '../executor.ts'
 import { type HeldEngine, HeldExecutor, type HeldExecutorInit } from '../native/held-executor.ts'
 import type { TaskExecutionComponents } from '../task-execution.ts'
-import { RUNNER_FOLDER } from './files.ts'
-import { CHILD, runnerConfiguration, runnerFlags } from './flags.ts'
+import { CHILD, heldFlags, runnerConfiguration } from './flags.ts'
 import { v8PolicyLines } from './policy.ts'
 
 /** `spares` cost some 45 MB each, `overheadBytes` is 256 MiB unless told. */
@@ -42,9 +41,7 @@ class HeldV8 implements HeldEngine {
 
   constructor(init: HeldV8ExecutorInit) {
     this.#init = init
-    // One task has one thread; more of V8's own would only take turns in its share of a processor.
-    const own = ['--allow-addons', '--v8-pool-size=1', '--disable-sigusr1']
-    this.#flags = runnerFlags(RUNNER_FOLDER, [...own, ...(init.v8Flags ?? [])])
+    this.#flags = heldFlags(init.v8Flags ?? [])
   }
 
   async open(): Promise<readonly string[]> {

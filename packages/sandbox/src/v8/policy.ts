@@ -1,4 +1,4 @@
-import { listV8Files, RUNNER_FOLDER, type V8FilesInit } from './files.ts'
+import { listV8Files, RUNNER_FOLDER, type V8Files, type V8FilesInit } from './files.ts'
 
 export interface V8PolicyInit extends V8FilesInit {
   /** Of Node, before the script. */
@@ -13,11 +13,19 @@ const MOST_THREADS = 8
  * @throws AskeeError `sandbox/elf` when a library is missing or damaged
  */
 export async function v8PolicyLines(init: V8PolicyInit): Promise<string[]> {
-  const { interpreter, files } = await listV8Files(init)
-  const args = [...init.flags, `${RUNNER_FOLDER}main.cjs`, 'held']
+  return policyLines(init.program, init.flags, await listV8Files(init))
+}
+
+/** The same for files that were found already. */
+export function policyLines(
+  program: string,
+  flags: readonly string[],
+  { interpreter, files }: V8Files,
+): string[] {
+  const args = [...flags, `${RUNNER_FOLDER}main.cjs`, 'held']
   return [
     'profile v8',
-    `runner ${init.program}`,
+    `runner ${program}`,
     ...args.map((argument) => `argument ${argument}`),
     ...(interpreter === null ? [] : [`interpreter ${interpreter.inside} ${interpreter.outside}`]),
     ...files.map(({ inside, outside }) => `file ${inside} ${outside}`),

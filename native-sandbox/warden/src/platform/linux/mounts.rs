@@ -55,8 +55,11 @@ impl Root {
             }
             files.push((CString::new(file.outside.as_os_str().as_encoded_bytes())?, CString::new(inside)?));
         }
+        // Who makes names in it may write in it, or would need a capability for that, which AppArmor does not give. Then it is
+        // read-only like the other.
+        let mode = if files.is_empty() { "0555" } else { "0755" };
         Ok(Self {
-            options: CString::new(format!("size=64k,nr_inodes={},mode=0555", 2 + folders.len() + files.len()))?,
+            options: CString::new(format!("size=64k,nr_inodes={},mode={mode}", 2 + folders.len() + files.len()))?,
             folders: folders.into_iter().map(CString::new).collect::<Result<_, _>>()?,
             files,
             is_executable: listed.iter().map(|file| file.executes).collect(),
@@ -155,7 +158,7 @@ mod tests {
         });
         let root = Root::of(&listed).unwrap();
         assert_eq!(root.folders, [c"lib64", c"lib", c"lib/deep"].map(CStr::to_owned));
-        assert_eq!(root.options.as_c_str(), c"size=64k,nr_inodes=9,mode=0555");
+        assert_eq!(root.options.as_c_str(), c"size=64k,nr_inodes=9,mode=0755");
         assert_eq!(root.is_executable, [true, false, false, false]);
         let empty = Root::of(&[]).unwrap();
         assert_eq!(empty.options.as_c_str(), c"size=64k,nr_inodes=2,mode=0555");

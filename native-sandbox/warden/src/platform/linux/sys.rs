@@ -195,7 +195,7 @@ pub fn unmount(target: &CStr, flags: i32) -> io::Result<()> {
 
 pub fn make_folder(path: &CStr) -> io::Result<()> {
     // SAFETY: a C string that lives through the call.
-    check(i64::from(unsafe { mkdir(path.as_ptr(), 0o555) })).map(drop)
+    check(i64::from(unsafe { mkdir(path.as_ptr(), 0o755) })).map(drop)
 }
 
 /// An empty file, for something to be mounted on.
