@@ -79,7 +79,7 @@ export class SparePool<P extends Spare> {
   async close(): Promise<void> {
     this.#cancelIdle()
     this.#spares.length = 0
-    await Promise.all([...this.#alive].map((one) => one.kill()))
+    await Promise.all([...this.#alive].flatMap((one) => [one.kill(), one.exited]))
   }
 
   #dismissSpares(): void {

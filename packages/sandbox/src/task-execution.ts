@@ -103,7 +103,7 @@ export class TaskExecution implements Execution {
 
   async kill(reason: string): Promise<void> {
     this.#decide({ kind: 'killed', reason })
-    await this.#process.exited
+    await this.#process.kill()
   }
 
   async checkpoint(): Promise<void> {

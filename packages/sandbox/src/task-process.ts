@@ -23,7 +23,7 @@ export interface TaskProcess {
   /** For logs; undefined when it could not be started. */
   readonly pid: number | undefined
   readonly isGone: boolean
-  /** Resolves when the process is gone. */
+  /** Resolves when the process is gone, and whoever held it. */
   readonly exited: Promise<void>
   listen(listener: RunnerListener): void
   /** From the next frame on only these are allowed. */
@@ -36,7 +36,7 @@ export interface TaskProcess {
    */
   freeze(): Promise<void>
   thaw(): Promise<void>
-  /** Ends the process, frozen or not; resolves when it is gone. */
+  /** Ends the process, frozen or not; resolves when nothing of the task is left. Who held it may take a moment more: `exited`. */
   kill(): Promise<void>
   /** Null when the system does not tell. */
   usage(): Promise<ProcessUsage | null>

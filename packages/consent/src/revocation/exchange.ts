@@ -43,6 +43,8 @@ export interface ExchangeInit {
   readonly requestTimeout?: Milliseconds
 }
 
+/** How long the machine is left to the kill before the mesh is told: as long as a kill may take (CON-5). */
+const TELL_AFTER: Milliseconds = 100
 /** Nodes that should hold a record before it counts as told there. */
 const QUORUM = 1
 

@@ -41,6 +41,8 @@ export class WardenProcess implements TaskProcess {
   #settle: { resolve(report: WardenReport): void; reject(error: AskeeError): void }
   #used: UsedReport | null = null
   #end: { code: FaultCode; message: string } = { code: 'fault/child-died', message: 'the warden ended' }
+  /** Nothing of the task runs any more: the warden reaped it and said so, or is gone itself. It still puts its things away. */
+  readonly #ended = Promise.withResolvers<void>()
   #isKilled = false
   #isGone = false
   #cancelGrace = (): void => {}
@@ -101,12 +103,12 @@ export class WardenProcess implements TaskProcess {
       this.#cancelGrace = this.#timers.after(KILL_GRACE, () => this.#child.kill('SIGKILL'))
       if (this.#isGone) this.#cancelGrace()
     }
-    await this.exited
+    await this.#ended.promise
   }
 
   /** After the end: what the warden said last. */
   async usage(): Promise<ProcessUsage | null> {
-    if (this.#isKilled || this.#isGone) await this.exited
+    if (this.#isKilled || this.#isGone) await this.#ended.promise
     else await this.#ask('usage', 'used')
     return this.#used
   }
@@ -128,6 +130,7 @@ export class WardenProcess implements TaskProcess {
         if (this.#isGone) return
         this.#isGone = true
         this.#cancelGrace()
+        this.#ended.resolve()
         this.#settle.reject(new AskeeError('sandbox/start', `the warden did not start a runner: ${how}`))
         for (const answer of Object.values(this.#waiting)) for (const done of answer.splice(0)) done()
         resolve()
@@ -177,6 +180,7 @@ export class WardenProcess implements TaskProcess {
         break
       case 'exit':
         this.#end = decodeExit(payload)
+        this.#ended.resolve()
         break
       case 'refused': {
         const error = refusal(payload)
