@@ -19,7 +19,7 @@ export interface Migration {
  * Opens (or makes) a database and brings it to the newest schema, each migration in a transaction of its own.
  * Write-ahead log with full synchronisation: what a committed transaction holds survives kill -9 and loss of power.
  *
- * With `sealing` all of it is encrypted and authenticated; a plain database that stands there is encrypted once. Before it
+ * With `sealing` all of it is encrypted and authenticated; a plain database that stands there is refused. Before it
  * returns, every page has been authenticated: by the digest taken when it was closed, after a crash one by one.
  * @param path file, or `:memory:`, which is never sealed
  * @throws AskeeError `store/newer-schema` when the file was written by a later version, `store/damaged`; with `sealing` also
@@ -40,6 +40,15 @@ export function openDatabase(path: string, migrations: readonly Migration[], sea
     throw asStoreError(path, error)
   }
   return database
+}
+
+/**
+ * Judges what stands at a path as `openDatabase` would, and leaves its schema alone; what is accepted, or plain and to be
+ * encrypted, is so after it.
+ * @throws AskeeError as `openDatabase`, but for `store/newer-schema`
+ */
+export function checkDatabase(path: string, sealing: Sealing): void {
+  open(path, sealing).close()
 }
 
 /**

@@ -7,6 +7,7 @@ export { appendOnly, type PurgeRecord, purge, purges } from './append-only.ts'
 export { type BlockStoreInit, createBlockStore } from './blocks/block-store.ts'
 export {
   advance,
+  checkDatabase,
   checkNotOlder,
   type Database,
   fingerprint,
@@ -20,6 +21,7 @@ export type { Fingerprint } from './generations/fingerprint.ts'
 export { type Generations, openGenerations, type SeenGeneration } from './generations/generations.ts'
 export { lockDirectory } from './lock.ts'
 export { openStoreKey, saveStoreKey } from './store-key.ts'
+export type { DamagedKey } from './vault/damaged.ts'
 export type { KeyWrapping } from './vault/epochs.ts'
 export type { FieldPlace } from './vault/field.ts'
 export { VAULT_MIGRATIONS } from './vault/schema.ts'

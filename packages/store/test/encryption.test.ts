@@ -8,9 +8,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { bytesEqual, toHex } from '@askee/core'
+import { bytesEqual, systemRandom, toHex } from '@askee/core'
 import { describe, expect, it } from 'vitest'
-import { type Database, deriveKey, openDatabase } from '../src/index.ts'
+import { type Database, deriveKey, openDatabase, openGenerations } from '../src/index.ts'
 import { allBytes, codeOf, temporaryFolder } from './support/folder.ts'
 
 const folder = temporaryFolder()
@@ -179,10 +179,22 @@ describe('a plain database from before', () => {
   }
   const TWO = [...SCHEMA, { version: 2, sql: '' }]
 
-  it('STO-1 is encrypted once, with all that is in it', () => {
+  it('STO-1 is refused, and stays as it is, unless the owner says that it is the own one', () => {
     const path = join(place(), 'a.db')
     plain(path)
-    const database = openDatabase(path, TWO, { key: KEY })
+    const before = readFileSync(path)
+    const generations = openGenerations({ random: systemRandom }, { path: `${path}.seen`, key: KEY })
+    for (const sealing of [{ key: KEY }, { key: KEY, generations }]) {
+      expect(codeOf(() => openDatabase(path, TWO, sealing))).toBe('store/not-encrypted')
+    }
+    expect(readFileSync(path).equals(before)).toBe(true)
+    expect(generations.names()).toEqual([])
+  })
+
+  it('STO-1 is encrypted once, with all that is in it, when the owner says so', () => {
+    const path = join(place(), 'a.db')
+    plain(path)
+    const database = openDatabase(path, TWO, { key: KEY, plain: 'encrypt' })
     expect(count(database)).toBe(200)
     expect(database.prepare('SELECT hex(a), b, CAST(c AS TEXT) AS c FROM "o\'dd ""name"').get()).toEqual({
       'hex(a)': '00FF',
@@ -201,7 +213,7 @@ describe('a plain database from before', () => {
     // A copy while it is open: the rows are in the log alone, as after a crash.
     for (const end of ['', '-wal']) copyFileSync(join(path, `source.db${end}`), join(path, `a.db${end}`))
     source.close()
-    const database = openDatabase(join(path, 'a.db'), SCHEMA, { key: KEY })
+    const database = openDatabase(join(path, 'a.db'), SCHEMA, { key: KEY, plain: 'encrypt' })
     expect(count(database)).toBe(200)
     database.close()
   })
@@ -213,7 +225,7 @@ describe('a plain database from before', () => {
     // What a crash leaves: half a copy, in clear or not.
     writeFileSync(`${file}.encrypting`, readFileSync(file).subarray(0, 5000))
     writeFileSync(`${file}.encrypting-journal`, 'half')
-    const database = openDatabase(file, TWO, { key: KEY })
+    const database = openDatabase(file, TWO, { key: KEY, plain: 'encrypt' })
     expect(count(database)).toBe(200)
     database.close()
     expect(readdirSync(path)).toEqual(['a.db'])
@@ -225,7 +237,7 @@ describe('a plain database from before', () => {
     const bytes = readFileSync(path)
     bytes.fill(0xff, 4096, 8192)
     writeFileSync(path, bytes)
-    expect(codeOf(() => openDatabase(path, TWO, { key: KEY }))).toBe('store/damaged')
+    expect(codeOf(() => openDatabase(path, TWO, { key: KEY, plain: 'encrypt' }))).toBe('store/damaged')
     // All but the marks of the journal in its header.
     expect(readFileSync(path).subarray(100).equals(bytes.subarray(100))).toBe(true)
   })

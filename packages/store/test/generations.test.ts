@@ -4,6 +4,7 @@ import { systemRandom } from '@askee/core'
 import { describe, expect, it } from 'vitest'
 import {
   advance,
+  checkDatabase,
   checkNotOlder,
   type Database,
   fingerprint,
@@ -209,6 +210,43 @@ describe('generations of a database', () => {
     open().close()
     copyFileSync(`${path}.backup`, path)
     expect(codeOf(open)).toBe('store/rolled-back')
+  })
+
+  it('STO-1 forgets that it was told to take what proves to be no database of the store', () => {
+    const { path, generations, open } = newStore()
+    const whole = openDatabase(`${path}.whole`, SCHEMA, { key: KEY, name: 'a.db' })
+    whole.close()
+    const undo = generations().accept('a.db')
+    expect(generations().names()).toEqual(['a.db'])
+    copyFileSync(`${path}.whole`, path)
+    undo()
+    expect(generations().names()).toEqual([])
+    expect(codeOf(open)).toBe('store/rolled-back')
+    // Of one that was known, what was known.
+    rmSync(path)
+    open().close()
+    const known = generations().get('a.db')
+    generations().accept('a.db')()
+    expect(generations().get('a.db')).toEqual(known)
+  })
+
+  it('STO-1 is there from the beginning, so that a store without it was emptied', () => {
+    const { seen, generations } = newStore()
+    generations().persist()
+    expect(existsSync(seen)).toBe(true)
+    expect(generations().names()).toEqual([])
+  })
+
+  it('STO-1 judges a database without its schema', () => {
+    const { path, generations, open } = newStore()
+    open().close()
+    copyFileSync(path, `${path}.old`)
+    open().close()
+    checkDatabase(path, { key: KEY, generations: generations() })
+    copyFileSync(`${path}.old`, path)
+    expect(codeOf(() => checkDatabase(path, { key: KEY, generations: generations() }))).toBe(
+      'store/rolled-back',
+    )
   })
 
   it('STO-2 raises no generation that a rolled-back transaction would take away again', () => {

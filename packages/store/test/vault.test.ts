@@ -117,6 +117,61 @@ describe('fields of a vault', () => {
     expect(codeOf(() => again.seal('mallory', PLACE, utf8('x')))).toBe('store/vault-damaged')
   })
 
+  it('STO-1 puts a damaged key away, goes on with a new one, and loses neither silently', async () => {
+    const database = inMemory()
+    const vault = await create(database)
+    const sealed = vault.seal('anna', PLACE, utf8('Anna'))
+    const others = vault.seal('berta', PLACE, utf8('Berta'))
+    database.exec("UPDATE vault_keys SET wrapped = zeroblob(60) WHERE subject = 'anna'")
+    expect(vault.open('anna', PLACE, sealed)).toEqual(utf8('Anna')) // the key is still in memory
+    vault.reread()
+    expect(codeOf(() => vault.open('anna', PLACE, sealed))).toBe('store/vault-damaged')
+    expect(codeOf(() => vault.has('anna'))).toBe('store/vault-damaged')
+    expect([vault.setAside('anna'), vault.setAside('anna'), vault.setAside('berta')]).toEqual([
+      true,
+      false,
+      false,
+    ])
+    expect(codeOf(() => vault.open('anna', PLACE, sealed))).toBe('store/vault-damaged')
+    const again = vault.seal('anna', PLACE, utf8('again'))
+    expect(vault.open('anna', PLACE, again)).toEqual(utf8('again'))
+    expect(vault.open('berta', PLACE, others)).toEqual(utf8('Berta'))
+
+    const [damaged, ...more] = (await create(database)).damaged(10)
+    expect([damaged?.subject, more]).toEqual(['anna', []])
+    vault.told(damaged?.kid as Uint8Array)
+    expect(vault.damaged(10)).toEqual([])
+    // What is damaged may be whole in part: erasing destroys it too.
+    expect(vault.erase('anna')).toBe(true)
+    for (const field of [sealed, again])
+      expect(codeOf(() => vault.open('anna', PLACE, field))).toBe('store/erased')
+    expect(database.prepare('SELECT count(*) FROM vault_damaged').pluck().get()).toBe(0)
+  })
+
+  it.each([
+    ['an empty row', "UPDATE vault_keys SET wrapped = x'' WHERE subject = 'anna'"],
+    ['a short row', "UPDATE vault_keys SET wrapped = x'0102030405' WHERE subject = 'anna'"],
+    [
+      'a row without its epoch',
+      "PRAGMA foreign_keys = OFF; UPDATE vault_keys SET epoch = 'x' WHERE subject = 'anna'",
+    ],
+    ['a row with another name', "UPDATE vault_keys SET kid = x'00' WHERE subject = 'anna'"],
+  ])('STO-1 puts %s away in a rotation, and wraps all others', async (_, sql) => {
+    const database = inMemory()
+    const vault = await create(database)
+    const sealed = vault.seal('anna', PLACE, utf8('Anna'))
+    const others = Array.from({ length: 300 }, (_, i) => vault.seal(`s${i}`, PLACE, utf8(`field ${i}`)))
+    database.exec(sql)
+    expect(await vault.rotate()).toEqual({ rewrapped: 301 })
+    expect(vault.damaged(10)).toMatchObject([{ subject: 'anna' }])
+    expect(database.prepare('SELECT count(*) FROM vault_epochs').pluck().get()).toBe(1)
+    const later = await create(database)
+    others.forEach((field, i) => {
+      expect(later.open(`s${i}`, PLACE, field)).toEqual(utf8(`field ${i}`))
+    })
+    expect(codeOf(() => later.open('anna', PLACE, sealed))).toMatch(/^store\/(vault-damaged|unknown-key)$/)
+  })
+
   it('STO-2 makes no key that a rolled-back transaction takes away again', async () => {
     const database = inMemory()
     const vault = await create(database)

@@ -10,7 +10,7 @@ import {
   raiseGeneration,
   readFingerprint,
 } from '../generations/fingerprint.ts'
-import type { Generations, SeenGeneration } from '../generations/generations.ts'
+import { ACCEPT, type Generations, type SeenGeneration } from '../generations/generations.ts'
 import { type DatabaseKey, databaseKey, unlock } from './cipher.ts'
 import { discardCopy, encryptPlain } from './encrypt-plain.ts'
 import { digestOfFile, type FileDigest } from './file-digest.ts'
@@ -25,6 +25,11 @@ export interface Sealing {
   readonly name?: string
   /** Where the newest generation is remembered. Without it an older copy of the file is taken for the newest. */
   readonly generations?: Generations
+  /**
+   * What to do with a plain database that stands there and was never seen encrypted. It may be anybody's: only an owner who
+   * says that it is the own one of before has it encrypted. Default: `refuse`.
+   */
+  readonly plain?: 'refuse' | 'encrypt'
 }
 
 /**
@@ -44,13 +49,14 @@ export class SealedDatabase extends SQLite {
   }
 
   /**
+   * Opens a file, or makes it.
    * @throws AskeeError `store/wrong-key`, `store/swapped`, `store/damaged`, `store/rolled-back`, `store/not-encrypted`
    */
   static openFile(path: string, sealing: Sealing): SealedDatabase {
     const { generations, name = basename(path) } = sealing
     const key = databaseKey(sealing.key, name)
     const seen = generations?.get(name)
-    const judged = judgeFile(path, key, sealing.key, seen)
+    const judged = judgeFile(path, key, sealing, seen)
     // From here on the file may change, and its digest no longer says anything. One that differs already, or is not known at
     // all, is only looked at, to say what happened to it.
     const refused = judged.digest === 'differs' || (judged.kind === 'sealed' && seen === undefined)
@@ -175,7 +181,7 @@ interface Judged {
 function judgeFile(
   path: string,
   key: DatabaseKey,
-  storeKey: Uint8Array,
+  { key: storeKey, plain = 'refuse' }: Sealing,
   seen: SeenGeneration | undefined,
 ): Judged {
   discardCopy(path)
@@ -186,13 +192,8 @@ function judgeFile(
     return { kind: 'new', frames: 0, digest: 'same' }
   }
   if (kind === 'plain') {
-    if (known) {
-      throw new AskeeError(
-        'store/not-encrypted',
-        `${path} is a plain database in the place of an encrypted one. Put the encrypted one back.`,
-        { path },
-      )
-    }
+    if (known) throw notEncrypted(path, 'is a plain database in the place of an encrypted one')
+    if (plain === 'refuse') throw notEncrypted(path, 'is a plain database, which anybody may have written')
     return { kind: 'plain', frames: 0, digest: 'same' }
   }
   // A power failure while the file was made: SQLite takes it back to nothing.
@@ -210,7 +211,15 @@ function judgeFile(
 function rolledBack(path: string, why: string): AskeeError {
   return new AskeeError(
     'store/rolled-back',
-    `${path} ${why}. Put the newest copy back, or accept this one by command.`,
+    `${path} ${why}. Put the newest copy back; if you put this one there yourself: ${ACCEPT}`,
+    { path },
+  )
+}
+
+function notEncrypted(path: string, why: string): AskeeError {
+  return new AskeeError(
+    'store/not-encrypted',
+    `${path} ${why}. Put the encrypted one back, or take this one away; if it is your own, of an earlier version: ${ACCEPT}`,
     { path },
   )
 }

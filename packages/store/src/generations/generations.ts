@@ -8,6 +8,8 @@ import { type FileSealing, fileSealing } from '../file-sealing.ts'
 const KIND = 'generations'
 const NAME = ''
 const MAX_BYTES = 1024 * 1024
+/** What an owner does who put an older copy back on purpose. */
+export const ACCEPT = 'askee data accept-restored'
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`))
 
@@ -28,8 +30,15 @@ export interface Generations {
   get(name: string): SeenGeneration | undefined
   /** On disk when it returns. */
   record(name: string, seen: SeenGeneration): void
-  /** Lets the next opening take whatever stands there, as after a backup was put back: for the owner's command alone. */
-  accept(name: string): void
+  /**
+   * Lets the next opening take whatever stands there, as after a backup was put back: for the owner's command alone.
+   * @returns takes it back, for when what stands there turns out to be no database of this store
+   */
+  accept(name: string): () => void
+  /** Databases that were seen, in order. */
+  names(): readonly string[]
+  /** Writes the file although it says nothing yet: from then on its absence does. On disk when it returns. */
+  persist(): void
 }
 
 /**
@@ -46,14 +55,22 @@ export function openGenerations(
   const sealing = fileSealing(components.random, init.key, KIND)
   const entries = new Map(Object.entries(existsSync(path) ? read(path, sealing) : {}))
 
-  const record = (name: string, seen: SeenGeneration): void => {
-    entries.set(name, seen)
-    writeDurably(path, sealing.seal(NAME, encode(Object.fromEntries(entries))))
+  const persist = (): void => writeDurably(path, sealing.seal(NAME, encode(Object.fromEntries(entries))))
+  const put = (name: string, seen: SeenGeneration | undefined): void => {
+    if (seen === undefined) entries.delete(name)
+    else entries.set(name, seen)
+    persist()
   }
   return {
     get: (name) => entries.get(name),
-    record,
-    accept: (name) => record(name, { epoch: '', generation: 0, file: null }),
+    record: put,
+    accept(name) {
+      const before = entries.get(name)
+      put(name, { epoch: '', generation: 0, file: null })
+      return () => put(name, before)
+    },
+    names: () => [...entries.keys()].sort(),
+    persist,
   }
 }
 

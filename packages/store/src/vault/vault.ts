@@ -1,7 +1,8 @@
-import { AskeeError, bytesEqual, type Clock, type Random, type Timers, toHex } from '@askee/core'
+import { AskeeError, bytesEqual, type Clock, errorCode, type Random, type Timers, toHex } from '@askee/core'
 import { NONCE_BYTES } from '../aead.ts'
 import type { Database } from '../database.ts'
 import { KEY_BYTES } from '../derive-key.ts'
+import { type DamagedKey, DamagedKeys } from './damaged.ts'
 import { type Epoch, type KeyWrapping, loadEpochs, makeEpoch, unwrapDataKey, wrapDataKey } from './epochs.ts'
 import { type FieldPlace, KID_BYTES, kidOf, openField, sealField } from './field.ts'
 
@@ -40,9 +41,24 @@ export interface Vault {
    * is gone from the table, and the next `erase` or closing clears the file
    */
   erase(subject: string): boolean
-  /** Whether the subject has a data key. */
+  /** Whether the subject has a data key. @throws AskeeError `store/vault-damaged` when it has one that does not open */
   has(subject: string): boolean
-  /** A new epoch key: all data keys are wrapped again, no field is touched, and the old epoch key is destroyed. */
+  /**
+   * Puts the subject's data key away when it does not open, so that a new one is made for what comes; what was sealed with
+   * it stays unreadable, as `store/vault-damaged`. Also within a transaction.
+   * @returns whether it was put away
+   */
+  setAside(subject: string): boolean
+  /** Keys that were put away, by `setAside` or a rotation, and that nobody called `told` for; the oldest, at most `limit`. */
+  damaged(limit: number): readonly DamagedKey[]
+  /** That a key is damaged was written down elsewhere. */
+  told(kid: Uint8Array): void
+  /** Drops the keys in memory, so that each is asked from the disk again. */
+  reread(): void
+  /**
+   * A new epoch key: all data keys are wrapped again, no field is touched, and the old epoch key is destroyed. Keys that do not
+   * open are put away.
+   */
   rotate(): Promise<{ rewrapped: number }>
   /** Overwrites the keys in memory, as far as the runtime lets it. */
   close(): void
@@ -76,11 +92,13 @@ class DatabaseVault implements Vault {
   readonly #epochs: Map<string, Epoch>
   /** By subject, least recently used first. */
   readonly #keys = new Map<string, DataKey>()
+  readonly #damaged: DamagedKeys
   #current: Epoch
   #rotation: Promise<unknown> = Promise.resolve()
 
   constructor(components: VaultComponents, epochs: readonly Epoch[]) {
     this.#components = components
+    this.#damaged = new DamagedKeys(components.database)
     this.#epochs = new Map(epochs.map((epoch) => [epoch.id, epoch]))
     this.#current = epochs.at(-1) as Epoch
   }
@@ -107,6 +125,26 @@ class DatabaseVault implements Vault {
     return this.#find(subject) !== undefined
   }
 
+  setAside(subject: string): boolean {
+    this.#forget(subject)
+    const row = this.#row(subject)
+    if (row === undefined || this.#tryUnwrap(row) !== undefined) return false
+    this.#damaged.setAside(row.kid, this.#components.clock.now())
+    return true
+  }
+
+  damaged(limit: number): readonly DamagedKey[] {
+    return this.#damaged.untold(limit)
+  }
+
+  told(kid: Uint8Array): void {
+    this.#damaged.told(kid)
+  }
+
+  reread(): void {
+    for (const subject of [...this.#keys.keys()]) this.#forget(subject)
+  }
+
   erase(subject: string): boolean {
     const { database, clock } = this.#components
     if (database.inTransaction) {
@@ -118,9 +156,11 @@ class DatabaseVault implements Vault {
         .prepare('DELETE FROM vault_keys WHERE subject = ? RETURNING kid')
         .pluck()
         .get(subject)
-      if (kid === undefined) return false
-      database.prepare('INSERT INTO vault_erased (kid, erased) VALUES (?, ?)').run(kid, clock.now())
-      return true
+      // Damaged in part is not destroyed: these go as well.
+      const kids = [...(kid === undefined ? [] : [kid]), ...this.#damaged.erase(subject)]
+      const insert = database.prepare('INSERT OR IGNORE INTO vault_erased (kid, erased) VALUES (?, ?)')
+      for (const gone of kids) insert.run(gone, clock.now())
+      return kids.length > 0
     })()
     this.#clearOldPages()
     return erased
@@ -171,11 +211,15 @@ class DatabaseVault implements Vault {
       this.#keys.set(subject, cached)
       return cached
     }
-    const row = this.#components.database
-      .prepare('SELECT kid, subject, epoch, wrapped FROM vault_keys WHERE subject = ?')
-      .get(subject) as KeyRow | undefined
+    const row = this.#row(subject)
     if (row === undefined) return undefined
     return this.#remember(subject, { kid: Uint8Array.from(row.kid), key: this.#unwrap(row) })
+  }
+
+  #row(subject: string): KeyRow | undefined {
+    return this.#components.database
+      .prepare('SELECT kid, subject, epoch, wrapped FROM vault_keys WHERE subject = ?')
+      .get(subject) as KeyRow | undefined
   }
 
   #make(subject: string): DataKey {
@@ -213,15 +257,29 @@ class DatabaseVault implements Vault {
     return unwrapDataKey(epoch, row)
   }
 
+  #tryUnwrap(row: KeyRow): Uint8Array | undefined {
+    try {
+      return this.#unwrap(row)
+    } catch (error) {
+      if (errorCode(error) === 'store/vault-damaged') return undefined
+      throw error
+    }
+  }
+
   #rewrapBatch(): number {
-    const { database, random } = this.#components
+    const { database, random, clock } = this.#components
     return database.transaction(() => {
       const rows = database
         .prepare('SELECT kid, subject, epoch, wrapped FROM vault_keys WHERE epoch <> ? LIMIT ?')
         .all(this.#current.id, REWRAP_BATCH) as KeyRow[]
       const update = database.prepare('UPDATE vault_keys SET epoch = ?, wrapped = ? WHERE kid = ?')
       for (const row of rows) {
-        const key = this.#unwrap(row)
+        const key = this.#tryUnwrap(row)
+        if (key === undefined) {
+          // One that nobody can open must not keep the old epoch's key alive for all others.
+          this.#damaged.setAside(row.kid, clock.now())
+          continue
+        }
         update.run(this.#current.id, wrapDataKey(this.#current, row, key, random), row.kid)
         key.fill(0)
       }
@@ -246,6 +304,12 @@ class DatabaseVault implements Vault {
       return new AskeeError('store/erased', 'the key of this field was destroyed: nobody can read it again', {
         erased,
       })
+    }
+    if (this.#damaged.has(kid)) {
+      return new AskeeError(
+        'store/vault-damaged',
+        `the data key ${toHex(kid)} was damaged and set aside: what was sealed with it cannot be read`,
+      )
     }
     if (database.prepare('SELECT 1 FROM vault_keys WHERE kid = ?').get(kid) !== undefined) {
       return new AskeeError('store/field-refused', 'the field was sealed for another subject')

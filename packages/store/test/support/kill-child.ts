@@ -12,7 +12,10 @@ const say = (text: string): void => void writeSync(1, `${text}\n`)
 
 say('start')
 if (mode === 'encrypt') {
-  openDatabase(join(directory, 'plain.db'), PLAIN_SCHEMA, { key: new Uint8Array(32).fill(7) })
+  openDatabase(join(directory, 'plain.db'), PLAIN_SCHEMA, {
+    key: new Uint8Array(32).fill(7),
+    plain: 'encrypt',
+  })
   say('done')
 } else {
   const store = await openWholeStore(directory, device)

@@ -101,7 +101,7 @@ export async function killEncrypters(
     plain.close()
     const lines = await killedAfter(folder, [directory, '', '', 'encrypt'], 1, random() * 120)
     if (!lines.includes('done')) count.interrupted++
-    const database = openDatabase(path, PLAIN_SCHEMA, { key: new Uint8Array(32).fill(7) })
+    const database = openDatabase(path, PLAIN_SCHEMA, { key: new Uint8Array(32).fill(7), plain: 'encrypt' })
     const rows = database.prepare('SELECT count(*) FROM n').pluck().get() as number
     database.close()
     count.acknowledged += ROWS
