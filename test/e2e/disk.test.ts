@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { systemRandom } from '@askee/core'
-import { createIdentity } from '@askee/keys'
+import { digestOf, systemRandom } from '@askee/core'
+import { createIdentity, publicKeyFromNodeId } from '@askee/keys'
+import { locateNative } from '@askee/sandbox'
 import { loadModule, WORKLOADS } from '@askee/workloads'
 import { afterEach, describe, expect, it } from 'vitest'
 import { askee } from './askee.ts'
@@ -19,6 +20,26 @@ function filesIn(directory: string): { path: string; bytes: Buffer }[] {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => ({ path, bytes: readFileSync(path) }))
+}
+
+/**
+ * What `strings` would show: runs of at least 24 printable characters. Shorter ones stand in any ciphertext by chance; of 24 there
+ * is one in 20 GB.
+ */
+function stringsIn(bytes: Buffer): string[] {
+  return bytes.toString('latin1').match(/[\x20-\x7e]{24,}/g) ?? []
+}
+
+/** The id of a node and the port it listens on, as text and as they stand in messages and multiaddrs. */
+function tracesOf({ node, addresses }: RunningAgent): (string | Buffer)[] {
+  return [
+    node,
+    Buffer.from(publicKeyFromNodeId(node)),
+    ...addresses.flatMap((address) => {
+      const port = Number(address.split('/')[4])
+      return [`/tcp/${port}`, Buffer.from([0x04, 127, 0, 0, 1, 0x06, port >> 8, port & 255])]
+    }),
+  ]
 }
 
 async function compute(requester: RunningAgent): Promise<{ outputs: Buffer[]; modules: Buffer[] }> {
@@ -42,36 +63,58 @@ async function compute(requester: RunningAgent): Promise<{ outputs: Buffer[]; mo
 
 describe('the data directory', () => {
   it(
-    'STO-1 holds no purpose, name, program, result or key in clear, while the agent runs and after it was killed',
+    'STO-1 holds no purpose, name, program, result, key, peer or address in clear, while the agent runs and after it was killed',
     async () => {
       const requester = await mesh.start('requester')
       const workers = await Promise.all(['a', 'b', 'c'].map((name) => mesh.start(name, requester.addresses)))
       await Promise.all(workers.map((worker) => grant(worker, requester)))
       const { modules } = await compute(requester)
+      const module = modules[0]!
+      // What was learned of peers is written a moment later.
+      const nodes = ['requester', 'a', 'b', 'c']
+      const hasPeers = (name: string) => existsSync(join(mesh.directory, name, 'peers', 'mesh.sealed'))
+      await until('peers written', async () => nodes.every(hasPeers))
       const secrets = [
         PURPOSE,
         'end-to-end test',
         'consent.granted',
         'scientific-compute',
         'SQLite format 3',
-        modules[0]!.subarray(0, 64),
+        module.subarray(0, 64),
+        'output_write',
+        '\x7fELF',
+        'wasmtime',
+        ...[requester, ...workers].flatMap(tracesOf),
       ]
+      const digest = digestOf(module)
+      const names = [digest, ...[requester, ...workers].map(({ node }) => node)]
       const found = (): string[] =>
-        ['requester', 'a', 'b', 'c'].flatMap((name) =>
-          filesIn(join(mesh.directory, name)).flatMap(({ path, bytes }) =>
-            secrets
-              .filter((secret) => bytes.includes(secret))
-              .map(
-                (secret) => `${relative(mesh.directory, path)}: ${secret.toString('latin1').slice(0, 40)}`,
-              ),
-          ),
+        nodes.flatMap((name) =>
+          filesIn(join(mesh.directory, name)).flatMap(({ path, bytes }) => {
+            const file = relative(mesh.directory, path)
+            return [
+              ...secrets
+                .filter((secret) => bytes.includes(secret))
+                .map((secret) => secret.toString('latin1')),
+              ...stringsIn(bytes),
+              ...names.filter((known) => file.includes(known)),
+            ].map((clear) => `${file}: ${clear.slice(0, 40)}`)
+          }),
         )
       expect(found()).toEqual([])
       await Promise.all([requester, ...workers].map((agent) => agent.kill()))
       expect(found()).toEqual([])
+      const folders = (name: string) => readdirSync(join(mesh.directory, name, 'compiled')).length
+      if ('warden' in locateNative()) expect(['a', 'b', 'c'].map(folders)).toEqual([1, 1, 1])
       // The search finds what is there.
-      writeFileSync(join(mesh.directory, 'a', 'planted'), `xx${PURPOSE}xx`)
-      expect(found()).toEqual([`a/planted: ${PURPOSE}`])
+      const planted = `${PURPOSE}, and whatever else`
+      writeFileSync(join(mesh.directory, 'a', 'planted'), `\0${planted}\0`)
+      writeFileSync(join(mesh.directory, 'a', digest), '')
+      expect(found().sort()).toEqual([
+        `a/${digest}: ${digest.slice(0, 40)}`,
+        `a/planted: ${PURPOSE}`,
+        `a/planted: ${planted.slice(0, 40)}`,
+      ])
     },
     DEADLINE_MS,
   )
