@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AskeeError, type NodeId, systemClock, systemRandom } from '@askee/core'
@@ -9,7 +10,7 @@ import {
   restartChains,
   restoreKeys,
 } from '@askee/keys'
-import { lockDirectory, openStoreKey, saveStoreKey } from '@askee/store'
+import { lockDirectory, openGenerations, openStoreKey, saveStoreKey } from '@askee/store'
 import { type DeviceKeyChoice, openDeviceKey } from './device-key.ts'
 import { agentPaths, keyPaths } from './paths.ts'
 
@@ -101,8 +102,12 @@ async function restoreInto(folder: string, init: RestoreInit): Promise<NodeId> {
       )
     }
     // Opens what was written, so that no half of it stays unseen.
-    await openStoreKey({ deviceKey, random: systemRandom }, { path: paths.storeKey })
+    const key = await openStoreKey({ deviceKey, random: systemRandom }, { path: paths.storeKey })
     await restartChains(store, systemClock.now())
+    // Keys without it are those of an emptied directory; here it is the owner who begins without databases, or brings them.
+    if (!existsSync(paths.generations)) {
+      openGenerations({ random: systemRandom }, { path: paths.generations, key }).persist()
+    }
     return (await store.identity('node')).id
   } finally {
     await deviceKey.close()

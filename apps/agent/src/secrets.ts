@@ -28,24 +28,67 @@ const KEY_BYTES = 32
 /** Made before the first database: where one was opened, new ones in their place would be another node's. */
 const FIRST = ['node', 'owner', 'audit-subjects'] as const
 
+export interface SecretsInit {
+  /**
+   * What to do when the file of generations is gone and the keys are there, so that nothing says which databases there were.
+   * `make` is for an owner who put databases back. Default: `refuse`.
+   */
+  readonly lostGenerations?: 'refuse' | 'make'
+}
+
 /**
  * Unlocks the secrets of a data directory, or makes them: all of them, for a directory that has no data yet. Seeds that an
- * earlier version kept in clear are taken over once.
+ * earlier version kept in clear are taken over once, where no database was ever opened.
+ *
+ * What tells an emptied directory from a fresh one: the file of generations is written before the first secret, and every
+ * database is in it before it is made. Whoever deletes all of it, secrets too, has another node and owner.
  * @throws AskeeError `keys/*`, `store/wrong-key`, `store/damaged`, `agent/secret-file`, `agent/keys-missing` when there is data
- * and not every key of it
+ * and not every key of it, `agent/generations-missing` when there are keys and nothing says which databases there were
  */
 export async function openSecrets(
   choice: DeviceKeyChoice,
   paths: AgentPaths,
   random: Random,
+  init: SecretsInit = {},
 ): Promise<Secrets> {
-  const deviceKey = await openDeviceKey(choice, paths, random)
+  return openSecretsWith(await openDeviceKey(choice, paths, random), paths, random, init)
+}
+
+/** With a device key that is open; it is closed when this throws, and the caller's to close when it does not. */
+export async function openSecretsWith(
+  deviceKey: DeviceKey,
+  paths: AgentPaths,
+  random: Random,
+  init: SecretsInit,
+): Promise<Secrets> {
+  try {
+    return await openWith(deviceKey, paths, random, init)
+  } catch (error) {
+    await deviceKey.close().catch(() => undefined)
+    throw error
+  }
+}
+
+async function openWith(
+  deviceKey: DeviceKey,
+  paths: AgentPaths,
+  random: Random,
+  { lostGenerations = 'refuse' }: SecretsInit,
+): Promise<Secrets> {
   const keys = await openKeyStore({ directory: paths.secrets, deviceKey, random })
-  await keys.adopt('node', paths.rawNodeKey)
-  await keys.adopt('owner', paths.rawOwnerKey)
-  await assertNoneMissing(keys, paths)
+  const held = await keys.names()
+  const isNew = !existsSync(paths.generations)
+  if (isNew && held.length > 0 && lostGenerations === 'refuse') throw generationsMissing(paths)
+  if (!existsSync(paths.storeKey) && (!isNew || held.length > 0)) throw keysMissing(paths, ['store'])
   const key = await openStoreKey({ deviceKey, random }, { path: paths.storeKey })
   const generations = openGenerations({ random }, { path: paths.generations, key })
+  if (isNew) generations.persist()
+  if (generations.names().length > 0 || (isNew && held.length > 0)) {
+    const missing = FIRST.filter((name) => !held.includes(name))
+    if (missing.length > 0) throw keysMissing(paths, missing)
+  }
+  await keys.adopt('node', paths.rawNodeKey)
+  await keys.adopt('owner', paths.rawOwnerKey)
   return {
     deviceKey,
     keyStore: keys,
@@ -58,16 +101,18 @@ export async function openSecrets(
   }
 }
 
-/** The file of generations is written at the first opening of a database, when every secret is on disk. */
-async function assertNoneMissing(keys: KeyStore, paths: AgentPaths): Promise<void> {
-  if (!existsSync(paths.generations)) return
-  const held = await keys.names()
-  const missing: string[] = FIRST.filter((name) => !held.includes(name))
-  if (!existsSync(paths.storeKey)) missing.push('store')
-  if (missing.length === 0) return
-  throw new AskeeError(
+function keysMissing(paths: AgentPaths, missing: readonly string[]): AskeeError {
+  return new AskeeError(
     'agent/keys-missing',
     `${paths.keys} lacks the keys ${missing.join(', ')} of the data in ${paths.directory}. Put them back, or restore them from a backup with askee keys restore; to begin as a new node, take another data directory.`,
     { missing },
+  )
+}
+
+function generationsMissing({ generations, directory }: AgentPaths): AskeeError {
+  return new AskeeError(
+    'agent/generations-missing',
+    `${generations} is not there, which says how new the databases of ${directory} must be: somebody emptied the directory, or put an old copy of it back. Put the file back; if it was you, and what stands there is to be taken as it is: askee data accept-restored`,
+    { path: generations },
   )
 }

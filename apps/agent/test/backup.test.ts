@@ -87,6 +87,7 @@ describe('a backup of keys', () => {
     mkdirSync(join(dataDirectory, 'keys.restoring', 'secrets'), { recursive: true })
     writeFileSync(join(dataDirectory, 'keys.restoring', 'secrets', 'owner.secret'), 'of a crash')
     expect(await restoreBackup({ ...init, backup: good })).toBe(whole.node.id)
+    expect(existsSync(join(dataDirectory, 'generations'))).toBe(true)
     expect(existsSync(join(dataDirectory, 'keys.restoring'))).toBe(false)
   }, 60_000)
 })

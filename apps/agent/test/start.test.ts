@@ -1,8 +1,9 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { CONSENT_MIGRATIONS } from '@askee/consent'
 import { errorCode } from '@askee/core'
-import { lockDirectory } from '@askee/store'
+import { lockDirectory, openDatabase } from '@askee/store'
 import { afterAll, describe, expect, it } from 'vitest'
 import { DEFAULT_INIT, startAgent } from '../src/index.ts'
 
@@ -19,5 +20,23 @@ describe('an agent that cannot start', () => {
       expect(existsSync(join(dataDirectory, `${name}.db-wal`))).toBe(false)
     }
     lockDirectory(dataDirectory)()
+  })
+
+  it('STO-1 takes no consents that somebody laid there, whatever else is deleted', async () => {
+    const started = () =>
+      startAgent({ ...DEFAULT_INIT, dataDirectory, logLevel: 'silent' }).catch((error) => errorCode(error))
+    const consents = join(dataDirectory, 'consents.db')
+    rmSync(join(dataDirectory, 'witness.db'))
+    rmSync(consents)
+    openDatabase(consents, CONSENT_MIGRATIONS).close()
+    // Known to have been encrypted, then with nothing known of it, then alone.
+    expect(await started()).toBe('store/not-encrypted')
+    rmSync(join(dataDirectory, 'generations'))
+    expect(await started()).toBe('agent/generations-missing')
+    for (const name of ['audit.db', 'consents.db']) rmSync(join(dataDirectory, name))
+    expect(await started()).toBe('agent/generations-missing')
+    rmSync(join(dataDirectory, 'keys'), { recursive: true })
+    openDatabase(consents, CONSENT_MIGRATIONS).close()
+    expect(await started()).toBe('store/not-encrypted')
   })
 })
