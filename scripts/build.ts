@@ -1,7 +1,8 @@
 /**
- * Builds what is made from source and is not in the tree: the workloads' modules, and where Rust is at hand the native
- * containment. Called before every command that needs it; what has not changed is not built again. With `--quiet` nothing
- * is printed but what takes long, what is left out, and failures. `ASKEE_NATIVE=skip` leaves the native part as it is.
+ * Builds what is made from source and is not in the tree: the workloads' modules, the programs in few files (they start
+ * without, only slower), and where Rust is at hand the native containment. Called before every command that needs it; what
+ * has not changed is not built again. With `--quiet` nothing is printed but what takes long, what is left out, and failures.
+ * `ASKEE_NATIVE=skip` leaves the native part as it is.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -10,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 
 const quiet = process.argv.includes('--quiet')
 buildWorkloads()
+bundlePrograms()
 if (process.env.ASKEE_NATIVE !== 'skip') buildNative()
 
 function buildWorkloads(): void {
@@ -23,6 +25,13 @@ function buildWorkloads(): void {
   process.stderr.write(build.stderr ?? '')
   process.stderr.write('the build failed; its messages stand above\n')
   process.exit(1)
+}
+
+function bundlePrograms(): void {
+  const script = fileURLToPath(new URL('bundle.ts', import.meta.url))
+  const { status } = spawnSync(process.execPath, [script], { stdio: ['ignore', 2, 2] })
+  if (status !== 0)
+    process.stderr.write('the programs were not bundled: they run from source, and start slower\n')
 }
 
 function buildNative(): void {

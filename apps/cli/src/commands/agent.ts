@@ -83,6 +83,8 @@ async function runAgent(options: AgentOptions): Promise<void> {
   }
   await untilTold(agent.stopRequested, options.lifeline === true ? process.stdin : undefined)
   await agent.stop()
+  // libp2p leaves timers behind that would keep a stopped agent's process for two seconds.
+  process.exit()
 }
 
 /** Resolves on SIGINT, SIGTERM, a stop request, or the end of the lifeline. */

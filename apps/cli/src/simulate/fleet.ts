@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { getCompileCacheDir } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -21,7 +20,7 @@ const FIRST_RESTART_MS = 100
 const LONGEST_RESTART_MS = 5_000
 
 const AGENT = fileURLToPath(new URL('../../bin/askee.js', import.meta.url))
-const FAULTY_AGENT = fileURLToPath(new URL('./faults/main.ts', import.meta.url))
+const FAULTY_AGENT = fileURLToPath(new URL('../../bin/faulty-agent.js', import.meta.url))
 
 const readySchema = z.object({ node: z.string(), addresses: z.array(z.string()), socket: z.string() })
 
@@ -116,7 +115,6 @@ export class Fleet {
     ]
     const child = spawn(process.execPath, [...entry, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() ?? '' },
     })
     this.#children.set(plan.name, child)
     return child

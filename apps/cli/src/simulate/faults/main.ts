@@ -1,6 +1,6 @@
 /**
  * A faulty agent, for simulations alone: a program of its own, so that the product's agent has no switch that makes it
- * cheat. Called by the fleet as `main.ts --data DIR --bootstrap ADDR --faults LIST --seed N`.
+ * cheat. Called by the fleet, by way of `bin/faulty-agent.js`, with `--data DIR --bootstrap ADDR --faults LIST --seed N`.
  */
 import { DEFAULT_INIT, startAgent } from '@askee/agent'
 import type { NodeId } from '@askee/core'
@@ -52,3 +52,4 @@ const agent = await startAgent(
 printJson({ node: agent.node, addresses: agent.mesh.addresses(), socket: agent.socket })
 await untilTold(agent.stopRequested, process.stdin)
 await agent.stop()
+process.exit()
