@@ -9,7 +9,6 @@ import {
   toHex,
 } from '@askee/core'
 import type { Database, Vault } from '@askee/store'
-import { checkNotHeld } from './compliance/holds.ts'
 import { checkEvent, composeEntry, type LogEntry, parseContent, parseEntry, SALT_BYTES } from './entry.ts'
 import { completedBy, consistencyProof, type Hash, inclusionProof, leafHash, rootOf } from './merkle.ts'
 import { StoredSubtrees } from './stored-subtrees.ts'
@@ -17,6 +16,12 @@ import { subjectTag } from './subject.ts'
 
 /** Acts in one transaction: one synchronisation of the disk for all that came in the meantime. */
 const MAX_BATCH = 500
+
+/** Damaged keys that are told along with one transaction. */
+const MAX_DAMAGE_TOLD = 100
+/** The act that says that a key does not open any more, and how many contents that concerns. */
+const KEY_DAMAGED = 'audit.key-damaged'
+const DAMAGE_SUBJECT = 'audit-damage'
 
 export interface AuditLogComponents {
   /** With the tables of `AUDIT_MIGRATIONS`. */
@@ -67,11 +72,6 @@ export interface AuditLog extends AuditSink {
   prove(index: number, size?: number): InclusionProof
   /** That the log of `first` entries is the beginning of that of `second`. @throws AskeeError `audit/range` */
   proveGrowth(first: number, second?: number): readonly Hash[]
-  /**
-   * Makes all that was written about a subject unreadable, here and in every copy; the tree stays whole.
-   * @throws AskeeError `audit/legal-hold`
-   */
-  forget(subject: string): boolean
 }
 
 type Statement = ReturnType<Database['prepare']>
@@ -125,15 +125,42 @@ class DatabaseLog implements AuditLog {
     const { database, vault } = this.#components
     const before = this.#size
     try {
-      // The vault keeps a data key at hand only when it was opened outside of a transaction, which might yet be undone.
-      for (const subject of new Set(batch.map(({ event }) => event.subject))) vault.has(this.#tag(subject))
-      const receipts = database.transaction(() => batch.map(({ event }) => this.#add(event)))()
+      const damaged = batch.map(({ event }) => this.#tag(event.subject)).filter((tag) => !opens(vault, tag))
+      const receipts = database.transaction(() => {
+        for (const tag of damaged) vault.setAside(tag)
+        this.#tellDamage()
+        return batch.map(({ event }) => this.#add(event))
+      })()
       this.#subtrees.written()
       for (const [i, { resolve }] of batch.entries()) resolve(receipts[i] as AuditReceipt)
     } catch (error) {
       this.#size = before
       this.#subtrees.written()
-      for (const { reject } of batch) reject(error)
+      // What is wrong with one act must not keep the others from the log; a disk that fails is wrong with all.
+      if (error instanceof AskeeError && batch.length > 1) for (const one of batch) this.#write([one])
+      else for (const { reject } of batch) reject(error)
+    }
+  }
+
+  /** That a key was found damaged, and what cannot be read for it, is itself an act: with it nothing is lost unsaid. */
+  #tellDamage(): void {
+    const { vault, database } = this.#components
+    if (vault.damaged(1).length === 0) return
+    const own = this.#tag(DAMAGE_SUBJECT)
+    if (!opens(vault, own)) vault.setAside(own)
+    const damaged = vault.damaged(MAX_DAMAGE_TOLD)
+    const about = database.prepare(
+      'SELECT count(*) AS contents, min(idx) AS first, max(idx) AS last FROM audit_contents WHERE subject = ?',
+    )
+    for (const { kid, subject, at } of damaged) {
+      const concerned = about.get(subject) as { contents: number; first: number | null; last: number | null }
+      this.#add({
+        action: KEY_DAMAGED,
+        subject: DAMAGE_SUBJECT,
+        outcome: 'failed',
+        content: { key: toHex(kid), found: at, ...concerned },
+      })
+      vault.told(kid)
     }
   }
 
@@ -202,11 +229,6 @@ class DatabaseLog implements AuditLog {
     return consistencyProof(first, second, this.#subtrees)
   }
 
-  forget(subject: string): boolean {
-    checkNotHeld(this.#components.database, this.#tag(subject))
-    return this.#components.vault.erase(this.#tag(subject))
-  }
-
   #entryBytes(index: number): Uint8Array {
     const entry = this.#components.database
       .prepare('SELECT entry FROM audit_entries WHERE idx = ?')
@@ -223,6 +245,20 @@ class DatabaseLog implements AuditLog {
 
   #tag(subject: string): string {
     return subjectTag(this.#subjectKey, subject)
+  }
+}
+
+/**
+ * Whether a subject's key can be used. Asked outside of a transaction, as the vault keeps a data key at hand only when it was
+ * opened where it cannot be undone.
+ */
+function opens(vault: Vault, tag: string): boolean {
+  try {
+    vault.has(tag)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'store/vault-damaged') return false
+    throw error
   }
 }
 

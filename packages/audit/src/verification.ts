@@ -1,186 +1,215 @@
-import { AskeeError, bytesEqual, errorCode, errorText, type NodeId } from '@askee/core'
+import { bytesEqual, errorText, type NodeId } from '@askee/core'
 import type { Database, Vault } from '@askee/store'
-import { openCheckpoint, type SignedCheckpoint } from './checkpoint.ts'
-import { parseContent, parseEntry } from './entry.ts'
-import { placeOf } from './log.ts'
-import { completedBy, type Hash, leafHash, rootOf } from './merkle.ts'
+import { type LogEntry, parseEntry } from './entry.ts'
+import { Frontier } from './frontier.ts'
+import { type Hash, leafHash } from './merkle.ts'
+import { createTurns, type TurnComponents, type Turns } from './turns.ts'
+import { type ContentRow, Contents } from './verify/contents.ts'
+import { type Finding, Findings } from './verify/findings.ts'
+import { Notes } from './verify/notes.ts'
 
-/** Something in a log that is not as it was written. */
-export interface Finding {
-  readonly code:
-    | 'audit/entry-changed'
-    | 'audit/entry-missing'
-    | 'audit/entry-malformed'
-    | 'audit/hash-changed'
-    | 'audit/root-changed'
-    | 'audit/cut-off'
-    | 'audit/checkpoint'
-    | 'audit/content-changed'
-    | 'audit/content-foreign'
-  /** First entry concerned, and the last. */
-  readonly from: number
-  readonly to: number
-  readonly text: string
-}
+export type { Finding } from './verify/findings.ts'
 
 export interface Verification {
   readonly entries: number
   readonly checkpoints: number
   readonly contents: { readonly readable: number; readonly erased: number; readonly purged: number }
+  /** The first hundred. */
   readonly findings: readonly Finding[]
+  /** How many there are. */
+  readonly found: number
 }
 
-/** Findings told at most; a log that is changed all over needs no more of them. */
-const MAX_FINDINGS = 100
+export interface VerificationComponents extends TurnComponents {
+  readonly database: Database
+  readonly vault: Vault
+  /** Whose log it is: checkpoints that another signed say nothing of it, and are told. */
+  readonly origin: NodeId
+}
+
+/** Entries read at once. */
+const PAGE = 64
+/** Entries of which only bits are looked at, for the price of one unit. */
+const LIGHT_ENTRIES = 64
 
 /**
  * Computes the whole log anew: every entry against its stored hash, every root that was signed against the entries, every content
- * against its commitment. What a person who holds the keys changed consistently is found against `known`: checkpoints that
- * others have cosigned and kept.
- * @param components.origin whose log it is: checkpoints that another signed say nothing of it, and are told
+ * against its commitment, and every content that is gone against the acts that say so. What a person who holds the keys
+ * changed consistently is found against `known`: checkpoints that others have cosigned and kept.
+ *
+ * Reads in pages with turns of the event loop between them, and holds four bits an entry; what is written in the meantime is
+ * verified along.
  * @param known checkpoints from elsewhere, as notes
  */
-export function verifyLog(
-  components: { database: Database; vault: Vault; origin: NodeId },
+export async function verifyLog(
+  components: VerificationComponents,
   known: readonly string[] = [],
-): Verification {
-  const { database, origin } = components
-  const tree = recompute(database)
-  const findings = [...tree.findings]
-  const notes = database.prepare('SELECT note FROM audit_checkpoints ORDER BY size').pluck().all() as string[]
-  let trusted = 0
-  for (const note of [...notes, ...known].sort((a, b) => sizeIn(a) - sizeIn(b))) {
-    const checked = checkRoot(note, origin, tree, trusted)
-    if ('size' in checked) trusted = checked.size
-    else findings.push(checked)
+): Promise<Verification> {
+  const { database, vault, origin } = components
+  const turns = createTurns(components)
+  // Not what is in memory is to be verified, but what stands on disk.
+  vault.reread()
+  const findings = new Findings()
+  const tree = new Frontier()
+  const notes = new Notes(database, origin, findings, known)
+  const contents = new Contents(vault, findings)
+  await readEntries(database, { tree, notes, contents, findings, turns })
+  for (let index = 0; index < tree.size; index++) {
+    contents.judge(index)
+    if (index % LIGHT_ENTRIES === 0) await turns.spend(1)
   }
-  const contents = checkContents(components, tree.entries, findings)
+  await findForeign(database, findings, turns)
   return {
-    entries: tree.entries,
-    checkpoints: notes.length,
-    contents,
-    findings: findings.slice(0, MAX_FINDINGS),
+    entries: tree.size,
+    checkpoints: notes.checked,
+    contents: contents.counts,
+    findings: findings.list(),
+    found: findings.count,
   }
 }
 
-type Statement = ReturnType<Database['prepare']>
-
-interface Recomputed {
-  readonly entries: number
-  readonly findings: readonly Finding[]
-  readonly at: (level: number, index: number) => Hash
+interface Parts {
+  readonly tree: Frontier
+  readonly notes: Notes
+  readonly contents: Contents
+  readonly findings: Findings
+  readonly turns: Turns
 }
 
-function recompute(database: Database): Recomputed {
-  const levels: Hash[][] = []
-  const findings: Finding[] = []
-  const at = (level: number, index: number): Hash => levels[level]?.[index] as Hash
-  const stored = database.prepare('SELECT hash FROM audit_nodes WHERE level = ? AND idx = ?').pluck()
-  let entries = 0
-  for (const row of database.prepare('SELECT idx, entry FROM audit_entries ORDER BY idx').iterate()) {
-    const { idx, entry } = row as { idx: number; entry: Uint8Array }
-    if (idx !== entries) {
-      findings.push({
-        code: 'audit/entry-missing',
-        from: entries,
-        to: idx - 1,
-        text: `entries are missing before ${idx}`,
-      })
-      break
+interface Row extends ContentRow {
+  readonly idx: number
+  readonly entry: Uint8Array
+}
+
+async function readEntries(database: Database, parts: Parts): Promise<void> {
+  const { tree, notes, contents, findings, turns } = parts
+  const page = database.prepare(
+    `SELECT idx, entry, subject, action, at, sealed
+     FROM audit_entries LEFT JOIN audit_contents USING (idx) WHERE idx >= ? ORDER BY idx LIMIT ${PAGE}`,
+  )
+  const stored = new StoredHashes(database)
+  await turns.spend(notes.check(tree))
+  for (;;) {
+    const rows = page.all(tree.size) as Row[]
+    if (rows.length === 0) break
+    for (const row of rows) {
+      if (!(await bridge(row.idx, stored, parts))) {
+        notes.end(tree)
+        return
+      }
+      const bytes = Uint8Array.from(row.entry)
+      const leaf = leafHash(bytes)
+      checkHashes(row.idx, tree.add(leaf), stored, findings)
+      const entry = parsed(row.idx, bytes, findings)
+      if (entry !== undefined) contents.check(row.idx, entry, row)
+      await turns.spend(1 + notes.check(tree))
     }
-    const hashes = completedBy(idx, leafHash(entry), { at })
-    for (const [level, hash] of hashes.entries()) {
-      levels[level] ??= []
-      levels[level].push(hash)
-    }
-    const level = hashes.findIndex((hash, at) => !isStored(stored, at, idx, hash))
-    if (level === 0) findings.push(single('audit/entry-changed', idx, 'it is not what its hash was made of'))
-    // Above a changed leaf all hashes differ; only the lowest says where.
-    else if (level > 0 && findings.length === 0) {
-      findings.push(single('audit/hash-changed', idx, `a hash of level ${level} was changed`))
-    }
-    entries++
   }
-  return { entries, findings, at }
-}
-
-function isStored(select: Statement, level: number, leaf: number, hash: Hash): boolean {
-  const stored = select.get(level, Math.floor(leaf / 2 ** level)) as Uint8Array | undefined
-  return stored !== undefined && bytesEqual(stored, hash)
-}
-
-/** The checkpoint's size when the log still begins with it, else what is wrong since the last that held. */
-function checkRoot(
-  note: string,
-  origin: NodeId,
-  tree: Recomputed,
-  trusted: number,
-): { size: number } | Finding {
-  let checkpoint: SignedCheckpoint
-  try {
-    checkpoint = openCheckpoint(note)
-  } catch (error) {
-    return { code: 'audit/checkpoint', from: trusted, to: tree.entries, text: errorText(error) }
-  }
-  const { size, root } = checkpoint
-  if (checkpoint.origin !== origin) {
-    const text = `a checkpoint of ${size} entries is signed by ${checkpoint.origin}, whose log this is not`
-    return { code: 'audit/checkpoint', from: trusted, to: tree.entries, text }
-  }
-  if (size > tree.entries) {
-    const text = `a signed checkpoint says ${size} entries, the log has ${tree.entries}`
-    return { code: 'audit/cut-off', from: tree.entries, to: size - 1, text }
-  }
-  if (bytesEqual(rootOf(size, tree), root)) return { size }
-  const text = `the entries after ${trusted} are not those of the checkpoint signed at ${size}`
-  return { code: 'audit/root-changed', from: trusted, to: size - 1, text }
-}
-
-function checkContents(
-  { database, vault }: { database: Database; vault: Vault },
-  entries: number,
-  findings: Finding[],
-): Verification['contents'] {
-  const counts = { readable: 0, erased: 0, purged: entries }
-  const rows = database
-    .prepare(
-      'SELECT idx, subject, sealed, entry FROM audit_contents LEFT JOIN audit_entries USING (idx) ORDER BY idx',
+  // In the same turn as the look that found no more: nothing can have been signed in between.
+  notes.end(tree)
+  const leaves = stored.leaves()
+  if (leaves > tree.size && !findings.has('audit/cut-off')) {
+    findings.over(
+      'audit/cut-off',
+      tree.size,
+      leaves - 1,
+      `there are hashes of ${leaves} entries, the log has ${tree.size}: its end was cut off`,
     )
-    .iterate()
-  for (const row of rows) {
-    const { idx, subject, sealed, entry } = row as {
-      idx: number
-      subject: string
-      sealed: Uint8Array
-      entry: Uint8Array | null
-    }
-    if (entry === null) {
-      findings.push(single('audit/content-foreign', idx, 'it belongs to no entry'))
-      continue
-    }
-    counts.purged--
-    try {
-      parseContent(
-        vault.open(subject, placeOf(idx), Uint8Array.from(sealed)),
-        parseEntry(Uint8Array.from(entry)),
-      )
-      counts.readable++
-    } catch (error) {
-      if (errorCode(error) === 'store/erased') counts.erased++
-      else if (error instanceof AskeeError)
-        findings.push(single('audit/content-changed', idx, errorText(error)))
-      else throw error
-    }
   }
-  return counts
 }
 
-function single(code: Finding['code'], index: number, text: string): Finding {
-  return { code, from: index, to: index, text: `entry ${index}: ${text}` }
+/**
+ * Goes on over entries that are gone with the hashes that were kept of them, so that what follows is verified all the same.
+ * @returns false where there is no such hash: from there on nothing can be told
+ */
+async function bridge(
+  to: number,
+  stored: StoredHashes,
+  { tree, findings, notes, turns }: Parts,
+): Promise<boolean> {
+  while (tree.size < to) {
+    const leaf = stored.at(0, tree.size)
+    if (leaf === undefined) {
+      findings.over(
+        'audit/entry-missing',
+        tree.size,
+        to - 1,
+        `the entries ${tree.size} to ${to - 1} are missing with their hashes: what follows cannot be verified`,
+      )
+      return false
+    }
+    findings.at('audit/entry-missing', tree.size, 'it is missing')
+    tree.add(leaf)
+    await turns.spend(1 + notes.check(tree))
+  }
+  return true
 }
 
-/** For the order only; what is no checkpoint comes first and is told. */
-function sizeIn(note: string): number {
-  const size = Number(note.split('\n', 2)[1])
-  return Number.isSafeInteger(size) ? size : -1
+function checkHashes(
+  index: number,
+  completed: readonly Hash[],
+  stored: StoredHashes,
+  findings: Findings,
+): void {
+  const level = completed.findIndex((hash, at) => {
+    const there = stored.at(at, Math.floor(index / 2 ** at))
+    return there === undefined || !bytesEqual(there, hash)
+  })
+  if (level === 0) findings.at('audit/entry-changed', index, 'it is not what its hash was made of')
+  // Above a changed leaf all hashes differ; only the lowest says where.
+  else if (level > 0 && findings.count === 0) {
+    findings.at('audit/hash-changed', index, `a hash of level ${level} was changed`)
+  }
+}
+
+function parsed(index: number, bytes: Uint8Array, findings: Findings): LogEntry | undefined {
+  try {
+    return parseEntry(bytes)
+  } catch (error) {
+    findings.at('audit/entry-malformed', index, errorText(error))
+    return undefined
+  }
+}
+
+class StoredHashes {
+  readonly #select: ReturnType<Database['prepare']>
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+    this.#select = database.prepare('SELECT hash FROM audit_nodes WHERE level = ? AND idx = ?').pluck()
+  }
+
+  at(level: number, index: number): Hash | undefined {
+    const hash = this.#select.get(level, index) as Uint8Array | undefined
+    return hash === undefined ? undefined : Uint8Array.from(hash)
+  }
+
+  /** One more than the last leaf of which there is a hash. */
+  leaves(): number {
+    const last = this.#database.prepare('SELECT max(idx) FROM audit_nodes WHERE level = 0').pluck().get()
+    return 1 + ((last as number | null) ?? -1)
+  }
+}
+
+/** Contents and entries that belong to nothing. */
+async function findForeign(database: Database, findings: Findings, turns: Turns): Promise<void> {
+  const negative = database.prepare('SELECT min(idx) FROM audit_entries').pluck().get() as number | null
+  if ((negative ?? 0) < 0)
+    findings.at('audit/entry-malformed', negative as number, 'no entry has that number')
+  const page = database.prepare(
+    `SELECT c.idx AS idx, e.idx IS NULL AS isForeign
+     FROM audit_contents AS c LEFT JOIN audit_entries AS e ON e.idx = c.idx
+     WHERE c.idx > ? ORDER BY c.idx LIMIT ${LIGHT_ENTRIES}`,
+  )
+  let after = Number.MIN_SAFE_INTEGER
+  for (;;) {
+    const rows = page.all(after) as { idx: number; isForeign: number }[]
+    for (const { idx, isForeign } of rows) {
+      if (isForeign === 1) findings.at('audit/content-foreign', idx, 'it is a content of no entry')
+      after = idx
+    }
+    if (rows.length < LIGHT_ENTRIES) return
+    await turns.spend(4)
+  }
 }

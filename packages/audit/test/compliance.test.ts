@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { encode, systemRandom } from '@askee/core'
+import { systemRandom } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
 import { purges } from '@askee/store'
@@ -8,7 +7,6 @@ import { afterEach, describe, expect, it } from 'vitest'
 import {
   type ComplianceProfile,
   checkCompliance,
-  createRetention,
   leafHash,
   PROFILES,
   parseProfile,
@@ -30,12 +28,11 @@ afterEach(() => {
 async function opened(name = 'audit') {
   const clock = new VirtualTime()
   const held = await logs.open(name, clock)
-  const retention = createRetention({ ...held, clock }, { subjectKey: new Uint8Array(32).fill(7) })
   const write = (action: `${string}.${string}`, subject: string, content = {}) =>
     held.log.append({ action, subject, outcome: 'done', content })
   const check = (id: string, region: 'EU' | 'US' = 'EU') =>
     checkCompliance(held, profile(id), { now: clock.now(), region })
-  return { ...held, clock, retention, write, check }
+  return { ...held, clock, write, check }
 }
 
 describe('compliance rules', () => {
@@ -62,14 +59,14 @@ describe('compliance rules', () => {
     await write('consent.used', 'c1')
     await write('consent.used', 'c1', { region: 'US' })
     await clock.advance(90 * DAY)
-    expect(check('gdpr')).toEqual([])
+    expect(await check('gdpr')).toEqual([])
     await clock.advance(1)
     const late = { code: 'compliance/kept-too-long', rule: 'sessions-eu', count: 1, first: 1, last: 1 }
-    expect(check('gdpr')).toMatchObject([late])
-    expect(check('gdpr', 'US')).toEqual([])
+    expect(await check('gdpr')).toMatchObject([late])
+    expect(await check('gdpr', 'US')).toEqual([])
     await clock.advance(275 * DAY)
-    expect(check('gdpr')).toMatchObject([late, { rule: 'sessions', first: 2, last: 2 }])
-    expect(check('hipaa').filter(({ rule }) => rule === 'documentation')).toEqual([])
+    expect(await check('gdpr')).toMatchObject([late, { rule: 'sessions', first: 2, last: 2 }])
+    expect((await check('hipaa')).filter(({ rule }) => rule === 'documentation')).toEqual([])
   })
 
   it('AUD-2 find a use without a consent before it', async () => {
@@ -79,7 +76,7 @@ describe('compliance rules', () => {
     await write('consent.used', 'c2')
     await write('consent.granted', 'c2')
     for (const id of PROFILES.keys()) {
-      expect(check(id)).toMatchObject([{ code: 'compliance/evidence-missing', count: 1, first: 2 }])
+      expect(await check(id)).toMatchObject([{ code: 'compliance/evidence-missing', count: 1, first: 2 }])
     }
   })
 
@@ -87,17 +84,17 @@ describe('compliance rules', () => {
     const { write, check, clock, database } = await opened()
     await write('consent.granted', 'c1')
     await clock.advance(31 * DAY)
-    expect(check('soc2').map(({ rule }) => rule)).toEqual(['evaluation', 'integrity'])
+    expect((await check('soc2')).map(({ rule }) => rule)).toEqual(['evaluation', 'integrity'])
     await write('audit.verified', 'system')
-    expect(check('soc2')).toMatchObject([{ rule: 'integrity', first: 0, last: 0 }])
+    expect(await check('soc2')).toMatchObject([{ rule: 'integrity', first: 0, last: 0 }])
     database.prepare("INSERT INTO audit_cosignatures VALUES (1, 'somebody', 'line')").run()
-    expect(check('soc2')).toEqual([])
+    expect(await check('soc2')).toEqual([])
   })
 })
 
 describe('retention', () => {
   it('AUD-2 purges what is over and nothing else; the tree stays whole and says what went', async () => {
-    const { write, check, clock, database, retention, log, vault } = await opened()
+    const { write, check, clock, database, retention, log, vault, timers } = await opened()
     await write('consent.granted', 'c1')
     for (let i = 0; i < 3; i++) await write('consent.used', 'c1')
     await write('consent.used', 'c2')
@@ -108,10 +105,7 @@ describe('retention', () => {
 
     const [purged, ...more] = await retention.purge(profile('gdpr'), 'EU')
     expect(more).toEqual([])
-    const digest = createHash('sha256')
-      .update(encode([1, 2, 3, 4]))
-      .digest('hex')
-    const said = { rule: 'gdpr/sessions-eu', count: 4, first: 1, last: 4, digest }
+    const said = { rule: 'gdpr/sessions-eu', count: 4, first: 1, last: 4, positions: '1-4' }
     expect(purged).toMatchObject(said)
     expect(log.read(purged?.receipt.index as number).event).toMatchObject({
       action: 'audit.purged',
@@ -126,15 +120,15 @@ describe('retention', () => {
     ])
     expect(log.root(5)).toEqual(root)
     expect(verifyInclusion(leafHash(log.prove(2).entry), 2, proof.size, proof.hashes, root)).toBe(true)
-    expect(verifyLog({ database, vault, origin })).toMatchObject({
+    expect(await verifyLog({ database, vault, origin, timers })).toMatchObject({
       findings: [],
       contents: { readable: 3, purged: 4 },
     })
     // c2 has nothing here any more, and with its key no copy of it can be read; c1 has.
     expect(database.prepare('SELECT count(*) FROM vault_erased').pluck().get()).toBe(1)
-    expect(check('gdpr')).toEqual([])
+    expect(await check('gdpr')).toEqual([])
     expect(await retention.purge(profile('gdpr'), 'EU')).toEqual([])
-    expect(check('soc2')).toContainEqual(
+    expect(await check('soc2')).toContainEqual(
       expect.objectContaining({ code: 'compliance/gone-too-early', count: 4, first: 1, last: 4 }),
     )
   })
@@ -179,27 +173,26 @@ describe('retention', () => {
     await retention.hold('c1', 'case 12/2026')
     await clock.advance(400 * DAY)
     const held = expect.objectContaining({ code: 'audit/legal-hold' })
-    expect(() => log.forget('c1')).toThrow(held)
     await expect(retention.erase('c1', 'the person asked')).rejects.toThrow(held)
     expect(await retention.purge(profile('gdpr'), 'EU')).toEqual([])
-    expect(check('gdpr')).toEqual([])
+    expect(await check('gdpr')).toEqual([])
     expect(log.read(1).event).toMatchObject({ subject: 'c1' })
     expect(log.read(3)).toMatchObject({ entry: { action: 'erasure.requested', outcome: 'refused' } })
 
     await retention.release('c1', 'the case is closed')
     await expect(retention.release('c1', 'again')).rejects.toMatchObject({ code: 'audit/not-held' })
     await clock.advance(31 * DAY)
-    expect(check('gdpr').map(({ code }) => code)).toEqual([
+    expect((await check('gdpr')).map(({ code }) => code)).toEqual([
       'compliance/kept-too-long',
       'compliance/erasure-overdue',
     ])
     expect(await retention.purge(profile('gdpr'), 'EU')).toMatchObject([{ count: 1, first: 1 }])
     await retention.erase('c1', 'the person asked')
-    expect(check('gdpr')).toEqual([])
+    expect(await check('gdpr')).toEqual([])
   })
 
   it('AUD-2 erases a subject by destroying its key, and writes down that it was asked and done', async () => {
-    const { write, check, retention, log, database, vault } = await opened()
+    const { write, check, retention, log, database, vault, timers } = await opened()
     await write('consent.granted', 'c1')
     await write('consent.granted', 'c2')
     const { contents, receipt } = await retention.erase('c1', 'the person asked')
@@ -210,11 +203,16 @@ describe('retention', () => {
       'erased',
     ])
     const done = log.read(receipt.index)
-    expect(done).toMatchObject({ entry: { action: 'audit.erased' }, event: { content: { contents: 2 } } })
+    expect(done).toMatchObject({
+      entry: { action: 'audit.erased' },
+      event: { content: { request: 2, count: 2, positions: '0,2' } },
+    })
     expect(JSON.stringify(done.event)).not.toContain('c1')
-    expect(verifyLog({ database, vault, origin }).findings).toEqual([])
-    expect(check('gdpr')).toEqual([])
-    expect(check('hipaa')).toMatchObject([{ code: 'compliance/gone-too-early', count: 2, first: 0, last: 2 }])
+    expect((await verifyLog({ database, vault, origin, timers })).findings).toEqual([])
+    expect(await check('gdpr')).toEqual([])
+    expect(await check('hipaa')).toMatchObject([
+      { code: 'compliance/gone-too-early', count: 2, first: 0, last: 2 },
+    ])
   })
 
   it('AUD-2 wants a reason', async () => {

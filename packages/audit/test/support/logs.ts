@@ -1,15 +1,32 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AuditEvent, type Clock, systemClock, systemRandom, systemTimers } from '@askee/core'
+import {
+  type AuditEvent,
+  type Clock,
+  systemClock,
+  systemRandom,
+  systemTimers,
+  type Timers,
+} from '@askee/core'
 import { createVault, type Database, openDatabase, type Vault } from '@askee/store'
-import { AUDIT_MIGRATIONS, type AuditLog, createAuditLog } from '../../src/index.ts'
+import {
+  AUDIT_MIGRATIONS,
+  type AuditLog,
+  createAuditLog,
+  createRetention,
+  type Retention,
+} from '../../src/index.ts'
 
 export interface OpenLog {
   readonly log: AuditLog
   readonly database: Database
   readonly vault: Vault
+  readonly retention: Retention
+  readonly timers: Timers
 }
+
+export const SUBJECT_KEY = new Uint8Array(32).fill(7)
 
 /** Logs on disk in a folder of their own. */
 export class Logs {
@@ -21,11 +38,9 @@ export class Logs {
     this.#open.push(database)
     const parts = { database, clock, random: systemRandom }
     const vault = await createVault({ ...parts, deviceKey: PLAIN, timers: systemTimers })
-    return {
-      log: createAuditLog({ ...parts, vault }, { subjectKey: new Uint8Array(32).fill(7) }),
-      database,
-      vault,
-    }
+    const log = createAuditLog({ ...parts, vault }, { subjectKey: SUBJECT_KEY })
+    const held = { log, database, vault, timers: systemTimers }
+    return { ...held, retention: createRetention({ ...held, clock }, { subjectKey: SUBJECT_KEY }) }
   }
 
   close(): void {
