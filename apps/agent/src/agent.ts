@@ -2,10 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import {
   AUDIT_MIGRATIONS,
   createAuditLog,
-  createCheckpointing,
   createExporter,
   createRetention,
-  createWitness,
   WITNESS_MIGRATIONS,
 } from '@askee/audit'
 import { computeTopics, createRequester, createWorker, type Requester, type Worker } from '@askee/compute'
@@ -31,15 +29,8 @@ import {
 import { keyTopics } from '@askee/keys'
 import { createLibp2pMesh } from '@askee/network'
 import { chooseExecutor, type Executor } from '@askee/sandbox'
-import {
-  createBlockStore,
-  createVault,
-  type Fingerprint,
-  fileSealing,
-  fingerprint,
-  lockDirectory,
-  openDatabase,
-} from '@askee/store'
+import { createBlockStore, createVault, fileSealing, lockDirectory, openDatabase } from '@askee/store'
+import { createAuditWatch } from './audit-watch.ts'
 import { backUpSecrets } from './backup.ts'
 import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
@@ -176,18 +167,21 @@ async function compose(
   })
   const witnessDatabase = openDatabase(paths.witness, WITNESS_MIGRATIONS, sealing)
   opened.push(witnessDatabase)
-  const witness = createWitness({ mesh, identity, database: witnessDatabase, clock, logger })
-  const checkpointing = createCheckpointing({
+  const watch = await createAuditWatch({
     log: audit,
     database: auditDatabase,
+    witnessDatabase,
+    consentsDatabase,
+    consents,
     identity,
+    owner: volunteer,
     mesh,
     clock,
     timers,
+    random,
     logger,
-    // Who puts an old copy of the consents back must also make the witnesses forget.
-    extensions: () => [fingerprintLine(fingerprint(consentsDatabase))],
   })
+  const { checkpointing } = watch
   const exporter = createExporter({
     log: audit,
     database: auditDatabase,
@@ -197,7 +191,7 @@ async function compose(
     logger,
   })
   const retention = createRetention(
-    { log: audit, database: auditDatabase, vault, clock },
+    { log: audit, database: auditDatabase, vault, clock, timers },
     { subjectKey: secrets.subjectKey },
   )
   const ownExecutor = chooseExecutor(
@@ -223,7 +217,7 @@ async function compose(
       mesh: decorators.workerMesh?.(mesh) ?? mesh,
       identity,
       executor,
-      consents,
+      consents: watch.gate(consents),
       endings: consents,
       uses: consents,
       holdings,
@@ -262,11 +256,12 @@ async function compose(
       consents,
       revocations,
       revoke: (which, reason) => upkeep.revoke(which, reason),
+      assertMayGrant: () => watch.standing.assertGood(),
       volunteer,
       nodeKeys,
       deviceKey,
       backUp: (passphrase) => backUpSecrets(secrets.keyStore, sealing.key, passphrase),
-      audit: { log: audit, database: auditDatabase, vault, checkpointing, exporter, retention },
+      audit: { log: audit, database: auditDatabase, vault, watch, exporter, retention, timers },
       blocks,
       clock,
       random,
@@ -277,6 +272,8 @@ async function compose(
     paths.socket,
     requestStop,
   )
+  // Before the last checkpoint is signed: what was done until now stands below it.
+  const historySettled: Startable = { start: async () => {}, stop: () => consents.history.settled() }
   const databases: Startable = {
     start: async () => {},
     stop: async () => {
@@ -289,8 +286,8 @@ async function compose(
   const stop = await startAll([
     databases,
     mesh,
-    witness,
-    checkpointing,
+    ...watch.parts,
+    historySettled,
     nodeKeys,
     executor,
     requester,
@@ -303,8 +300,4 @@ async function compose(
   const { name, tier } = executor.describe()
   logger.info({ addresses: mesh.addresses(), socket: paths.socket, executor: name, tier }, 'agent ready')
   return { node: identity.id, mesh, requester, worker, socket: paths.socket, stopRequested, stop }
-}
-
-function fingerprintLine({ name, epoch, generation, digest }: Fingerprint): string {
-  return `store ${name} ${epoch} ${generation} ${digest}`
 }

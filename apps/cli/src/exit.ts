@@ -6,6 +6,7 @@ export const EXIT = {
   failure: 1,
   usage: 2,
   unreachable: 3,
+  unwitnessed: 4,
   consentRequired: 5,
   notFound: 6,
   timeout: 8,

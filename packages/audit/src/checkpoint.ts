@@ -25,6 +25,11 @@ export interface NoteSigner {
 export interface Checkpoint {
   /** Whose log: the node's id. */
   readonly origin: NodeId
+  /**
+   * Which of the node's logs, as its beginning names it (`own/beginning.ts`): a log that starts anew is another one, and says so. Empty
+   * in checkpoints of before logs had names.
+   */
+  readonly log: string
   readonly size: number
   readonly root: Hash
   /** More that is signed along, one line each; the database's fingerprint, for instance. */
@@ -47,20 +52,28 @@ export interface SignedCheckpoint extends Checkpoint {
 }
 
 const ORIGIN_PREFIX = 'askee/audit/'
+/** 16 random bytes, hexadecimal. */
+export const LOG_NAME = /^[0-9a-f]{32}$/
 
 /**
  * The checkpoint as a signed note.
  * @throws AskeeError `audit/checkpoint` when an extension is not one line of text
  */
-export function signCheckpoint(signer: NoteSigner, state: Omit<Checkpoint, 'origin'>): string {
+export function signCheckpoint(
+  signer: NoteSigner,
+  state: Omit<Checkpoint, 'origin' | 'log'> & Partial<Pick<Checkpoint, 'log'>>,
+): string {
+  const { log = '' } = state
   for (const line of state.extensions) {
     if (!/^[\x20-\x7e]{1,500}$/.test(line) || line.startsWith(' '))
       throw malformed('an extension of one line')
   }
   if (state.extensions.length > MAX_EXTENSIONS) throw malformed(`at most ${MAX_EXTENSIONS} extensions`)
-  const lines = [ORIGIN_PREFIX + signer.id, state.size, base64(state.root), ...state.extensions]
+  if (log !== '' && !LOG_NAME.test(log)) throw malformed('a log named by 32 hexadecimal digits')
+  const origin = ORIGIN_PREFIX + signer.id + (log === '' ? '' : `/${log}`)
+  const lines = [origin, state.size, base64(state.root), ...state.extensions]
   const text = lines.map((line) => `${line}\n`).join('')
-  return `${text}\n${signatureLine(ORIGIN_PREFIX + signer.id, signer.id, ED25519, signer.sign(utf8(text)))}`
+  return `${text}\n${signatureLine(origin, signer.id, ED25519, signer.sign(utf8(text)))}`
 }
 
 /** The line with which a witness says that it saw this text and nothing that contradicts it, up to `now`. */
@@ -87,8 +100,9 @@ export function openCheckpoint(note: string): SignedCheckpoint {
   if (!/^(0|[1-9]\d{0,15})$/.test(size) || !Number.isSafeInteger(Number(size))) throw malformed('a size')
   if (hash.byteLength !== 32 || base64(hash) !== root) throw malformed('a root of 32 bytes')
   if (extensions.length > MAX_EXTENSIONS || extensions.includes('')) throw malformed('extensions')
-  const node = nodeOf(origin)
-  if (node === undefined) throw malformed(`an origin ${ORIGIN_PREFIX}<node id>`)
+  const [, owner = '', log = ''] = /^([^/]*\/[^/]*\/[^/]*)(?:\/([0-9a-f]{32}))?$/.exec(origin) ?? []
+  const node = nodeOf(owner)
+  if (node === undefined) throw malformed(`an origin ${ORIGIN_PREFIX}<node id>/<log>`)
   const lines = note.slice(end + 2, -1).split('\n')
   if (lines.length > MAX_SIGNATURES) throw malformed(`at most ${MAX_SIGNATURES} signatures`)
   const signatures = lines.map(parseSignature)
@@ -99,12 +113,16 @@ export function openCheckpoint(note: string): SignedCheckpoint {
   }
   return {
     origin: node,
+    log,
     size: Number(size),
     root: hash,
     extensions,
     text,
     note,
-    cosignatures: signatures.flatMap((line) => cosignatureOf(line, text)),
+    // A log's owner is no witness of it.
+    cosignatures: signatures
+      .flatMap((line) => cosignatureOf(line, text))
+      .filter(({ witness }) => witness !== node),
   }
 }
 

@@ -45,20 +45,34 @@ export {
   type ReadEntry,
 } from './log.ts'
 export { type Hash, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
+export { type Beginning, type FormerLog, openBeginning } from './own/beginning.ts'
+export { type Beginnings, type BeginningsComponents, openBeginnings } from './own/beginnings.ts'
+export {
+  type Alarm,
+  type AlarmCode,
+  createStanding,
+  type Standing,
+  type StandingComponents,
+} from './own/standing.ts'
 export { AUDIT_MIGRATIONS } from './schema.ts'
 export { type Finding, type Verification, verifyLog } from './verification.ts'
 export {
-  type Alarm,
   type Checkpointing,
   type CheckpointingComponents,
   type CheckpointingInit,
   createCheckpointing,
 } from './witness/checkpointing.ts'
-export { type KeptNote, notesOfWitnesses } from './witness/kept-notes.ts'
+export { type Evidence, evidenceDigest, openEvidence } from './witness/evidence.ts'
 export {
-  type Contradiction,
-  createWitness,
-  WITNESS_MIGRATIONS,
-  type Witness,
-  type WitnessComponents,
-} from './witness/witness.ts'
+  createEvidenceBook,
+  type EvidenceBook,
+  type EvidenceBookComponents,
+  type KeptEvidence,
+} from './witness/evidence-book.ts'
+export {
+  createEvidenceExchange,
+  type EvidenceExchangeComponents,
+} from './witness/evidence-exchange.ts'
+export { createInquiry, type Inquiry, type InquiryComponents, type KeptNotes } from './witness/inquiry.ts'
+export { WITNESS_MIGRATIONS } from './witness/migrations.ts'
+export { createWitness, type Witness, type WitnessComponents, type WitnessInit } from './witness/witness.ts'

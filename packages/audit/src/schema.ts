@@ -37,4 +37,18 @@ export const AUDIT_MIGRATIONS: readonly Migration[] = [
       CREATE INDEX audit_contents_by_action ON audit_contents (action, subject, idx);
     `,
   },
+  {
+    version: VAULT_MIGRATIONS.length + 3,
+    sql: `
+      -- the owner's statements that a log of this node begins
+      CREATE TABLE audit_beginnings (number INTEGER PRIMARY KEY, statement BLOB NOT NULL) STRICT;
+      -- what spoke against the state of this node, under the log that was written then
+      CREATE TABLE audit_alarms (
+        number INTEGER PRIMARY KEY, log TEXT NOT NULL, code TEXT NOT NULL, witness TEXT NOT NULL, -- '' for itself
+        text TEXT NOT NULL, note TEXT, at INTEGER NOT NULL, UNIQUE (log, code, witness)
+      ) STRICT;
+      ${appendOnly('audit_beginnings')}
+      ${appendOnly('audit_alarms')}
+    `,
+  },
 ]

@@ -27,7 +27,7 @@ export const auditEntrySchema = z.object({
   action: z.string(),
   outcome: z.enum(['done', 'refused', 'failed']),
   /** Whether its content can be read; else subject and content are null. */
-  state: z.enum(['readable', 'erased', 'purged']),
+  state: z.enum(['readable', 'erased', 'purged', 'damaged']),
   subject: z.string().nullable(),
   content: z.record(z.string(), scalar).nullable(),
 })
@@ -43,17 +43,67 @@ export const auditEntriesSchema = z.object({
 })
 export type AuditEntriesView = z.output<typeof auditEntriesSchema>
 
+/** Why the state of this node cannot be trusted as it is; open until the owner accepts it. */
+const alarm = z.object({
+  code: z.string(),
+  text: z.string(),
+  /** Who showed it; null when it stands in the own checkpoints. */
+  witness: z.string().nullable(),
+  at: z.number(),
+})
+/** A log of another node that has two histories; the proof is kept. */
+const contradicted = z.object({
+  node: z.string(),
+  log: z.string(),
+  kind: z.enum(['fork', 'false-growth']),
+  text: z.string(),
+  /** SHA-256 of the proof. */
+  digest: hex,
+  /** Who told it; the own id for what was found here. */
+  source: z.string(),
+  at: z.number(),
+})
+/** The newest checkpoint that another node cosigned; null when nobody has seen this log. */
+const cosigned = z.object({ size: position, at: z.number(), by: z.array(z.string()) }).nullable()
+
+/** In short, for `status`. */
+export const auditStandingSchema = z.object({
+  /** `held`: an alarm is open, nothing new is granted or taken on. `unwitnessed`: nobody else has seen this log yet. */
+  state: z.enum(['good', 'unwitnessed', 'held']),
+  entries: position,
+  /** Since when this log is written, and why it began. */
+  began: z.object({ log: z.string(), at: z.number(), reason: z.string() }),
+  cosigned,
+  alarms: z.array(alarm),
+  contradicted: z.array(contradicted),
+  /** Nodes whose logs are watched here. */
+  watched: position,
+})
+export type AuditStandingView = z.output<typeof auditStandingSchema>
+
+export const auditAcceptSchema = z.strictObject({
+  /** Why: one line, which peers read. */
+  reason: z.string().min(1).max(200),
+})
+export type AuditAcceptRequest = z.input<typeof auditAcceptSchema>
+
 export const auditVerificationSchema = z.object({
+  /** `unwitnessed` is no OK: nothing was found, and nobody but this machine says so. */
+  verdict: z.enum(['whole', 'unwitnessed', 'changed']),
   entries: position,
   checkpoints: position,
   contents: z.object({ readable: position, erased: position, purged: position }),
+  /** The first hundred. */
   findings: z.array(z.object({ code: z.string(), from: z.number(), to: z.number(), text: z.string() })),
+  /** How many there are. */
+  found: position,
   /** The newest checkpoint; null before the first. */
   latest: z.object({ size: position, cosignedBy: z.array(z.string()) }).nullable(),
   /** Connected nodes that showed what they keep of this log. */
   witnesses: z.array(z.string()),
-  /** Checkpoints that peers hold against this log. */
-  alarms: z.array(z.object({ witness: z.string(), text: z.string() })),
+  cosigned,
+  alarms: z.array(alarm),
+  contradicted: z.array(contradicted),
 })
 export type AuditVerificationView = z.output<typeof auditVerificationSchema>
 
@@ -123,7 +173,8 @@ export const purgedSchema = z.array(
     count: position,
     first: position,
     last: position,
-    digest: hex,
+    /** All of them, `1-4,9`. */
+    positions: z.string(),
     receipt,
   }),
 )

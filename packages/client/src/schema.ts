@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { auditStandingSchema } from './audit-schema.ts'
 import { deviceKeySchema } from './keys-schema.ts'
 
 /**
@@ -125,9 +126,11 @@ export const statusSchema = z.object({
     credit: z.record(z.string(), decimal),
   }),
   storage: z.object({ bytes: z.number(), maxBytes: z.number() }),
+  /** What others have seen of this node's log, and what speaks against it. */
+  audit: auditStandingSchema,
 })
 export type StatusView = z.output<typeof statusSchema>
 
-/** One line of the event stream. */
-export const eventSchema = z.looseObject({ type: z.string(), campaign: z.string() })
+/** One line of the event stream. What is of no campaign (`audit-alarm`, `audit-evidence`) has an empty one. */
+export const eventSchema = z.looseObject({ type: z.string(), campaign: z.string().default('') })
 export type EventView = z.output<typeof eventSchema>

@@ -1,8 +1,7 @@
 import {
   type AuditLog,
-  type Checkpointing,
   type Exporter,
-  notesOfWitnesses,
+  openCheckpoint,
   type ReadEntry,
   type Retention,
   verifyLog,
@@ -11,21 +10,23 @@ import {
   type AuditEntriesView,
   type AuditEntryView,
   type AuditProofView,
+  type AuditStandingView,
   type AuditVerificationView,
+  auditAcceptSchema,
   auditExportSchema,
   auditPageSchema,
 } from '@askee/client'
-import { type Logger, type Mesh, parse, toHex } from '@askee/core'
+import { parse, type Timers, toHex } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import type { Database, Vault } from '@askee/store'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import type { AuditWatch } from '../audit-watch.ts'
+import { standingView, verdictOf, watchedView } from './audit-standing.ts'
 
 export interface AuditRouteParts {
   readonly identity: Identity
   readonly volunteer: Identity
-  readonly mesh: Mesh
-  readonly logger: Logger
   readonly audit: AuditParts
 }
 
@@ -34,9 +35,10 @@ export interface AuditParts {
   readonly log: AuditLog
   readonly database: Database
   readonly vault: Vault
-  readonly checkpointing: Checkpointing
+  readonly watch: AuditWatch
   readonly exporter: Exporter
   readonly retention: Retention
+  readonly timers: Timers
 }
 
 const indexSchema = z
@@ -46,7 +48,8 @@ const indexSchema = z
 
 /** What was done on this node, and the proof of it. */
 export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): void {
-  const { log, checkpointing, exporter } = parts.audit
+  const { log, watch, exporter } = parts.audit
+  const { checkpointing, standing } = watch
 
   server.get('/v1/audit/entries', async ({ query }): Promise<AuditEntriesView> => {
     const { about, limit, before } = parse(query, auditPageSchema)
@@ -66,6 +69,13 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
   })
 
   server.post('/v1/audit/verify', () => verification(parts))
+
+  server.post('/v1/audit/beginnings', async ({ body }): Promise<AuditStandingView> => {
+    await standing.accept(parse(body, auditAcceptSchema).reason)
+    checkpointing.sign()
+    await checkpointing.cosign()
+    return standingView(log, watch)
+  })
 
   server.post('/v1/audit/exports', async ({ body }, reply) => {
     const { reason, content, from, to } = parse(body, auditExportSchema)
@@ -96,38 +106,53 @@ function entryView({ index, entry, event }: ReadEntry): AuditEntryView {
 }
 
 /** The log against itself, its own checkpoints and what connected witnesses keep of it. */
-async function verification({
-  audit,
-  identity,
-  mesh,
-  logger,
-}: AuditRouteParts): Promise<AuditVerificationView> {
-  const { log, checkpointing } = audit
+async function verification({ audit, identity }: AuditRouteParts): Promise<AuditVerificationView> {
+  const { log, watch } = audit
+  const { checkpointing, inquiry, beginnings } = watch
+  // What others keep, before anything new is signed.
+  const kept = await inquiry.askAll()
   if (log.size() > 0) checkpointing.sign()
+  await checkpointing.cosign()
   const latest = checkpointing.latest()
-  const kept = latest === undefined ? [] : await notesOfWitnesses({ mesh, logger }, identity.id, latest.note)
-  const verified = verifyLog(
-    { ...audit, origin: identity.id },
-    kept.map(({ note }) => note),
-  )
-  const alarms = checkpointing.alarms().map(({ witness, text }) => ({ witness, text }))
+  const known = kept.flatMap(({ notes }) => notes).filter((note) => isOf(note, beginnings.current().log))
+  const verified = await verifyLog({ ...audit, origin: identity.id }, known)
+  const watched = watchedView(watch)
+  const verdict = verdictOf(verified.found, watched)
+  const { alarms, cosigned } = watched
   // That somebody looked, and what was found, is itself evidence.
   await log.append({
     action: 'audit.verified',
     subject: 'audit-verifications',
-    outcome: verified.findings.length + alarms.length === 0 ? 'done' : 'failed',
-    content: { entries: verified.entries, findings: verified.findings.length, alarms: alarms.length },
+    outcome: verdict === 'changed' ? 'failed' : 'done',
+    content: {
+      verdict,
+      entries: verified.entries,
+      findings: verified.found,
+      alarms: alarms.length,
+      cosigned: cosigned?.size ?? 0,
+    },
   })
   return {
+    verdict,
     entries: verified.entries,
     checkpoints: verified.checkpoints,
     contents: verified.contents,
     findings: verified.findings.map((finding) => ({ ...finding })),
+    found: verified.found,
     latest:
       latest === undefined
         ? null
         : { size: latest.size, cosignedBy: latest.cosignatures.map(({ witness }) => witness) },
     witnesses: kept.map(({ witness }) => witness),
-    alarms,
+    ...watched,
+  }
+}
+
+/** Of a log that ended, what others keep says nothing of the one that is written now. */
+function isOf(note: string, log: string): boolean {
+  try {
+    return openCheckpoint(note).log === log
+  } catch {
+    return false
   }
 }

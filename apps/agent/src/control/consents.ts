@@ -47,6 +47,8 @@ export interface ConsentRouteParts {
   readonly random: Random
   /** Revokes one consent, or all, and waits until nothing of it is left. */
   readonly revoke: (which: string | 'all', reason: string) => Promise<RevokedView>
+  /** @throws AskeeError `audit/*`, `store/*` while what is on this disk is known to be older than what was here */
+  readonly assertMayGrant: () => void
 }
 
 type ById = { Params: { id: string } }
@@ -70,6 +72,7 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
     return review(id, {})
   })
   server.post('/v1/consents', async (request) => {
+    parts.assertMayGrant()
     const { textDigest, requester, ...terms } = parse(request.body, grantSchema)
     const { id } = consents.propose(requester as NodeId, termsOf(terms))
     return consentView(consents.grant(id, textDigest))
@@ -94,19 +97,24 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
   server.post<ById>('/v1/consents/:id/review', async ({ params, body }) =>
     review(params.id, choicesOf(parse(body, choicesSchema))),
   )
-  server.post<ById>('/v1/consents/:id/grant', async ({ params, body }) =>
-    consentView(consents.grant(params.id, parse(body, agreementSchema).textDigest)),
-  )
+  server.post<ById>('/v1/consents/:id/grant', async ({ params, body }) => {
+    parts.assertMayGrant()
+    return consentView(consents.grant(params.id, parse(body, agreementSchema).textDigest))
+  })
   server.post<ById>('/v1/consents/:id/refuse', async ({ params, body }) =>
     consentView(consents.refuse(params.id, parse(body, reasonSchema).reason)),
   )
-  server.post<ById>('/v1/consents/:id/renew', async ({ params, body }) =>
-    consentView(consents.renew(params.id, choicesOf(parse(body, choicesSchema)))),
-  )
+  server.post<ById>('/v1/consents/:id/renew', async ({ params, body }) => {
+    parts.assertMayGrant()
+    return consentView(consents.renew(params.id, choicesOf(parse(body, choicesSchema))))
+  })
   server.post<ById>('/v1/consents/:id/suspend', async ({ params, body }) =>
     consentView(consents.suspend(params.id, parse(body, reasonSchema).reason)),
   )
-  server.post<ById>('/v1/consents/:id/resume', async ({ params }) => consentView(consents.resume(params.id)))
+  server.post<ById>('/v1/consents/:id/resume', async ({ params }) => {
+    parts.assertMayGrant()
+    return consentView(consents.resume(params.id))
+  })
   server.post<ById>('/v1/consents/:id/revoke', async ({ params, body }) =>
     parts.revoke(params.id, parse(body, reasonSchema).reason),
   )

@@ -5,6 +5,8 @@ import type { DeviceKey, Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import type { AuditParts } from './audit.ts'
+import { standingView } from './audit-standing.ts'
 import { deviceKeyView } from './keys.ts'
 import { decimals, executorView } from './views.ts'
 
@@ -17,6 +19,7 @@ export interface NodeRouteParts {
   readonly blocks: BlockStore
   readonly storageBytes: number
   readonly version: string
+  readonly audit: AuditParts
 }
 
 /** What this node is and does, its consents, and its peers. */
@@ -35,6 +38,7 @@ export function nodeRoutes(server: FastifyInstance, parts: NodeRouteParts, stop:
       executor: executorView(parts.executor.describe()),
       worker: { ...worker, leases: [...leases], credit: decimals(credit) },
       storage: { bytes: parts.blocks.size(), maxBytes: parts.storageBytes },
+      audit: standingView(parts.audit.log, parts.audit.watch),
     }
   })
 

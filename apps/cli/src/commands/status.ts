@@ -1,5 +1,6 @@
+import type { StatusView } from '@askee/client'
 import { Command } from 'commander'
-import { printData, printJson } from '../terminal/output.ts'
+import { printable, printData, printJson } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
 import { controlClient } from './options.ts'
 
@@ -29,6 +30,7 @@ export function statusCommand(): Command {
       printData(
         `storage   ${(status.storage.bytes / 1e6).toFixed(1)} of ${(status.storage.maxBytes / 1e6).toFixed(0)} MB`,
       )
+      for (const line of auditLines(status.audit)) printData(line)
       if (worker.leases.length > 0) {
         printData('')
         printData(
@@ -46,6 +48,22 @@ export function statusCommand(): Command {
         printData(`credit    ${fuel} fuel from ${requester}`)
       }
     })
+}
+
+/** Who has seen the log, and what speaks against it. */
+function auditLines({ state, entries, cosigned, alarms, contradicted }: StatusView['audit']): string[] {
+  const seen =
+    cosigned === null
+      ? 'no witness has seen it'
+      : `the first ${cosigned.size} cosigned by ${cosigned.by.length}`
+  return [
+    `audit     ${entries} entries, ${seen}`,
+    ...alarms.map(({ code, text }) => `ALARM     ${code}: ${printable(text)}`),
+    ...(state === 'held'
+      ? ['          nothing new is granted or taken on. Put the newest copy back, or: askee audit accept']
+      : []),
+    ...contradicted.map(({ node, text }) => `peer      ${node}: ${printable(text)}`),
+  ]
 }
 
 function short(id: string): string {

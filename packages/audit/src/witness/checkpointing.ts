@@ -1,6 +1,5 @@
 import {
   AskeeError,
-  bytesEqual,
   type Clock,
   decode,
   encode,
@@ -12,36 +11,42 @@ import {
   type Startable,
   type Timers,
 } from '@askee/core'
+import type { Identity } from '@askee/keys'
 import type { Database } from '@askee/store'
-import { type NoteSigner, openCheckpoint, type SignedCheckpoint, signCheckpoint } from '../checkpoint.ts'
+import { openCheckpoint, type SignedCheckpoint, signCheckpoint } from '../checkpoint.ts'
 import type { AuditLog } from '../log.ts'
+import type { Beginnings } from '../own/beginnings.ts'
+import { Checkpoints, type NoteRow } from '../own/checkpoints.ts'
+import type { Standing } from '../own/standing.ts'
+import { storeLines } from '../own/stores.ts'
+import { signClaim } from './claim.ts'
+import type { Inquiry } from './inquiry.ts'
 import { MAX_WITNESS_BYTES, WITNESS_PROTOCOL, type WitnessAnswer, witnessAnswerSchema } from './protocol.ts'
 
 /** A new checkpoint at most so often, and only when there is something new. */
 const SIGN_PERIOD_MS = 1_000
 /** Others are asked less often: they are the persons' machines. */
 const COSIGN_PERIOD_MS = 10_000
+const PRUNE_PERIOD_MS = 3_600_000
 /** One may be away and one may be the owner's friend. */
 const WITNESSES = 3
 /** Asked in one round at most, while too few have answered. */
 const ASKED_PER_ROUND = 8
-/**
- * As far as it is looked back for what a witness knows: all cosignatures of years would be read every few seconds. Who cosigned
- * before that says itself what it keeps.
- */
-const RECENT_COSIGNATURES = 'SELECT size, witness FROM audit_cosignatures ORDER BY size DESC LIMIT 1000'
 
 export interface CheckpointingComponents {
   readonly log: AuditLog
   /** The log's own database. */
   readonly database: Database
-  readonly identity: NoteSigner
+  readonly beginnings: Beginnings
+  readonly standing: Standing
+  readonly inquiry: Inquiry
+  readonly identity: Identity
   readonly mesh: Mesh
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
-  /** More to be signed with the state, one line each: fingerprints of databases. */
-  readonly extensions?: () => readonly string[]
+  /** Sealed databases whose fingerprints are signed along: who puts an old copy back must also make the witnesses forget. */
+  readonly stores?: readonly Database[]
 }
 
 export interface CheckpointingInit {
@@ -50,26 +55,22 @@ export interface CheckpointingInit {
   readonly witnesses?: number
 }
 
-/** Why this node's own log cannot be trusted any more. */
-export interface Alarm {
-  readonly witness: NodeId
-  readonly text: string
-  /** The note that contradicts this log; give it to `verifyLog`. */
-  readonly note: string
-}
-
 /** Signs the log's state and has others cosign it. */
 export interface Checkpointing extends Startable {
   /** The newest checkpoint with the cosignatures it has so far. */
   latest(): SignedCheckpoint | undefined
+  /** The newest checkpoint that another node cosigned: what is after it nobody else has seen. */
+  cosigned(): SignedCheckpoint | undefined
   /** The newest checkpoint of at least `size` entries that somebody cosigned, else the newest at all. */
   covering(size: number): SignedCheckpoint | undefined
   /** A checkpoint of all that is written, now. */
   sign(): SignedCheckpoint
-  /** Asks witnesses until enough have cosigned the newest checkpoint. @returns how many have */
+  /**
+   * Asks witnesses until enough have cosigned the newest checkpoint; nobody while an alarm is open: a history that others
+   * contradict must not be spread, and an innocent node must not convict itself.
+   * @returns how many have
+   */
   cosign(signal?: AbortSignal): Promise<number>
-  /** What witnesses hold against this log. */
-  alarms(): readonly Alarm[]
 }
 
 export function createCheckpointing(
@@ -82,7 +83,9 @@ export function createCheckpointing(
 class LogCheckpointing implements Checkpointing {
   readonly #components: CheckpointingComponents
   readonly #init: CheckpointingInit
-  readonly #alarms = new Map<NodeId, Alarm>()
+  readonly #checkpoints: Checkpoints
+  /** Asked since the start what they keep, with an answer that fits. */
+  readonly #judged = new Set<NodeId>()
   #cancels: (() => void)[] = []
   #round: Promise<number> | undefined
   readonly #stopped = new AbortController()
@@ -90,24 +93,26 @@ class LogCheckpointing implements Checkpointing {
   constructor(components: CheckpointingComponents, init: CheckpointingInit) {
     this.#components = components
     this.#init = init
+    this.#checkpoints = new Checkpoints(components.database)
   }
 
   async start(): Promise<void> {
-    const { timers, logger, log } = this.#components
+    const { timers, logger } = this.#components
+    const prune = this.#guarded('superfluous checkpoints could not be deleted', () => this.#prune())
+    prune()
     this.#cancels = [
-      timers.every(this.#init.signPeriod ?? SIGN_PERIOD_MS, () => {
-        try {
-          if (log.size() > (this.#newest()?.size ?? 0)) this.sign()
-        } catch (error) {
-          // A full disk, for instance: what a timer throws would end the agent. The next period tries again.
-          logger.error({ error: errorText(error) }, 'the audit log could not be signed')
-        }
-      }),
+      timers.every(
+        this.#init.signPeriod ?? SIGN_PERIOD_MS,
+        this.#guarded('the audit log could not be signed', () => {
+          if (!this.#components.standing.isHeld()) this.#signNew()
+        }),
+      ),
       timers.every(this.#init.cosignPeriod ?? COSIGN_PERIOD_MS, () => {
         void this.cosign(this.#stopped.signal).catch((error: unknown) =>
           logger.debug({ error: errorText(error) }, 'witnesses could not be asked'),
         )
       }),
+      timers.every(PRUNE_PERIOD_MS, prune),
     ]
   }
 
@@ -115,31 +120,31 @@ class LogCheckpointing implements Checkpointing {
     for (const cancel of this.#cancels.splice(0)) cancel()
     this.#stopped.abort()
     await this.#round?.catch(() => undefined)
-    if (this.#components.log.size() > (this.#newest()?.size ?? 0)) this.sign()
+    if (!this.#components.standing.isHeld()) this.#signNew()
   }
 
   latest(): SignedCheckpoint | undefined {
-    const newest = this.#newest()
-    return newest === undefined ? undefined : openCheckpoint(newest.note + this.#lines(newest.size).join(''))
+    const newest = this.#checkpoints.newest()
+    return newest === undefined ? undefined : this.#checkpoints.open(newest)
+  }
+
+  cosigned(): SignedCheckpoint | undefined {
+    return this.#checkpoints.cosigned()
   }
 
   covering(size: number): SignedCheckpoint | undefined {
-    const row = this.#components.database
-      .prepare(
-        `SELECT size, note FROM audit_checkpoints WHERE size >= ?
-         ORDER BY size IN (SELECT size FROM audit_cosignatures) DESC, size DESC LIMIT 1`,
-      )
-      .get(size) as NoteRow | undefined
-    return row === undefined ? undefined : openCheckpoint(row.note + this.#lines(row.size).join(''))
+    return this.#checkpoints.covering(size)
   }
 
   sign(): SignedCheckpoint {
-    const { log, identity, database, clock, extensions } = this.#components
+    const { log, identity, clock, beginnings, stores = [] } = this.#components
     const size = log.size()
-    const newest = this.#newest()
+    const newest = this.#checkpoints.newest()
     if (newest?.size === size) return openCheckpoint(newest.note)
-    const note = signCheckpoint(identity, { size, root: log.root(), extensions: extensions?.() ?? [] })
-    database.prepare('INSERT INTO audit_checkpoints VALUES (?, ?, ?)').run(size, clock.now(), note)
+    const { log: name } = beginnings.current()
+    const extensions = storeLines(stores)
+    const note = signCheckpoint(identity, { log: name, size, root: log.root(), extensions })
+    this.#checkpoints.add(size, clock.now(), note)
     return openCheckpoint(note)
   }
 
@@ -150,18 +155,16 @@ class LogCheckpointing implements Checkpointing {
     return this.#round
   }
 
-  alarms(): readonly Alarm[] {
-    return [...this.#alarms.values()]
-  }
-
   async #ask(signal: AbortSignal | undefined): Promise<number> {
-    const { mesh, logger } = this.#components
-    const newest = this.#newest()
-    if (newest === undefined) return 0
+    const { mesh, logger, standing, beginnings } = this.#components
+    const newest = this.#checkpoints.newest()
+    if (newest === undefined || standing.isHeld()) return 0
+    // A log began and is not signed yet: the one before is over.
+    if (openCheckpoint(newest.note).log !== beginnings.current().log) return 0
     const wanted = this.#init.witnesses ?? WITNESSES
-    const held = new Set(this.#witnessesOf(newest.size))
+    const held = new Set(this.#checkpoints.witnessesOf(newest.size))
     // Those asked before first: what they keep reaches farther back.
-    const known = new Set(this.#knownWitnesses())
+    const known = new Set(this.#checkpoints.recentWitnesses())
     const peers = mesh.peers().filter((peer) => !held.has(peer))
     const order = [...peers.filter((peer) => known.has(peer)), ...peers.filter((peer) => !known.has(peer))]
     for (const peer of order.slice(0, ASKED_PER_ROUND)) {
@@ -171,43 +174,30 @@ class LogCheckpointing implements Checkpointing {
       } catch (error) {
         logger.debug({ peer, error: errorText(error) }, 'a witness did not cosign')
       }
+      if (standing.isHeld()) return 0
     }
     return held.size
   }
 
   async #askOne(peer: NodeId, newest: NoteRow, signal: AbortSignal | undefined): Promise<boolean> {
-    const { log, database } = this.#components
-    let answer = await this.#request(peer, newest, this.#lastCosigned(peer), signal)
+    const { standing, inquiry } = this.#components
+    // Before it is shown anything: what an innocent owner signs on a log that was rolled back would speak against him.
+    if (!this.#judged.has(peer)) {
+      if (!(await inquiry.ask(peer, signal))) return false
+      this.#judged.add(peer)
+    }
+    let answer = await this.#request(peer, newest, this.#checkpoints.lastCosignedBy(peer), signal)
+    if (answer.state === 'unknown') answer = await this.#request(peer, newest, 0, signal)
     if (answer.state === 'known') {
-      if (this.#contradicts(peer, answer)) return false
-      if (answer.size > newest.size) return false
+      if (!standing.judge(answer.note, peer) || answer.size > newest.size) return false
       answer = await this.#request(peer, newest, answer.size, signal)
     }
-    if (answer.state === 'known') return false
+    if (answer.state !== 'cosigned') return false
     const { cosignatures } = openCheckpoint(newest.note + answer.line)
     if (!cosignatures.some(({ witness }) => witness === peer)) {
       throw new AskeeError('audit/cosignature', `${peer} sent a cosignature that is none`)
     }
-    database
-      .prepare('INSERT OR IGNORE INTO audit_cosignatures VALUES (?, ?, ?)')
-      .run(newest.size, peer, answer.line)
-    return log.size() >= newest.size
-  }
-
-  /** A note of this log that was signed with this node's key and is not a beginning of what is here: it was rolled back or forked. */
-  #contradicts(peer: NodeId, { size, note }: { size: number; note: string }): boolean {
-    const { log, identity, logger } = this.#components
-    const kept = openCheckpoint(note)
-    if (kept.origin !== identity.id || kept.size !== size) {
-      throw new AskeeError('audit/checkpoint', `${peer} showed a note that is not of this log`)
-    }
-    const missing = kept.size > log.size()
-    if (!missing && bytesEqual(log.root(kept.size), kept.root)) return false
-    const text = missing
-      ? `the log had ${kept.size} entries and has ${log.size()} now: it was rolled back`
-      : `the log's first ${kept.size} entries are not those of before`
-    this.#alarms.set(peer, { witness: peer, text, note })
-    logger.error({ witness: peer, kept: kept.size, here: log.size() }, `audit: ${text}`)
+    this.#checkpoints.addCosignature(newest.size, peer, answer.line)
     return true
   }
 
@@ -217,54 +207,40 @@ class LogCheckpointing implements Checkpointing {
     known: number,
     signal: AbortSignal | undefined,
   ): Promise<WitnessAnswer> {
-    const { mesh, log } = this.#components
+    const { mesh, log, identity, beginnings } = this.#components
     const from = Math.min(known, size)
-    const body = encode({ note, from, proof: log.proveGrowth(from, size) })
-    const bytes = await mesh.request(peer, WITNESS_PROTOCOL, body, {
+    const claim = signClaim(identity, {
+      note,
+      from,
+      root: log.root(from),
+      proof: log.proveGrowth(from, size),
+    })
+    const beginning = from === 0 ? beginnings.current().bytes : null
+    const bytes = await mesh.request(peer, WITNESS_PROTOCOL, encode({ claim, beginning }), {
       maxResponseBytes: MAX_WITNESS_BYTES,
       ...(signal === undefined ? {} : { signal }),
     })
     return decode(bytes, witnessAnswerSchema, MAX_WITNESS_BYTES)
   }
 
-  #newest(): NoteRow | undefined {
-    const { database } = this.#components
-    return database.prepare('SELECT size, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1').get() as
-      | NoteRow
-      | undefined
+  #signNew(): void {
+    if (this.#components.log.size() > (this.#checkpoints.newest()?.size ?? 0)) this.sign()
   }
 
-  #lines(size: number): string[] {
-    const { database } = this.#components
-    return database
-      .prepare('SELECT line FROM audit_cosignatures WHERE size = ?')
-      .pluck()
-      .all(size) as string[]
+  #prune(): void {
+    const { clock, logger } = this.#components
+    const pruned = this.#checkpoints.prune(clock.now())
+    if (pruned > 0) logger.debug({ pruned }, 'superfluous checkpoints deleted')
   }
 
-  #witnessesOf(size: number): NodeId[] {
-    const { database } = this.#components
-    return database
-      .prepare('SELECT witness FROM audit_cosignatures WHERE size = ?')
-      .pluck()
-      .all(size) as NodeId[]
+  /** A full disk, for instance: what a timer throws would end the agent. The next period tries again. */
+  #guarded(what: string, act: () => void): () => void {
+    return () => {
+      try {
+        act()
+      } catch (error) {
+        this.#components.logger.error({ error: errorText(error) }, what)
+      }
+    }
   }
-
-  #knownWitnesses(): NodeId[] {
-    const { database } = this.#components
-    return database.prepare(`SELECT DISTINCT witness FROM (${RECENT_COSIGNATURES})`).pluck().all() as NodeId[]
-  }
-
-  #lastCosigned(peer: NodeId): number {
-    const { database } = this.#components
-    const select = database
-      .prepare(`SELECT max(size) FROM (${RECENT_COSIGNATURES}) WHERE witness = ?`)
-      .pluck()
-    return (select.get(peer) as number | null) ?? 0
-  }
-}
-
-interface NoteRow {
-  readonly size: number
-  readonly note: string
 }

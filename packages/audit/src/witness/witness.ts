@@ -1,159 +1,237 @@
 import {
   AskeeError,
-  bytesEqual,
+  type AuditSink,
   type Clock,
   decode,
   encode,
+  errorText,
   type Logger,
   type Mesh,
   type MeshRequest,
   type NodeId,
   type Startable,
 } from '@askee/core'
-import type { Database, Migration } from '@askee/store'
-import { cosign, type NoteSigner, openCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
+import type { Database } from '@askee/store'
+import { cosign, type NoteSigner, type SignedCheckpoint } from '../checkpoint.ts'
 import { verifyConsistency } from '../merkle.ts'
+import { type Beginning, openBeginning } from '../own/beginning.ts'
+import { admit } from './admission.ts'
+import { type GrowthClaim, openClaim } from './claim.ts'
+import { contradiction } from './evidence.ts'
+import type { EvidenceBook } from './evidence-book.ts'
 import {
+  KEPT_LIMITS,
+  KEPT_PROTOCOL,
+  keptRequestSchema,
+  MAX_LOGS_OF_NODE,
   MAX_WITNESS_BYTES,
   WITNESS_LIMITS,
   WITNESS_PROTOCOL,
   type WitnessAnswer,
   witnessRequestSchema,
 } from './protocol.ts'
+import { tokenBucket } from './token-bucket.ts'
+import { type WitnessedLog, WitnessedLogs } from './witnessed-logs.ts'
 
-/** Logs whose checkpoints are kept; further ones are refused, so that nobody fills the disk. */
-const MAX_ORIGINS = 10_000
-/** Contradictions kept of one log: one is enough to prove it, the others only cost. */
-const MAX_CONTRADICTIONS = 4
-/** Of these, notes whose growth was only not shown: an owner must not fill the places of a proof with them. */
-const MAX_UNSHOWN = 2
-
-export const WITNESS_MIGRATIONS: readonly Migration[] = [
-  {
-    version: 1,
-    sql: `
-      -- the last checkpoint cosigned of each log
-      CREATE TABLE witnessed (
-        origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, note TEXT NOT NULL, at INTEGER NOT NULL
-      ) STRICT;
-      -- what was signed and does not grow from it
-      CREATE TABLE contradictions (
-        origin TEXT NOT NULL, kept TEXT NOT NULL, received TEXT NOT NULL, at INTEGER NOT NULL
-      ) STRICT;
-      CREATE INDEX contradictions_by_origin ON contradictions (origin);
-    `,
-  },
-]
+/** Nodes whose logs are watched; some 6 KiB of disk each. */
+const MAX_NODES = 5_000
+/** Strangers that are taken on in a time, all together: each is a write to this disk. */
+const NEWCOMERS = { burst: 100, perSecond: 0.1 }
+/** An ended log is kept so long before it makes room for a newer one of its node. */
+const ENDED_KEPT_MS = 90 * 86_400_000
 
 export interface WitnessComponents {
   readonly mesh: Mesh
   readonly identity: NoteSigner
   /** With the tables of `WITNESS_MIGRATIONS`. */
   readonly database: Database
+  /** Over the same database. */
+  readonly evidence: EvidenceBook
+  /** Where it is written down that a peer's log began anew, or has two histories. */
+  readonly audit: AuditSink
+  /** Whether a node has a live consent here: its log keeps its place whatever others do. */
+  readonly isConsented?: (node: NodeId) => boolean
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** Two signed notes of one log, of which one cannot be the beginning of the other, or was not shown to be. */
-export interface Contradiction {
-  readonly origin: NodeId
-  readonly kept: string
-  readonly received: string
+export interface WitnessInit {
+  /** Nodes watched at most. */
+  readonly maxNodes?: number
+  readonly newcomers?: { readonly burst: number; readonly perSecond: number }
 }
 
 /** Cosigns other nodes' checkpoints after a proof that their logs only grew, and keeps what it cosigned. */
 export interface Witness extends Startable {
-  /** The last cosigned note of a log. */
-  kept(origin: NodeId): string | undefined
-  contradictions(): readonly Contradiction[]
+  /** The last cosigned notes of a node's logs, the newest log first. */
+  kept(node: NodeId): string[]
+  /** Nodes that are watched. */
+  watched(): number
 }
 
-export function createWitness(components: WitnessComponents): Witness {
-  const { mesh, database } = components
-  let close = (): void => {}
-  return {
-    async start() {
-      close = mesh.handle(WITNESS_PROTOCOL, WITNESS_LIMITS, async (request) =>
-        encode(answer(components, request)),
-      )
-    },
-    async stop() {
-      close()
-    },
-    kept: (origin) => keptOf(database, origin)?.note,
-    contradictions: () =>
-      database
-        .prepare('SELECT origin, kept, received FROM contradictions ORDER BY at')
-        .all() as Contradiction[],
+export function createWitness(components: WitnessComponents, init: WitnessInit = {}): Witness {
+  return new LogWitness(components, init)
+}
+
+class LogWitness implements Witness {
+  readonly #components: WitnessComponents
+  readonly #maxNodes: number
+  readonly #logs: WitnessedLogs
+  readonly #mayAdd: () => boolean
+  readonly #cleanup: (() => void)[] = []
+
+  constructor(components: WitnessComponents, { maxNodes = MAX_NODES, newcomers = NEWCOMERS }: WitnessInit) {
+    this.#components = components
+    this.#maxNodes = maxNodes
+    this.#logs = new WitnessedLogs(components.database)
+    this.#mayAdd = tokenBucket(components.clock, newcomers)
+  }
+
+  async start(): Promise<void> {
+    const { mesh, evidence } = this.#components
+    this.#cleanup.push(
+      mesh.handle(WITNESS_PROTOCOL, WITNESS_LIMITS, async (request) => encode(this.#answer(request))),
+      mesh.handle(KEPT_PROTOCOL, KEPT_LIMITS, async ({ from, body }) => {
+        decode(body, keptRequestSchema, KEPT_LIMITS.maxRequestBytes)
+        return encode({ notes: this.kept(from) })
+      }),
+      evidence.onNew(({ node, log, kind, source }) =>
+        this.#writeDown('audit.peer-contradicted', node, 'failed', { log, kind, source }),
+      ),
+    )
+  }
+
+  async stop(): Promise<void> {
+    for (const clean of this.#cleanup.splice(0)) clean()
+  }
+
+  kept(node: NodeId): string[] {
+    return this.#logs
+      .of(node)
+      .map(({ note }) => note)
+      .slice(0, MAX_LOGS_OF_NODE)
+  }
+
+  watched(): number {
+    return this.#logs.tenants().length
+  }
+
+  #answer(request: MeshRequest): WitnessAnswer {
+    const { claim: bytes, beginning } = decode(request.body, witnessRequestSchema, MAX_WITNESS_BYTES)
+    const claim = openClaim(bytes)
+    const { checkpoint } = claim
+    const { origin, log } = checkpoint
+    if (origin !== request.from) {
+      throw new AskeeError('audit/origin', `${request.from} asks for the log of ${origin}`)
+    }
+    if (this.#components.evidence.has(origin, log)) throw contradicted(origin)
+    const logs = this.#logs.of(origin)
+    const kept = logs.find((one) => one.log === log)
+    if (kept === undefined) return this.#begin(checkpoint, beginning, logs)
+    if (kept.ended !== null) throw new AskeeError('audit/ended', `the owner of ${origin} ended this log`)
+    return this.#continue(claim, kept)
+  }
+
+  #continue(claim: GrowthClaim, kept: WitnessedLog): WitnessAnswer {
+    const { checkpoint, from, proof } = claim
+    const evidence = contradiction(kept.note, claim)
+    if (evidence !== undefined) {
+      this.#components.evidence.add(evidence, this.#components.mesh.self)
+      throw contradicted(checkpoint.origin)
+    }
+    if (kept.size !== from) return { state: 'known', size: kept.size, note: kept.note }
+    const root = Uint8Array.from(kept.root)
+    if (!verifyConsistency(kept.size, root, checkpoint.size, checkpoint.root, proof)) {
+      throw contradicted(checkpoint.origin)
+    }
+    // Kept already: who asks for it again and again gets no write to this disk each time.
+    if (kept.note !== checkpoint.note) this.#logs.update(checkpoint, this.#components.clock.now())
+    return this.#cosign(checkpoint)
+  }
+
+  /** A log that is not known here: of a new node, or a newer one of a node whose owner says that the others are over. */
+  #begin(
+    checkpoint: SignedCheckpoint,
+    statement: Uint8Array | null,
+    logs: readonly WitnessedLog[],
+  ): WitnessAnswer {
+    if (statement === null) return { state: 'unknown' }
+    const beginning = openBeginning(statement)
+    const { origin, log } = checkpoint
+    if (beginning.node !== origin || beginning.log !== log) {
+      throw new AskeeError('audit/beginning', 'the statement is of another log')
+    }
+    // One log of a node goes on at a time. It ends here only by a statement that names it: nobody loses a log silently.
+    const open = logs.find((one) => one.ended === null && one.log !== '')
+    if (open !== undefined && !beginning.former.some((named) => named.log === open.log)) {
+      return { state: 'known', size: open.size, note: open.note }
+    }
+    if (logs.length === 0) this.#admit(origin)
+    else this.#succeed(beginning, logs)
+    this.#logs.add(checkpoint, statement, this.#components.clock.now())
+    return this.#cosign(checkpoint)
+  }
+
+  #admit(node: NodeId): void {
+    const { mesh, isConsented = () => false } = this.#components
+    const connected = new Set(mesh.peers())
+    const newcomer = isConsented(node) ? 'consented' : 'stranger'
+    const admission = admit(
+      this.#logs.tenants(),
+      newcomer,
+      this.#maxNodes,
+      (tenant) => connected.has(tenant) || isConsented(tenant),
+    )
+    if (admission.state === 'refused' || (newcomer === 'stranger' && !this.#mayAdd())) {
+      throw new AskeeError('audit/witness-full', 'this node takes on no more logs now: ask another')
+    }
+    if (admission.evict !== null) this.#logs.remove(admission.evict)
+  }
+
+  /** Only the owner who began the log before says that it is over. */
+  #succeed({ owner, node, log, reason }: Beginning, logs: readonly WitnessedLog[]): void {
+    const { clock } = this.#components
+    const [last] = logs.flatMap(({ beginning }) => beginning ?? [])
+    const before = last === undefined ? undefined : openBeginning(Uint8Array.from(last)).owner
+    if (before !== undefined && before !== owner) {
+      throw new AskeeError('audit/beginning', `the logs of ${node} are begun by ${before}, not by ${owner}`)
+    }
+    if (logs.length >= MAX_LOGS_OF_NODE) {
+      const oldest = logs.at(-1) as WitnessedLog
+      if (oldest.ended === null || clock.now() - oldest.ended < ENDED_KEPT_MS) {
+        throw new AskeeError(
+          'audit/witness-full',
+          `${node} began ${logs.length} logs already: wait, or ask another`,
+        )
+      }
+      this.#logs.remove(node, oldest.log)
+    }
+    const size = logs[0]?.size ?? 0
+    this.#components.logger.warn({ node, log, size, reason }, 'the log of a peer began anew')
+    this.#writeDown('audit.peer-began-anew', node, 'done', { log, former: logs[0]?.log ?? '', size, reason })
+  }
+
+  #cosign({ text }: SignedCheckpoint): WitnessAnswer {
+    const { identity, clock } = this.#components
+    return { state: 'cosigned', line: cosign(identity, text, clock.now()) }
+  }
+
+  #writeDown(
+    action: `audit.${string}`,
+    subject: NodeId,
+    outcome: 'done' | 'failed',
+    content: Record<string, string | number>,
+  ): void {
+    const { audit, logger } = this.#components
+    audit.append({ action, subject, outcome, content }).catch((error: unknown) => {
+      logger.error({ error: errorText(error) }, `${action} could not be written down`)
+    })
   }
 }
 
-interface Kept {
-  readonly size: number
-  readonly root: Uint8Array
-  readonly note: string
-}
-
-function keptOf(database: Database, origin: NodeId): Kept | undefined {
-  return database.prepare('SELECT size, root, note FROM witnessed WHERE origin = ?').get(origin) as
-    | Kept
-    | undefined
-}
-
-function answer(components: WitnessComponents, request: MeshRequest): WitnessAnswer {
-  const { note, from, proof } = decode(request.body, witnessRequestSchema, MAX_WITNESS_BYTES)
-  const checkpoint = openCheckpoint(note)
-  if (checkpoint.origin !== request.from) {
-    throw new AskeeError('audit/origin', `${request.from} asks for the log of ${checkpoint.origin}`)
-  }
-  const kept = keptOf(components.database, checkpoint.origin)
-  if (kept !== undefined && kept.size !== from) return { state: 'known', size: kept.size, note: kept.note }
-  if (kept === undefined) checkRoom(components.database)
-  else if (!grows(kept, checkpoint, proof)) return contradict(components, kept, checkpoint)
-  // Kept already: who asks for it again and again gets no write to this disk each time.
-  if (kept?.note === note)
-    return { state: 'cosigned', line: cosign(components.identity, checkpoint.text, components.clock.now()) }
-  return { state: 'cosigned', line: keep(components, checkpoint) }
-}
-
-function grows(kept: Kept, { size, root }: SignedCheckpoint, proof: readonly Uint8Array[]): boolean {
-  return verifyConsistency(kept.size, kept.root, size, root, proof)
-}
-
-function checkRoom(database: Database): void {
-  const count = database.prepare('SELECT count(*) FROM witnessed').pluck().get() as number
-  if (count < MAX_ORIGINS) return
-  throw new AskeeError('audit/witness-full', `this node watches ${count} logs already: ask another`)
-}
-
-/** On disk before it is said. */
-function keep({ database, identity, clock }: WitnessComponents, checkpoint: SignedCheckpoint): string {
-  const now = clock.now()
-  const { origin, size, root, note, text } = checkpoint
-  database.prepare('REPLACE INTO witnessed VALUES (?, ?, ?, ?, ?)').run(origin, size, root, note, now)
-  return cosign(identity, text, now)
-}
-
-function contradict(components: WitnessComponents, kept: Kept, checkpoint: SignedCheckpoint): never {
-  const { database, clock, logger } = components
-  const { origin, size, root, note } = checkpoint
-  const count = database
-    .prepare('SELECT count(*) FROM contradictions WHERE origin = ?')
-    .pluck()
-    .get(origin) as number
-  // Two roots of one size, both signed by the owner: this proves it without any word of ours.
-  const forked = size === kept.size && !bytesEqual(root, kept.root)
-  if (count < (forked ? MAX_CONTRADICTIONS : MAX_UNSHOWN)) {
-    database
-      .prepare('INSERT INTO contradictions VALUES (?, ?, ?, ?)')
-      .run(origin, kept.note, note, clock.now())
-  }
-  logger.warn(
-    { origin, kept: kept.size, received: size, forked },
-    'a log contradicts what was cosigned of it',
-  )
-  throw new AskeeError(
+function contradicted(node: NodeId): AskeeError {
+  return new AskeeError(
     'audit/contradiction',
-    `the checkpoint of ${size} entries does not grow from the one of ${kept.size} that was cosigned here`,
+    `the log of ${node} has two histories: it is cosigned here no more`,
   )
 }

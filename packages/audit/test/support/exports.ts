@@ -1,26 +1,18 @@
-import { decode, encode, silentLogger, systemClock, systemRandom, systemTimers } from '@askee/core'
-import { createMemoryMeshNetwork } from '@askee/core/testing'
+import { decode, encode, systemRandom } from '@askee/core'
 import { createIdentity, type Identity, signDocument } from '@askee/keys'
-import { openDatabase } from '@askee/store'
 import { z } from 'zod'
 import { EXPORT_DOMAIN, type ExportBody, exportSchema, frame, unframe } from '../../src/export/format.ts'
-import { createCheckpointing, createExporter, createWitness, WITNESS_MIGRATIONS } from '../../src/index.ts'
+import { createExporter } from '../../src/index.ts'
 import type { OpenLog } from './logs.ts'
-
-const parts = { clock: systemClock, timers: systemTimers, logger: silentLogger }
+import { ownLog, parts, Watching } from './watching.ts'
 
 /** What makes exports of a log, on a mesh with one witness. */
 export async function exporting(held: OpenLog, owner: Identity = createIdentity(systemRandom)) {
-  const network = createMemoryMeshNetwork()
-  const mesh = network.node(owner.id, { topics: new Map() })
-  const watcher = createIdentity(systemRandom)
-  const watching = network.node(watcher.id, { topics: new Map() })
-  await Promise.all([mesh.start(), watching.start()])
-  const database = openDatabase(':memory:', WITNESS_MIGRATIONS)
-  await createWitness({ ...parts, identity: watcher, mesh: watching, database }).start()
-  const { log } = held
-  const checkpointing = createCheckpointing({ ...parts, log, database: held.database, identity: owner, mesh })
-  const exporter = createExporter({ ...parts, log, database: held.database, checkpointing, identity: owner })
+  const watching = new Watching()
+  const mesh = await watching.node(owner)
+  const watcher = await watching.watcher()
+  const { checkpointing } = await ownLog(held, { identity: owner, mesh })
+  const exporter = createExporter({ ...parts, ...held, checkpointing, identity: owner })
   return { owner, watcher: watcher.id, checkpointing, exporter }
 }
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { acceptCommand } from './accept.ts'
 import { complianceCommand, eraseCommand, holdCommand, purgeCommand, releaseCommand } from './compliance.ts'
 import { exportCommand, verifyExportCommand } from './export.ts'
 import { logCommand } from './log.ts'
@@ -12,6 +13,7 @@ export function auditCommand(): Command {
   for (const command of [
     logCommand(),
     verifyCommand(),
+    acceptCommand(),
     proveCommand(),
     exportCommand(),
     verifyExportCommand(),

@@ -10,13 +10,14 @@ import { controlClient } from '../options.ts'
 export function verifyCommand(): Command {
   return agentOptions(new Command('verify'))
     .description(
-      'computes the log anew, against its checkpoints and what connected witnesses keep; exit code 1 when something was changed',
+      'computes the log anew, against its checkpoints and what connected witnesses keep; exit code 1 when something was changed or speaks against it, 4 when nobody else has seen it',
     )
     .action(async (options: AgentOptions) => {
       const verified = await controlClient(options).verifyAudit()
       if (options.json === true) printJson(verified)
       else printData(verificationText(verified))
-      if (verified.findings.length > 0 || verified.alarms.length > 0) process.exitCode = EXIT.failure
+      if (verified.verdict === 'changed') process.exitCode = EXIT.failure
+      if (verified.verdict === 'unwitnessed') process.exitCode = EXIT.unwitnessed
     })
 }
 
@@ -32,16 +33,27 @@ export function proveCommand(): Command {
 }
 
 function verificationText(verified: AuditVerificationView): string {
-  const { entries, checkpoints, contents, findings, latest, witnesses, alarms } = verified
-  const cosigned = latest?.cosignedBy.length ?? 0
+  const { entries, checkpoints, contents, findings, witnesses, alarms, contradicted, cosigned } = verified
+  const { readable, erased, purged } = contents
   return [
-    `entries      ${entries}: ${contents.readable} readable, ${contents.erased} erased, ${contents.purged} purged`,
-    `checkpoints  ${checkpoints}${latest === null ? '' : `, the newest of ${latest.size} entries, cosigned by ${cosigned}`}`,
-    `witnesses    ${witnesses.length === 0 ? 'no connected node keeps a checkpoint: its own checkpoints alone prove nothing against this machine' : `compared with what ${witnesses.length} connected nodes keep`}`,
-    ...alarms.map(({ witness, text }) => `ALARM        ${witness}: ${printable(text)}`),
-    findings.length === 0 ? 'nothing was changed' : findingsTable(findings),
+    `entries      ${entries}: ${readable} readable, ${erased} erased, ${purged} purged`,
+    `checkpoints  ${checkpoints}${cosigned === null ? '' : `, the first ${cosigned.size} entries cosigned by ${cosigned.by.length}`}`,
+    `witnesses    ${witnesses.length === 0 ? 'no connected node keeps a checkpoint' : `compared with what ${witnesses.length} connected nodes keep`}`,
+    ...alarms.map(
+      ({ code, text, witness }) => `ALARM        ${code}, ${witness ?? 'here'}: ${printable(text)}`,
+    ),
+    ...contradicted.map(({ node, text }) => `peer         ${node}: ${printable(text)}`),
+    ...(findings.length === 0 ? [] : [findingsTable(findings)]),
+    VERDICTS[verified.verdict],
   ].join('\n')
 }
+
+const VERDICTS = {
+  whole: 'nothing was changed',
+  unwitnessed:
+    'NOT CONFIRMED: no witness has seen this log, so it proves nothing against this machine. Connect to other nodes and verify again',
+  changed: 'THIS LOG IS NOT AS IT WAS WRITTEN, or others know more of it',
+} as const
 
 function findingsTable(findings: AuditVerificationView['findings']): string {
   return formatTable(

@@ -1,0 +1,95 @@
+import type { Clock, NodeId, Timestamp } from '@askee/core'
+import type { Database } from '@askee/store'
+import { type Evidence, openEvidence } from './evidence.ts'
+import { tokenBucket } from './token-bucket.ts'
+
+/** Proofs kept at most; 16 KiB each. */
+const MAX_EVIDENCE = 1_000
+/**
+ * Proofs about nodes that this one has nothing to do with: whoever makes up nodes can convict them himself, and so fill disks
+ * and lines with truths that concern nobody.
+ */
+const STRANGERS = { burst: 10, perSecond: 1 / 60 }
+
+/** A proof as it stands here. */
+export interface KeptEvidence extends Evidence {
+  /** Who told it; the own id for what was found here. */
+  readonly source: NodeId
+  readonly at: Timestamp
+}
+
+export interface EvidenceBookComponents {
+  /** With `WITNESS_MIGRATIONS`. */
+  readonly database: Database
+  readonly clock: Clock
+  /** A node whose log is watched here, or with which this node has to do. */
+  readonly concerns: (node: NodeId) => boolean
+}
+
+export interface EvidenceBookInit {
+  readonly limit?: number
+}
+
+/** Proofs that logs have two histories, on disk. */
+export interface EvidenceBook {
+  /** Takes verified evidence; a listener hears of what is new. */
+  add(evidence: Evidence, source: NodeId): 'new' | 'known' | 'full'
+  /** Whether this log is known to have two histories. */
+  has(node: NodeId, log: string): boolean
+  /** The newest first. */
+  list(count?: number): KeptEvidence[]
+  /** The returned function ends it. */
+  onNew(listener: (evidence: KeptEvidence) => void): () => void
+}
+
+export function createEvidenceBook(
+  { database, clock, concerns }: EvidenceBookComponents,
+  { limit = MAX_EVIDENCE }: EvidenceBookInit = {},
+): EvidenceBook {
+  const listeners = new Set<(evidence: KeptEvidence) => void>()
+  const mayAdd = tokenBucket(clock, STRANGERS)
+  const has = (node: NodeId, log: string): boolean =>
+    database.prepare('SELECT 1 FROM evidence WHERE node = ? AND log = ?').get(node, log) !== undefined
+
+  /** Room for one more; what concerns nobody here goes first, the oldest of it. */
+  const makeRoom = (isConcerning: boolean): boolean => {
+    const rows = database.prepare('SELECT node, log FROM evidence ORDER BY at').all() as {
+      node: NodeId
+      log: string
+    }[]
+    if (rows.length < limit) return true
+    const victim = rows.find(({ node }) => !concerns(node)) ?? (isConcerning ? rows[0] : undefined)
+    if (victim === undefined) return false
+    database.prepare('DELETE FROM evidence WHERE node = ? AND log = ?').run(victim.node, victim.log)
+    return true
+  }
+
+  return {
+    add(evidence, source) {
+      const { node, log, bytes } = evidence
+      if (has(node, log)) return 'known'
+      const isConcerning = concerns(node)
+      if (!isConcerning && !mayAdd()) return 'full'
+      const at = clock.now()
+      const added = database.transaction(() => {
+        if (!makeRoom(isConcerning)) return false
+        database.prepare('INSERT INTO evidence VALUES (?, ?, ?, ?, ?)').run(node, log, bytes, source, at)
+        return true
+      })()
+      if (!added) return 'full'
+      for (const listener of listeners) listener({ ...evidence, source, at })
+      return 'new'
+    },
+    has,
+    list(count = limit) {
+      const rows = database
+        .prepare('SELECT bytes, source, at FROM evidence ORDER BY at DESC LIMIT ?')
+        .all(count) as { bytes: Uint8Array; source: NodeId; at: Timestamp }[]
+      return rows.map(({ bytes, source, at }) => ({ ...openEvidence(Uint8Array.from(bytes)), source, at }))
+    },
+    onNew(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
