@@ -19,13 +19,13 @@ export default defineConfig({
         },
       },
       {
-        // Whole meshes of processes: one file after the other, and none beside the tests of the parts.
+        // Whole meshes of processes: they wait as often as they compute, so two at once, but none beside the tests of the parts.
         test: {
           name: 'whole',
           include: ['test/{e2e,chaos,native}/**/*.test.ts'],
           exclude,
           pool: 'forks',
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },

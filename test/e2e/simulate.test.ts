@@ -113,30 +113,34 @@ describe('askee simulate with a module of one’s own', () => {
   })
   afterAll(() => modules.remove())
 
-  const resultsOf = async (name: string, inputs: string[] = []) => {
-    const args = inputs.flatMap((input) => ['--input', input])
-    const { code, report } = await simulate('--nodes', '3', '--module', modules.path(name), ...args)
+  const resultsOf = async (names: string[], inputs: string[] = []) => {
+    const args = [
+      ...names.flatMap((name) => ['--module', modules.path(name)]),
+      ...inputs.flatMap((input) => ['--input', input]),
+    ]
+    const { code, report } = await simulate('--nodes', '3', ...args)
     expect(code).toBe(0)
-    const [workload] = report.workloads
-    expect(workload).toMatchObject({ expected: null, actual: null, undecided: 0, wrongAccepted: 0 })
-    return workload?.results ?? []
+    expect(report.workloads.map(({ name }) => name)).toEqual(names.map(modules.path))
+    return report.workloads.map((workload) => {
+      expect(workload).toMatchObject({ expected: null, actual: null, undecided: 0, wrongAccepted: 0 })
+      return workload.results ?? []
+    })
   }
 
   it('WSM-1 decides traps, endless loops, floods and hunger for memory equally on all replicas', async () => {
-    expect(await resultsOf('traps')).toMatchObject([{ output: '41', trap: 'divide-by-zero' }])
-    expect(await resultsOf('endless')).toEqual([{ output: '', trap: 'out-of-fuel', fuel: '1000000000' }])
-    const [flood] = await resultsOf('flood')
-    expect(flood).toMatchObject({ trap: 'output-too-large' })
-    expect(flood?.output.length).toBe(2 * 1_048_576)
+    const [traps, endless, flood, hungry] = await resultsOf(['traps', 'endless', 'flood', 'hungry'])
+    expect(traps).toMatchObject([{ output: '41', trap: 'divide-by-zero' }])
+    expect(endless).toEqual([{ output: '', trap: 'out-of-fuel', fuel: '1000000000' }])
+    expect(flood).toMatchObject([{ trap: 'output-too-large' }])
+    expect(flood?.[0]?.output.length).toBe(2 * 1_048_576)
     // 256 MiB are allowed: 1 page and then 64 at a time, as long as they fit into 4096 pages.
-    expect(await resultsOf('hungry')).toMatchObject([{ output: 'c10f0000', trap: null }])
+    expect(hungry).toMatchObject([{ output: 'c10f0000', trap: null }])
   }, 180_000)
 
   it('SIM-1 gives one result an input, in order', async () => {
     const inputs = ['one', 'two', 'three'].map((text) => modules.file(text, new TextEncoder().encode(text)))
-    const outputs = (await resultsOf('echo', inputs)).map((result) =>
-      Buffer.from(result?.output ?? '', 'hex').toString(),
-    )
+    const [results] = await resultsOf(['echo'], inputs)
+    const outputs = results?.map((result) => Buffer.from(result?.output ?? '', 'hex').toString())
     expect(outputs).toEqual(['one', 'two', 'three'])
   }, 120_000)
 

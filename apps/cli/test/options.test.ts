@@ -35,7 +35,7 @@ describe('options of the simulation', () => {
     const contradictions: Parameters<typeof simulationOptions>[0][] = [
       { ...given, faulty: 8 },
       { ...given, nodes: 2, f: 2 },
-      { ...given, module: 'a.wasm', workload: ['primes'] },
+      { ...given, module: ['a.wasm'], workload: ['primes'] },
       { ...given, input: ['a'] },
       { ...given, engines: 'diverse', executor: 'portable' },
       { ...given, engines: 'diverse', nodes: 1, f: 0 },

@@ -12,7 +12,7 @@ interface SimulateOptions {
   f?: number
   faults?: FaultKind[]
   workload?: string[]
-  module?: string
+  module?: string[]
   input?: string[]
   seed: number
   executor: ExecutorPolicy
@@ -39,8 +39,8 @@ export function simulateCommand(): Command {
       listOf(FAULT_KINDS),
     )
     .option('--workload <name...>', 'only these workloads')
-    .option('--module <file>', 'a module of your own instead of the workloads')
-    .option('--input <file...>', 'with --module: one task an input')
+    .option('--module <file...>', 'modules of your own instead of the workloads')
+    .option('--input <file...>', 'with --module: one task an input, for each module')
     .option('--seed <number>', 'draws the faults', integer(0, 4_294_967_295), 1)
     .addOption(
       new Option('--scenario <name>', 'instead of workloads: consents are revoked in mid task').choices([

@@ -15,9 +15,9 @@ export interface SimulationOptions {
   readonly faulty: number
   readonly f: number
   readonly faults: readonly FaultKind[]
-  /** Names of workloads; empty when a module is given. */
+  /** Names of workloads; empty when modules are given. */
   readonly workloads: readonly string[]
-  readonly module?: { readonly file: string; readonly inputs: readonly string[] }
+  readonly modules?: { readonly files: readonly string[]; readonly inputs: readonly string[] }
   readonly seed: number
   /** Of every agent, unless engines must differ, and of the reference. */
   readonly executor: ExecutorPolicy
@@ -35,7 +35,7 @@ export function simulationOptions(
     f?: number
     faults?: readonly FaultKind[]
     workload?: readonly string[]
-    module?: string
+    module?: readonly string[]
     input?: readonly string[]
     seed: number
     executor?: ExecutorPolicy
@@ -73,7 +73,7 @@ export function simulationOptions(
     f,
     faults: given.faults ?? FAULT_KINDS,
     workloads: given.module === undefined ? (given.workload ?? known) : [],
-    ...(given.module === undefined ? {} : { module: { file: given.module, inputs: given.input ?? [] } }),
+    ...(given.module === undefined ? {} : { modules: { files: given.module, inputs: given.input ?? [] } }),
     seed,
     executor,
     engines,

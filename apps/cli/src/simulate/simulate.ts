@@ -24,7 +24,7 @@ const WORKLOAD_WALL_MS = 60_000
 const MEET_TIMEOUT_MS = 60_000
 const MEET_POLL_MS = 50
 
-/** What is to be computed: a workload of ours, or a module of the caller's. */
+/** What is to be computed: a workload of ours, or one of the caller's modules. */
 interface Job {
   readonly name: string
   readonly expected: string | null
@@ -67,8 +67,9 @@ export async function simulate(options: SimulationOptions, signal: AbortSignal):
 }
 
 async function prepareJobs(options: SimulationOptions): Promise<Job[]> {
-  if (options.module !== undefined) return [await moduleJob(options.module, options.executor)]
   const jobs: Job[] = []
+  const { files = [], inputs = [] } = options.modules ?? {}
+  for (const file of files) jobs.push(await moduleJob(file, inputs, options.executor))
   for (const name of options.workloads) {
     const workload = WORKLOADS.get(name)
     if (workload === undefined) throw new AskeeError('cli/usage', `no workload "${name}"`)
@@ -93,13 +94,14 @@ async function prepareJobs(options: SimulationOptions): Promise<Job[]> {
 }
 
 async function moduleJob(
-  given: { file: string; inputs: readonly string[] },
+  file: string,
+  inputFiles: readonly string[],
   executor: ExecutorPolicy,
 ): Promise<Job> {
-  const module = await readNamedFile(given.file)
-  const inputs = await Promise.all(given.inputs.map(readNamedFile))
+  const module = await readNamedFile(file)
+  const inputs = await Promise.all(inputFiles.map(readNamedFile))
   return {
-    name: given.file,
+    name: file,
     expected: null,
     reference: await createReference(module, MODULE_LIMITS, executor),
     run: async (round) => {
