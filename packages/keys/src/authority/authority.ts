@@ -1,4 +1,4 @@
-import { AskeeError, type NodeId } from '@askee/core'
+import { AskeeError, type Milliseconds, type NodeId } from '@askee/core'
 import { z } from 'zod'
 import type { Identity } from '../identity.ts'
 import { signDocument, verifyDocument } from '../signed-document.ts'
@@ -58,6 +58,11 @@ export interface AuthorityComponents extends IssueComponents {
   readonly grant: (node: NodeId, asked: readonly Capability[]) => readonly Capability[]
   /** Keeps the state; resolves when it is on disk. Nothing is handed out before. */
   readonly keep: (state: AuthorityState) => Promise<void>
+  /**
+   * How long a revoked certificate stays on the list: longer than any that is issued lives. Default for ever, as for
+   * intermediates; for nodes `NODE_REVOCATION_LIFE`.
+   */
+  readonly keepRevokedFor?: Milliseconds
 }
 
 /** Issues certificates of 24 to 72 hours, and says which of them no longer hold. */
@@ -91,7 +96,8 @@ export function createAuthority(
   let state = start
   let lane: Promise<unknown> = Promise.resolve()
 
-  const list = async (revoked: readonly RevokedCertificate[]): Promise<Uint8Array> => {
+  const list = async (all: readonly RevokedCertificate[]): Promise<Uint8Array> => {
+    const revoked = all.filter(({ at }) => at + (components.keepRevokedFor ?? Infinity) > clock.now())
     const next = { listNumber: state.listNumber + 1, revoked }
     await keep(next)
     state = next

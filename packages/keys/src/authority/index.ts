@@ -12,8 +12,14 @@ export {
   requestCertificate,
 } from './authority.ts'
 export { type Certificate, type IssueComponents, issueIntermediate, issueRoot } from './issue.ts'
-export { CAPABILITIES, type Capability } from './names.ts'
-export { identityToPem, listToPem, toPem } from './pem.ts'
+export {
+  CAPABILITIES,
+  type Capability,
+  MAX_NODE_HOURS,
+  MIN_NODE_HOURS,
+  NODE_REVOCATION_LIFE,
+} from './names.ts'
+export { fromPem, identityToPem, listToPem, toPem } from './pem.ts'
 export { type CertificateSigner, openPkcs11Signer, openSoftwareSigner } from './signer.ts'
 export {
   type CertificateErrorCode,

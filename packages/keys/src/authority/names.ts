@@ -12,6 +12,8 @@ export const MAX_NODE_HOURS = 72
 /** Clocks differ: a certificate is valid a little before it was made. */
 export const BACKDATE = 5 * 60_000
 export const MAX_NODE_LIFE = MAX_NODE_HOURS * HOUR + BACKDATE
+/** A revoked certificate of a node is over by then, and was on a list after its end (RFC 5280, 3.3). */
+export const NODE_REVOCATION_LIFE = MAX_NODE_LIFE + 24 * HOUR
 /** A list older than this is no list: whoever withholds the newer one gains nothing. */
 export const LIST_LIFE = 24 * HOUR
 export const CRL_NUMBER = '2.5.29.20'

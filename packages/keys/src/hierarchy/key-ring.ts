@@ -25,7 +25,14 @@ import { publicKeyOf, reconcileSecrets, SEED_BYTES, sameKeys, secretName } from 
 import { kidOf, signKeyBundle, signKeyRevocation, verifyKeyRevocation } from './documents.ts'
 import { stepChain } from './machine.ts'
 import { isOpenable } from './states.ts'
-import { CHAIN_USES, type ChainUse, ROTATION_POLICIES, type RotationPolicy, type SealingUse } from './uses.ts'
+import {
+  CHAIN_USES,
+  type ChainUse,
+  type KeyUse,
+  ROTATION_POLICIES,
+  type RotationPolicy,
+  type SealingUse,
+} from './uses.ts'
 
 /** Tells other nodes of signed documents. May fail: revocations are told again, bundles are asked for. */
 export interface KeyAnnouncer {
@@ -70,6 +77,11 @@ export interface KeyRing extends Startable {
   emergency(reason: RevocationReason, uses?: readonly ChainUse[]): Promise<void>
   /** Declares the node's identity void, for ever. The caller makes a new one. */
   revokeIdentity(reason: RevocationReason): Promise<void>
+  /**
+   * Calls back for every key that opens nothing from now on, its grace being over or for an emergency, before anything else
+   * is done about it; for `signing` when the identity is void. The returned function ends it.
+   */
+  onDead(listener: (use: KeyUse, kid: string) => void): () => void
 }
 
 const TICK_PERIOD = 60_000
@@ -92,6 +104,7 @@ class StoredKeyRing implements KeyRing {
   #lane: Promise<unknown> = Promise.resolve()
   /** Uses of which something could not be carried out. */
   readonly #owed = new Set<ChainUse>()
+  readonly #listeners = new Set<(use: KeyUse, kid: string) => void>()
   #telling: Promise<void> = Promise.resolve()
   #identityRevocation: Uint8Array | undefined
 
@@ -192,9 +205,19 @@ class StoredKeyRing implements KeyRing {
       until: FOR_EVER,
       reason,
     })
+    this.#dead('signing', kidOf('signing', this.#parts.identity.publicKey))
     await this.#parts.store.replace(IDENTITY_REVOCATION, this.#identityRevocation)
     this.#tell('revocation', this.#identityRevocation)
     await this.#telling
+  }
+
+  onDead(listener: (use: KeyUse, kid: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  #dead(use: KeyUse, kid: string): void {
+    for (const listener of this.#listeners) listener(use, kid)
   }
 
   /** Told for ever, unless the node has a new identity by now. */
@@ -220,6 +243,7 @@ class StoredKeyRing implements KeyRing {
     const { state, effects } = stepChain(before, event)
     if (effects.length === 0 && sameKeys(before, state)) return
     this.#chains.set(use, state)
+    for (const effect of effects) if (effect.type === 'destroy') this.#dead(use, effect.kid)
     const failures: unknown[] = []
     const attempt = async (work: () => Promise<void>): Promise<void> => {
       try {

@@ -1,6 +1,12 @@
 import { AskeeError, bytesEqual, type Clock, type NodeId } from '@askee/core'
-import { isUsable, type KeyBundle, verifyKeyBundle, verifyKeyRevocation } from './documents.ts'
-import type { ChainUse } from './uses.ts'
+import {
+  isUsable,
+  type KeyBundle,
+  type KeyRevocation,
+  verifyKeyBundle,
+  verifyKeyRevocation,
+} from './documents.ts'
+import type { ChainUse, KeyUse } from './uses.ts'
 
 export type PeerKeyErrorCode =
   | 'keys/bundle-forged'
@@ -30,6 +36,11 @@ export interface PeerKeys {
   current(node: NodeId, use: ChainUse): KeyBundle
   /** @throws AskeeError `keys/identity-revoked` */
   assertIdentity(node: NodeId): void
+  /**
+   * Calls back for every revocation that is news: keys of the use up to a sequence are void, for `signing` the node itself.
+   * The returned function ends it.
+   */
+  onVoid(listener: (node: NodeId, use: KeyUse, sequence: number) => void): () => void
 }
 
 /** Nodes remembered; the one not heard of for longest makes room. */
@@ -53,6 +64,7 @@ type Peer = Map<ChainUse, Chain>
 export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): PeerKeys {
   const peers = new Map<NodeId, Peer>()
   const revokedIdentities = new Set<NodeId>()
+  const listeners = new Set<(node: NodeId, use: KeyUse, sequence: number) => void>()
 
   const assertIdentity = (node: NodeId): void => {
     if (!revokedIdentities.has(node)) return
@@ -71,6 +83,22 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     return chain
   }
 
+  const takeRevocation = (node: NodeId, revocation: KeyRevocation): boolean => {
+    if (revocation.use === 'signing') {
+      const known = revokedIdentities.has(node)
+      revokedIdentities.add(node)
+      peers.delete(node)
+      if (revokedIdentities.size > maxNodes) revokedIdentities.delete(first(revokedIdentities))
+      return !known
+    }
+    const chain = chainOf(node, revocation.use)
+    if (revocation.sequence <= chain.revokedTo) return false
+    chain.revokedTo = revocation.sequence
+    chain.revokedUntil = Math.max(chain.revokedUntil, revocation.until)
+    chain.bundles = chain.bundles.filter(({ sequence }) => sequence > revocation.sequence)
+    return true
+  }
+
   return {
     assertIdentity,
     acceptBundle(bytes, from) {
@@ -87,19 +115,13 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
       if (revocation.revokedAt > clock.now() + CLOCK_SKEW) {
         throw new AskeeError('keys/revocation-forged', 'it is dated in the future')
       }
-      if (revocation.use === 'signing') {
-        const known = revokedIdentities.has(node)
-        revokedIdentities.add(node)
-        peers.delete(node)
-        if (revokedIdentities.size > maxNodes) revokedIdentities.delete(first(revokedIdentities))
-        return !known
-      }
-      const chain = chainOf(node, revocation.use)
-      if (revocation.sequence <= chain.revokedTo) return false
-      chain.revokedTo = revocation.sequence
-      chain.revokedUntil = Math.max(chain.revokedUntil, revocation.until)
-      chain.bundles = chain.bundles.filter(({ sequence }) => sequence > revocation.sequence)
-      return true
+      const isNews = takeRevocation(node, revocation)
+      if (isNews) for (const listener of listeners) listener(node, revocation.use, revocation.sequence)
+      return isNews
+    },
+    onVoid(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
     },
     current(node, use) {
       assertIdentity(node)

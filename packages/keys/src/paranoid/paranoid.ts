@@ -4,7 +4,8 @@ import type { KeyRing } from '../hierarchy/key-ring.ts'
 import type { KeyStore } from '../key-store/index.ts'
 import { ERROR_TYPE } from '../sealing/error-reply.ts'
 import type { OpenedMessage, Opener } from '../sealing/opener.ts'
-import type { Message, Sealer } from '../sealing/sealer.ts'
+import type { Freshness } from '../sealing/replay-guard.ts'
+import type { Layers, Message, Sealer } from '../sealing/sealer.ts'
 import { verifyAlert } from './alert.ts'
 import {
   isCritical,
@@ -40,10 +41,13 @@ export interface ConversationComponents {
 /** The door for messages: one layer in normal mode; in paranoid mode two, and critical conversations only. */
 export interface Conversations {
   readonly mode: () => ParanoidState['mode']
-  /** @throws AskeeError `paranoid/frozen`, and what `Sealer.seal` throws */
-  seal(message: Message): Promise<Uint8Array>
+  /**
+   * @param atLeast layers that the recipient wants, whatever the mode here
+   * @throws AskeeError `paranoid/frozen`, and what `Sealer.seal` throws
+   */
+  seal(message: Message, atLeast?: Layers): Promise<Uint8Array>
   /** @throws AskeeError `paranoid/frozen`, `paranoid/single-layer`, and what `Opener.open` throws */
-  open(received: Uint8Array): Promise<OpenedMessage>
+  open(received: Uint8Array, freshness?: Freshness): Promise<OpenedMessage>
   /**
    * Takes a signed alert. Entering voids every key of before and makes new ones.
    * @throws AskeeError with an AlertRefusal, `codec/*` or `signature/*`
@@ -97,12 +101,12 @@ export async function openConversations(
   await step({ type: 'loaded' })
   return {
     mode: () => state.mode,
-    async seal(message) {
+    async seal(message, atLeast = 'single') {
       assertGoesOn(message.conv)
-      return sealer.seal(message, state.mode === 'paranoid' ? 'double' : 'single')
+      return sealer.seal(message, state.mode === 'paranoid' ? 'double' : atLeast)
     },
-    async open(received) {
-      const opened = await opener.open(received)
+    async open(received, freshness = 'by-clock') {
+      const opened = await opener.open(received, freshness)
       const { from, mid, conv, typ, layers } = opened
       try {
         assertGoesOn(conv)

@@ -13,7 +13,7 @@ import {
   signedPart,
 } from './envelope.ts'
 import { DOUBLE_TYPE, openInner } from './layers.ts'
-import { ReplayGuard, type ReplayGuardLimits } from './replay-guard.ts'
+import { type Freshness, ReplayGuard, type ReplayGuardLimits } from './replay-guard.ts'
 import type { Layers } from './sealer.ts'
 import { SUITES } from './suites.ts'
 
@@ -60,14 +60,14 @@ export interface Opener {
    * @throws AskeeError with an EnvelopeErrorCode, `codec/*`, `keys/unknown-key`, `keys/key-expired`, `keys/key-revoked`,
    * `keys/identity-revoked`; its `details.sender` is an AuthenticSender when the signature held
    */
-  open(received: Uint8Array): Promise<OpenedMessage>
+  open(received: Uint8Array, freshness?: Freshness): Promise<OpenedMessage>
 }
 
 export function createOpener(components: OpenerComponents, limits: Partial<ReplayGuardLimits> = {}): Opener {
   const { clock, keyRing } = components
   const guard = new ReplayGuard(clock.now(), limits)
   return {
-    async open(received) {
+    async open(received, freshness = 'by-clock') {
       const envelope = parseEnvelope(received)
       verifySender(envelope, components)
       const { header, hdr } = envelope
@@ -75,7 +75,7 @@ export function createOpener(components: OpenerComponents, limits: Partial<Repla
       try {
         const now = clock.now()
         checkTime(header, now)
-        guard.claim(header, now)
+        guard.claim(header, now, freshness)
         const outer = await openOuter(envelope, keyRing)
         if (typ !== DOUBLE_TYPE) return { from, mid, conv, typ, body: outer, layers: 'single', header }
         const inner = await openInner(outer, hdr, (kid) => keyRing.keyPair('sealing-inner', kid))

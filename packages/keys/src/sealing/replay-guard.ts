@@ -18,6 +18,13 @@ const LIMITS: ReplayGuardLimits = {
   conversationsPerSender: 256,
 }
 
+/**
+ * Why a message cannot be one that the process before this one took. `by-clock`: it was made after this one started.
+ * `by-exchange`: it answers something of this process, or is worth nothing without the answer of this process, as the
+ * two envelopes that open a session.
+ */
+export type Freshness = 'by-clock' | 'by-exchange'
+
 interface Sender {
   /** Message → when it may be forgotten. */
   readonly messages: Map<string, Timestamp>
@@ -54,8 +61,8 @@ export class ReplayGuard {
    * Takes a message, once and in order. Call it for authentic messages only, and without waiting between the checks.
    * @throws AskeeError `envelope/replay`, `envelope/reordered`, `envelope/before-start`, `envelope/replay-memory`
    */
-  claim(header: EnvelopeHeader, now: Timestamp): void {
-    if (header.ts < this.#startedAt) {
+  claim(header: EnvelopeHeader, now: Timestamp, freshness: Freshness = 'by-clock'): void {
+    if (freshness === 'by-clock' && header.ts < this.#startedAt) {
       throw new AskeeError('envelope/before-start', 'it was made before this node started; send it again')
     }
     if (header.exp <= this.#forgottenTo) {

@@ -1,0 +1,129 @@
+import { hash } from 'node:crypto'
+import { AskeeError, bytesEqual, concat, type NodeId, type Timestamp, utf8 } from '@askee/core'
+import { z } from 'zod'
+import type { Identity } from '../identity.ts'
+import { signDocument, verifyDocument } from '../signed-document.ts'
+import { readContent } from './content.ts'
+import { type Direction, readFrameHeader } from './frame.ts'
+
+const DOMAIN = 'askee/session-checkpoint/1'
+const LEAF_DOMAIN = utf8('askee/session-leaf/1\0')
+const LEAF_BYTES = 32
+export const MAX_CHECKPOINT_BYTES = 512
+/** Messages that one checkpoint covers at most. */
+export const MAX_LEAVES = 256
+
+const bytes = (length: number): z.ZodType<Uint8Array> =>
+  z.instanceof(Uint8Array).refine((value) => value.byteLength === length)
+const counted = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
+
+const schema = z.strictObject({
+  v: z.literal(1),
+  sid: z.string().regex(/^[0-9a-f]{32}$/),
+  conv: z.string().max(64),
+  to: z
+    .string()
+    .max(64)
+    .transform((id) => id as NodeId),
+  direction: z.literal([0, 1]),
+  /** Of the session's opening, and with it of both identities and keys. */
+  handshake: bytes(32),
+  first: counted,
+  last: counted,
+  /** SHA-256 over the leaves of the messages from `first` to `last`. */
+  root: bytes(32),
+  at: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+})
+export type Checkpoint = z.output<typeof schema>
+
+/** A signed checkpoint with what it covers. */
+export interface CoveredMessages {
+  readonly document: Uint8Array
+  /** One after the other, 32 bytes each. */
+  readonly leaves: Uint8Array
+}
+
+/** What stands for a message in a checkpoint: its header and a digest of its content. */
+export function leafOf(header: Uint8Array, content: Uint8Array): Uint8Array {
+  return hash('sha256', concat(LEAF_DOMAIN, header, hash('sha256', content, 'buffer')), 'buffer')
+}
+
+export function rootOf(leaves: Uint8Array): Uint8Array {
+  return hash('sha256', leaves, 'buffer')
+}
+
+export function signCheckpoint(identity: Identity, checkpoint: Omit<Checkpoint, 'v'>): Uint8Array {
+  return signDocument(identity, DOMAIN, { v: 1, ...checkpoint })
+}
+
+/**
+ * A checkpoint of `signer` whose leaves are the ones given.
+ * @throws AskeeError `session/checkpoint-signature`, `session/checkpoint-leaves`
+ */
+export function verifyCheckpoint({ document, leaves }: CoveredMessages, signer: NodeId): Checkpoint {
+  const checkpoint = verified(document, signer)
+  const count = checkpoint.last - checkpoint.first + 1
+  if (count < 1 || count > MAX_LEAVES || leaves.byteLength !== count * LEAF_BYTES) {
+    throw new AskeeError('session/checkpoint-leaves', `expected ${count} leaves of ${LEAF_BYTES} bytes`)
+  }
+  if (!bytesEqual(rootOf(leaves), checkpoint.root)) {
+    throw new AskeeError('session/checkpoint-leaves', 'the leaves are not those that were signed')
+  }
+  return checkpoint
+}
+
+function verified(document: Uint8Array, signer: NodeId): Checkpoint {
+  try {
+    return verifyDocument(document, DOMAIN, schema, { maxBytes: MAX_CHECKPOINT_BYTES, signer }).value
+  } catch (cause) {
+    throw new AskeeError(
+      'session/checkpoint-signature',
+      `no checkpoint that ${signer} signed`,
+      { cause: cause instanceof AskeeError ? cause.code : 'internal' },
+      { cause },
+    )
+  }
+}
+
+export function leafAt(leaves: Uint8Array, index: number): Uint8Array {
+  return leaves.subarray(index * LEAF_BYTES, (index + 1) * LEAF_BYTES)
+}
+
+/** What a third party learns from a message with its checkpoint. */
+export interface AttributedMessage {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly conv: string
+  readonly direction: Direction
+  readonly typ: string
+  readonly body: Uint8Array
+  /** As the sender says. */
+  readonly at: Timestamp
+}
+
+/**
+ * Proves to anybody who said what, from what its recipient kept: the message's header and content, and the checkpoint that
+ * covers it. Needs no key of the session.
+ * @throws AskeeError `session/checkpoint-signature`, `session/checkpoint-leaves`, `session/not-covered`, `session/malformed`
+ */
+export function attributeMessage(
+  covered: CoveredMessages,
+  signer: NodeId,
+  message: { readonly header: Uint8Array; readonly content: Uint8Array },
+): AttributedMessage {
+  const checkpoint = verifyCheckpoint(covered, signer)
+  const { to, conv, direction, first, last } = checkpoint
+  const frame = readFrameHeader(message.header)
+  const { seq } = frame
+  if (
+    frame.sid !== checkpoint.sid ||
+    frame.direction !== direction ||
+    seq < first ||
+    seq > last ||
+    !bytesEqual(leafAt(covered.leaves, seq - first), leafOf(message.header, message.content))
+  ) {
+    throw new AskeeError('session/not-covered', 'the checkpoint does not cover this message')
+  }
+  const { typ, body } = readContent(frame, message.content)
+  return { from: signer, to, conv, direction, typ, body, at: frame.ts }
+}
