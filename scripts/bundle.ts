@@ -24,12 +24,18 @@ async function bundle(): Promise<void> {
     sources[path] = stampOf(path)
   }
   const build = await rolldown({
-    input: Object.fromEntries(PROGRAMS.map((path) => [bundled(path).slice(0, -3), join(ROOT, path)])),
+    input: Object.fromEntries(PROGRAMS.map((path) => [bundled(path).slice(0, -4), join(ROOT, path)])),
     platform: 'node',
     plugins: [apart(), inPlace(sources)],
     logLevel: 'warn',
   })
-  const { output } = await build.generate({ format: 'esm', keepNames: true })
+  const { output } = await build.generate({
+    format: 'esm',
+    keepNames: true,
+    // Beside no manifest, Node would parse .js twice to find out what it is.
+    entryFileNames: '[name].mjs',
+    chunkFileNames: '[name]-[hash].mjs',
+  })
   const hash = createHash('sha256')
   for (const file of output) hash.update(file.type === 'chunk' ? file.code : file.source)
   const folder = `bundle-${hash.digest('hex').slice(0, 16)}`

@@ -25,7 +25,7 @@ export async function run(source) {
  * @param {string} source
  */
 export function bundled(source) {
-  return `${source.replace(/\.ts$/, '').replaceAll('/', '-')}.js`
+  return `${source.replace(/\.ts$/, '').replaceAll('/', '-')}.mjs`
 }
 
 /** Folder of the bundle, if it was made of the files that stand here now. */

@@ -19,7 +19,7 @@ beforeEach(() => {
   writeFileSync(join(checkout, 'package.json'), '{"type":"module"}')
   cpSync(BUNDLE_JS, join(checkout, 'apps/cli/bin/bundle.js'))
   writeFileSync(join(checkout, 'program.ts'), "console.log('source')")
-  writeFileSync(join(checkout, 'node_modules/.cache/askee/bundle-1/program.js'), "console.log('bundle')")
+  writeFileSync(join(checkout, 'node_modules/.cache/askee/bundle-1/program.mjs'), "console.log('bundle')")
   note(checkout)
 })
 afterEach(() => rmSync(folder, { recursive: true }))
