@@ -4,4 +4,10 @@ export { type RestoreInit, restoreBackup } from './backup.ts'
 export { type DeviceKeyChoice, readSecretFile } from './device-key.ts'
 export { type AgentInit, DEFAULT_INIT } from './init.ts'
 export { agentPaths } from './paths.ts'
+export {
+  type AcceptedState,
+  acceptRestored,
+  type FoundDatabase,
+  type RestoredInit,
+} from './restored.ts'
 export { VERSION } from './version.ts'

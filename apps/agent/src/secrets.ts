@@ -31,7 +31,7 @@ const FIRST = ['node', 'owner', 'audit-subjects'] as const
 export interface SecretsInit {
   /**
    * What to do when the file of generations is gone and the keys are there, so that nothing says which databases there were.
-   * `make` is for an owner who put databases back. Default: `refuse`.
+   * `make` is for an owner who put databases back: then it is written with the first of them. Default: `refuse`.
    */
   readonly lostGenerations?: 'refuse' | 'make'
 }
@@ -82,7 +82,8 @@ async function openWith(
   if (!existsSync(paths.storeKey) && (!isNew || held.length > 0)) throw keysMissing(paths, ['store'])
   const key = await openStoreKey({ deviceKey, random }, { path: paths.storeKey })
   const generations = openGenerations({ random }, { path: paths.generations, key })
-  if (isNew) generations.persist()
+  // An owner who is asked first has it written only with the answer.
+  if (isNew && lostGenerations === 'refuse') generations.persist()
   if (generations.names().length > 0 || (isNew && held.length > 0)) {
     const missing = FIRST.filter((name) => !held.includes(name))
     if (missing.length > 0) throw keysMissing(paths, missing)

@@ -2,7 +2,9 @@ import { AskeeError, errorText } from '@askee/core'
 import { Command, CommanderError } from 'commander'
 import { agentCommand } from './commands/agent.ts'
 import { auditCommand } from './commands/audit/index.ts'
+import { authorityCommand } from './commands/authority/index.ts'
 import { consentCommand } from './commands/consent/index.ts'
+import { dataCommand } from './commands/data/index.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { keysCommand } from './commands/keys/index.ts'
 import { campaignsCommand, resultsCommand } from './commands/results.ts'
@@ -28,7 +30,9 @@ function askee(): Command {
     statusCommand(),
     doctorCommand(),
     consentCommand(),
+    dataCommand(),
     keysCommand(),
+    authorityCommand(),
     auditCommand(),
     wasmCommand(),
   ]) {

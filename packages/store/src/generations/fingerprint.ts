@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AskeeError, toHex } from '@askee/core'
 import type SQLite from 'better-sqlite3-multiple-ciphers'
-import { ACCEPT } from './generations.ts'
 
 /** So many past generations are remembered inside a database: a fingerprint within them also tells a fork. */
 const KEPT = 1_000
@@ -71,15 +70,7 @@ export function raiseGeneration(database: SQLite): Fingerprint {
 export function compareFingerprints(database: SQLite, path: string, expected: Fingerprint): void {
   const found = readFingerprint(database)
   const refuse = (code: 'store/rolled-back' | 'store/swapped', why: string): never => {
-    throw new AskeeError(
-      code,
-      `${path} ${why}. Put the newest copy back; if you put this one there yourself: ${ACCEPT}`,
-      {
-        path,
-        expected,
-        found,
-      },
-    )
+    throw new AskeeError(code, `${path} ${why}. Put the newest copy back.`, { path, expected, found })
   }
   if (found.name !== expected.name) refuse('store/swapped', `is "${found.name}", not "${expected.name}"`)
   if (found.epoch !== expected.epoch) refuse('store/rolled-back', 'was made anew since it was last seen')

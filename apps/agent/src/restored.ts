@@ -1,0 +1,193 @@
+import { existsSync, statSync } from 'node:fs'
+import { basename } from 'node:path'
+import { AUDIT_MIGRATIONS, createAuditLog } from '@askee/audit'
+import { CONSENT_MIGRATIONS, createConsentRegistry } from '@askee/consent'
+import {
+  AskeeError,
+  type AuditSink,
+  errorCode,
+  type NodeId,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  systemTimers,
+} from '@askee/core'
+import { checkDatabase, createVault, lockDirectory, openDatabase } from '@askee/store'
+import type { DeviceKeyChoice } from './device-key.ts'
+import { type AgentPaths, agentPaths } from './paths.ts'
+import { openSecrets, type Secrets } from './secrets.ts'
+
+/** A database, or the file of generations, that is not as this directory last saw it. */
+export interface FoundDatabase {
+  readonly name: string
+  /** `unknown`: nothing says how new it must be. `changed`: as new as it must be, and not as it was closed. */
+  readonly finding: 'older' | 'unknown' | 'missing' | 'plain' | 'changed'
+}
+
+export interface RestoredInit {
+  readonly dataDirectory: string
+  readonly deviceKey: DeviceKeyChoice
+  /** Why; stays in the audit log of this machine. */
+  readonly reason: string
+  /** Asked when something is to be accepted, before anything is; false leaves all of it as it is. */
+  readonly confirm: (found: readonly FoundDatabase[]) => Promise<boolean>
+}
+
+export interface AcceptedState {
+  readonly node: NodeId
+  readonly databases: readonly FoundDatabase[]
+  /** Consents that were live in what was accepted: suspended, for one of them may have been revoked since. */
+  readonly suspended: readonly string[]
+}
+
+/**
+ * Takes the databases of a directory as they stand, because their owner put them there: after a restore, an upgrade from a
+ * version that did not encrypt, or a loss of the file of generations. No agent runs meanwhile. It is in the audit log before
+ * it holds, and every consent that it brings back is suspended until a person resumes it.
+ * @returns null when `confirm` declined
+ * @throws AskeeError `store/in-use`, `agent/no-keys`, `store/wrong-key` and `store/swapped` for files of another store,
+ * `store/damaged` when what stands there cannot be read whole (nothing of that database is accepted then), `keys/*`
+ */
+export async function acceptRestored(init: RestoredInit): Promise<AcceptedState | null> {
+  const paths = agentPaths(init.dataDirectory)
+  if (!existsSync(paths.secrets)) {
+    throw new AskeeError(
+      'agent/no-keys',
+      `${paths.keys} holds no keys: bring them back first, with askee keys restore or by hand`,
+      { path: paths.keys },
+    )
+  }
+  const release = lockDirectory(init.dataDirectory)
+  try {
+    const secrets = await openSecrets(init.deviceKey, paths, systemRandom, { lostGenerations: 'make' })
+    try {
+      return await acceptWith(secrets, paths, init)
+    } finally {
+      await secrets.deviceKey.close()
+    }
+  } finally {
+    release()
+  }
+}
+
+async function acceptWith(
+  secrets: Secrets,
+  paths: AgentPaths,
+  { confirm, reason }: RestoredInit,
+): Promise<AcceptedState | null> {
+  const { sealing, node } = secrets
+  const databases = [paths.audit, paths.consents, paths.witness, paths.journal, paths.ledger]
+  const found = databases.flatMap((path) => judged(secrets, path))
+  if (!existsSync(paths.generations)) found.unshift({ name: basename(paths.generations), finding: 'missing' })
+  if (found.length === 0) return { node: node.id, databases: [], suspended: [] }
+  if (!(await confirm(found))) return null
+  sealing.generations?.persist()
+  take(secrets, paths.audit, found)
+  const audit = await openAudit(secrets, paths)
+  const write = (outcome: 'done' | 'failed', content: Record<string, string>) =>
+    audit.log.append({ action: 'state.accepted', subject: 'system', outcome, content })
+  try {
+    const what = found.map(({ name, finding }) => `${name} ${finding}`).join(', ')
+    await write('done', { reason, found: what })
+    for (const path of databases.slice(1)) {
+      try {
+        take(secrets, path, found)
+      } catch (error) {
+        await write('failed', { database: basename(path), code: errorCode(error) ?? 'internal' })
+        throw error
+      }
+    }
+    const isBack = found.some(
+      ({ name, finding }) => name === basename(paths.consents) && finding !== 'missing',
+    )
+    const suspended = isBack ? await suspendAll(secrets, paths, audit.log) : []
+    return { node: node.id, databases: found, suspended }
+  } finally {
+    audit.close()
+  }
+}
+
+/** What would keep an agent from starting with this database; none when it is as it was last seen. */
+function judged({ sealing }: Secrets, path: string): FoundDatabase[] {
+  const name = basename(path)
+  const seen = sealing.generations?.get(name)
+  if (seen === undefined && !existsSync(path)) return []
+  const isThere = existsSync(path) && statSync(path).size > 0
+  try {
+    checkDatabase(path, sealing)
+    return []
+  } catch (error) {
+    switch (errorCode(error)) {
+      case 'store/not-encrypted':
+        return [{ name, finding: 'plain' }]
+      case 'store/damaged':
+        return [{ name, finding: 'changed' }]
+      case 'store/rolled-back':
+        return [{ name, finding: isThere ? (seen === undefined ? 'unknown' : 'older') : 'missing' }]
+      default:
+        throw error
+    }
+  }
+}
+
+/** @throws AskeeError when it cannot be taken; then it is refused as before */
+function take({ sealing }: Secrets, path: string, found: readonly FoundDatabase[]): void {
+  const finding = found.find(({ name }) => name === basename(path))?.finding
+  if (finding === undefined) return
+  const undo = sealing.generations?.accept(basename(path))
+  try {
+    checkDatabase(path, { ...sealing, plain: finding === 'plain' ? 'encrypt' : 'refuse' })
+  } catch (error) {
+    undo?.()
+    throw error
+  }
+}
+
+async function openAudit(
+  { sealing, vaultKey, subjectKey }: Secrets,
+  paths: AgentPaths,
+): Promise<{ readonly log: AuditSink; readonly close: () => void }> {
+  const [clock, random, timers] = [systemClock, systemRandom, systemTimers]
+  const database = openDatabase(paths.audit, AUDIT_MIGRATIONS, sealing)
+  try {
+    const vault = await createVault({ database, deviceKey: vaultKey.wrapping, clock, random, timers })
+    return {
+      log: createAuditLog({ database, vault, clock, random }, { subjectKey }),
+      close: () => {
+        database.close()
+        vault.close()
+      },
+    }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Among those that are live again may be one that was revoked after the copy was made. */
+async function suspendAll(
+  { sealing, owner, node }: Secrets,
+  paths: AgentPaths,
+  audit: AuditSink,
+): Promise<string[]> {
+  const database = openDatabase(paths.consents, CONSENT_MIGRATIONS, sealing)
+  try {
+    const registry = createConsentRegistry(
+      {
+        database,
+        clock: systemClock,
+        random: systemRandom,
+        logger: silentLogger,
+        volunteer: owner,
+        audit,
+      },
+      { subject: node.id },
+    )
+    const live = registry.list().filter((entry) => entry.live)
+    for (const { id } of live) registry.suspend(id, 'its record was restored from a copy')
+    await registry.history.settled()
+    return live.map(({ id }) => id)
+  } finally {
+    database.close()
+  }
+}
