@@ -1,5 +1,6 @@
 import {
   createPublicKey,
+  createSecretKey,
   diffieHellman,
   generateKeyPairSync,
   hash,
@@ -14,7 +15,8 @@ import type { Direction } from './frame.ts'
 /** One AEAD key and the constant part of its nonces (as TLS 1.3 does it, RFC 8446, 5.3). */
 export interface LayerKey {
   readonly cipher: 'aes-256-gcm' | 'chacha20-poly1305'
-  readonly key: Uint8Array
+  /** As node holds it: made of bytes for every message it would cost three times what the sealing costs. */
+  readonly key: KeyObject
   readonly iv: Uint8Array
 }
 
@@ -110,7 +112,7 @@ export function deriveKeys(
       const info = encode({ domain: DOMAIN, ...names, direction, cipher })
       const ikm = concat(dh, ...secrets)
       const bytes = new Uint8Array(hkdfSync('sha256', ikm, handshake, info, KEY_BYTES + IV_BYTES))
-      return { cipher, key: bytes.subarray(0, KEY_BYTES), iv: bytes.subarray(KEY_BYTES) }
+      return { cipher, key: createSecretKey(bytes.subarray(0, KEY_BYTES)), iv: bytes.subarray(KEY_BYTES) }
     })
   return { 0: keysOf(0), 1: keysOf(1) }
 }
