@@ -188,6 +188,7 @@ async function compose(
     checkpointing,
     identity,
     clock,
+    timers,
     logger,
   })
   const retention = createRetention(

@@ -27,7 +27,7 @@ export {
   type Retention,
   type RetentionComponents,
 } from './compliance/retention.ts'
-export type { LogEntry } from './entry.ts'
+export { type LogEntry, parseEntry } from './entry.ts'
 export {
   createExporter,
   type Exporter,
@@ -35,7 +35,12 @@ export {
   type ExportOrder,
 } from './export/exporter.ts'
 export { type Exported, MAX_EXPORT_BYTES } from './export/format.ts'
-export { type ExportedEntry, type VerifiedExport, verifyExport } from './export/verify-export.ts'
+export {
+  type ExportedEntry,
+  type ExportedRemoval,
+  type VerifiedExport,
+  verifyExport,
+} from './export/verify-export.ts'
 export {
   type AuditLog,
   type AuditLogComponents,
@@ -54,6 +59,7 @@ export {
   type Standing,
   type StandingComponents,
 } from './own/standing.ts'
+export { listRemovals, type RemovalSummary } from './removals/list.ts'
 export { AUDIT_MIGRATIONS } from './schema.ts'
 export { type Finding, type Verification, verifyLog } from './verification.ts'
 export {

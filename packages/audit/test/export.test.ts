@@ -3,9 +3,9 @@ import { createIdentity, type Identity } from '@askee/keys'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exportDigest } from '../src/export/format.ts'
-import { signCheckpoint, verifyExport } from '../src/index.ts'
+import { listRemovals, type Purged, signCheckpoint, verifyExport } from '../src/index.ts'
 import { altered, exporting } from './support/exports.ts'
-import { act, Logs, type OpenLog } from './support/logs.ts'
+import { act, Logs, OLD, type OpenLog, tamper } from './support/logs.ts'
 
 const logs = new Logs()
 afterAll(() => logs.close())
@@ -24,12 +24,12 @@ describe('exports', () => {
     owner = parts.owner
     watcher = parts.watcher
     for (let i = 0; i < 12; i++) await held.log.append(act(i, i % 2 === 0 ? 'even' : 'odd'))
-    held.log.forget('odd')
+    await held.retention.erase('odd', 'asked for')
     // At once: each still names the one before it.
     files = await Promise.all([
       parts.exporter.make(order),
-      parts.exporter.make({ ...order, from: 2, to: 5, content: 'withheld' }),
-      parts.exporter.make({ ...order, from: 3 }),
+      parts.exporter.make({ ...order, from: 3, to: 6, content: 'withheld' }),
+      parts.exporter.make({ ...order, from: 4 }),
     ])
   })
 
@@ -42,25 +42,28 @@ describe('exports', () => {
       reason: order.reason,
       number: 1,
       from: 0,
-      to: 12,
+      to: 15,
       previous: [],
     })
     expect(first.checkpoint.cosignatures.map(({ witness }) => witness)).toEqual([watcher])
     expect(
-      first.entries.map(({ event }) => (typeof event === 'string' ? event : event.content.number)),
-    ).toEqual(Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? i : 'erased')))
+      first.entries.slice(1).map(({ event }) => (typeof event === 'string' ? event : event.content.number)),
+    ).toEqual([...Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? i : 'erased')), 'erased', undefined])
+    expect(first.removals).toMatchObject([
+      { index: 14, removal: { kind: 'erased', request: 13, count: 7, first: 2, last: 13 } },
+    ])
     const second = verifyExport(file(1))
     expect(second.entries.map(({ index, event }) => [index, event])).toEqual(
-      [2, 3, 4].map((i) => [i, 'withheld']),
+      [3, 4, 5].map((i) => [i, 'withheld']),
     )
     const third = verifyExport(file(2))
     expect(third.previous).toMatchObject([
-      { number: 1, digest: exportDigest(file(0)), previous: null, index: 12, content: 'included' },
+      { number: 1, digest: exportDigest(file(0)), previous: null, index: 15, content: 'included' },
       {
         number: 2,
         digest: exportDigest(file(1)),
         previous: exportDigest(file(0)),
-        index: 13,
+        index: 16,
         content: 'withheld',
       },
     ])
@@ -68,13 +71,18 @@ describe('exports', () => {
   })
 
   it('AUD-3 are acts of the log, with their digests', () => {
-    expect(held.log.read(14).event).toMatchObject({
+    expect(held.log.read(17).event).toMatchObject({
       action: 'audit.exported',
       content: { number: 3, digest: exportDigest(file(2)), reason: order.reason },
     })
   })
 
   const stranger = createIdentity(systemRandom)
+  /** The erasure stands among the entries as well as beside them. */
+  function hideErasure({ items, removals }: Parameters<Change>[0]): void {
+    removals.splice(0)
+    items.find(({ index }) => index === 14)!.content = 'withheld'
+  }
   type Change = Parameters<typeof altered>[1]
   const bad: [string, string, Change, ('owner' | 'stranger')?][] = [
     [
@@ -117,10 +125,50 @@ describe('exports', () => {
     ],
     [
       'a content that was taken out',
-      'signature',
+      'content-missing',
       ({ items }) => {
         items[3]!.content = 'erased'
       },
+    ],
+    [
+      'a content that is called purged',
+      'content-missing',
+      ({ items }) => {
+        items[3]!.content = 'purged'
+      },
+      'owner',
+    ],
+    [
+      'a content that is called damaged',
+      'content-missing',
+      ({ items }) => {
+        items[3]!.content = 'damaged'
+      },
+      'owner',
+    ],
+    ['an act of erasure that was left out', 'content-missing', hideErasure, 'owner'],
+    [
+      'an act of erasure that is another act',
+      'removal',
+      (draft) => {
+        draft.removals[0] = { ...draft.items[1]!, kind: 'removal' }
+      },
+      'owner',
+    ],
+    [
+      'a content that was withheld later',
+      'signature',
+      ({ items }) => {
+        items[3]!.content = 'withheld'
+      },
+    ],
+    [
+      'items of another kind in between',
+      'order',
+      ({ items }) => {
+        items[1]!.kind = 'removal'
+      },
+      'owner',
     ],
     [
       'another reason',
@@ -141,7 +189,7 @@ describe('exports', () => {
       'a wrong root',
       'root',
       (body) => {
-        body.note = signCheckpoint(owner, { size: 14, root: new Uint8Array(32), extensions: [] })
+        body.note = signCheckpoint(owner, { size: 17, root: new Uint8Array(32), extensions: [] })
       },
       'owner',
     ],
@@ -149,7 +197,7 @@ describe('exports', () => {
       'a changed checkpoint',
       'checkpoint',
       (body) => {
-        body.note = body.note.replace('\n14\n', '\n15\n')
+        body.note = body.note.replace('\n17\n', '\n18\n')
       },
     ],
     [
@@ -182,7 +230,7 @@ describe('exports', () => {
       'another act for the export before it',
       'custody',
       (body) => {
-        body.previous[0] = body.items[1]!
+        body.previous[0] = { ...body.items[1]!, kind: 'export' }
       },
       'owner',
     ],
@@ -199,7 +247,11 @@ describe('exports', () => {
   it.each(bad)('AUD-3 are refused with %s', (_, code, change, signer) => {
     const by = signer === undefined ? undefined : { owner, stranger }[signer]
     const forged = altered(file(2), change, by)
-    expect(() => verifyExport(forged)).toThrow(expect.objectContaining({ code: `audit/export-${code}` }))
+    expect(() => verifyExport(forged)).toThrow(
+      expect.objectContaining({
+        code: code === 'content-missing' ? `audit/${code}` : `audit/export-${code}`,
+      }),
+    )
   })
 
   it('AUD-3 are refused when they are of another node than was asked for', () => {
@@ -230,10 +282,52 @@ describe('exports', () => {
         const changed = Uint8Array.from(whole)
         changed[at]! ^= by
         expect(() => verifyExport(changed)).toThrow(
-          expect.objectContaining({ code: expect.stringMatching(/^audit\/export-/) }),
+          expect.objectContaining({ code: expect.stringMatching(/^audit\/(export-|content-missing)/) }),
         )
       }),
       { numRuns: 300 },
+    )
+  })
+
+  it('AUD-2 prove a purge: what went by which rule, and each content that is gone', async () => {
+    const purged = await logs.open('purged')
+    const { exporter } = await exporting(purged)
+    for (let i = 0; i < 40; i++) await purged.log.append(act(i, `s${i % 3}`))
+    const first = purged.log.size() - 40
+    const [said] = await purged.retention.purge(OLD, 'EU')
+    const { index } = (said as Purged).receipt
+    const proof = verifyExport(await exporter.make({ ...order, from: index, to: index + 1 }))
+    expect(proof.removals).toMatchObject([
+      { index, removal: { kind: 'purged', rule: 'old/all', count: 40, first, last: first + 39 } },
+    ])
+    // Of entries whose contents went, the act that says so comes along.
+    const gone = verifyExport(await exporter.make({ ...order, from: first + 3, to: first + 9 }))
+    expect(gone.entries.map(({ event }) => event)).toEqual(Array.from({ length: 6 }, () => 'purged'))
+    expect(gone.removals.map((removal) => removal.index)).toEqual([index])
+    const summary = { index, kind: 'purged', because: 'old/all', count: 40, left: 0 }
+    expect(await listRemovals(purged)).toMatchObject([summary])
+
+    tamper(purged.database, "DELETE FROM audit_contents WHERE action = 'audit.exported'")
+    const forged = await exporter.make({ ...order, from: index + 1 })
+    expect(() => verifyExport(forged)).toThrow(
+      expect.objectContaining({
+        code: 'audit/content-missing',
+        details: expect.objectContaining({ index: index + 1 }),
+      }),
+    )
+  })
+
+  it('AUD-3 hold damaged contents as such, and are refused for them', async () => {
+    const damaged = await logs.open('damaged')
+    const { exporter } = await exporting(damaged)
+    for (let i = 0; i < 4; i++) await damaged.log.append(act(i))
+    tamper(
+      damaged.database,
+      "UPDATE audit_contents SET sealed = zeroblob(99) WHERE action = 'consent.used' AND idx % 4 = 1",
+    )
+    const made = await exporter.make(order)
+    expect(() => verifyExport(made)).toThrow(
+      expect.objectContaining({ code: 'audit/content-missing', message: expect.stringContaining('damaged') }),
     )
   })
 

@@ -1,8 +1,8 @@
 import { systemRandom } from '@askee/core'
 import { createIdentity } from '@askee/keys'
 import { afterEach, describe, expect, it } from 'vitest'
-import { parseProfile, signCheckpoint, verifyLog } from '../src/index.ts'
-import { act, Logs, type OpenLog, tamper } from './support/logs.ts'
+import { signCheckpoint, verifyLog } from '../src/index.ts'
+import { act, Logs, OLD, type OpenLog, tamper } from './support/logs.ts'
 
 let logs = new Logs()
 afterEach(() => {
@@ -28,25 +28,6 @@ async function written(name?: string): Promise<OpenLog & { note: string }> {
   for (let i = 8; i < 20; i++) await held.log.append(act(i, 'other'))
   return { ...held, note: checkpoint(held) }
 }
-
-/** Contents of the acts here are over at once. */
-const OLD = parseProfile({
-  id: 'old',
-  title: 'Nothing is kept',
-  retention: [
-    {
-      name: 'own',
-      actions: ['audit.*', 'erasure.*'],
-      regions: 'all',
-      leastDays: 0,
-      mostDays: null,
-      source: 'x',
-    },
-    { name: 'all', actions: ['*'], regions: 'all', leastDays: 0, mostDays: 0, source: 'x' },
-  ],
-  evidence: [],
-  erasure: null,
-})
 
 /** Makes entry 12 another one and computes all hashes anew, as a person with every key can. */
 async function rewritten(held: OpenLog, name: string): Promise<void> {

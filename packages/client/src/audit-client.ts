@@ -18,7 +18,9 @@ import {
   type PurgeRequest,
   purgedSchema,
   type ReceiptView,
+  type RemovalsView,
   receiptSchema,
+  removalsSchema,
   type SubjectRequest,
 } from './audit-schema.ts'
 import type { Call } from './consent-client.ts'
@@ -44,6 +46,8 @@ export interface AuditClient {
   auditCompliance(request: ComplianceRequest): Promise<ComplianceView>
   /** Deletes the contents that a profile does not let stay. @throws AskeeError `audit/unknown-profile` */
   purgeAudit(request: PurgeRequest): Promise<PurgedView>
+  /** Which contents went by which act, oldest first. */
+  auditRemovals(): Promise<RemovalsView>
   holdAudit(request: SubjectRequest): Promise<ReceiptView>
   /** @throws AskeeError `audit/not-held` */
   releaseAudit(request: SubjectRequest): Promise<ReceiptView>
@@ -69,6 +73,7 @@ export function auditClient(
     exportAudit: (request) => bytes('/v1/audit/exports', request),
     auditCompliance: (request) => call(complianceSchema, 'POST', '/v1/audit/compliance', request),
     purgeAudit: (request) => call(purgedSchema, 'POST', '/v1/audit/purge', request),
+    auditRemovals: () => call(removalsSchema, 'GET', '/v1/audit/removals'),
     holdAudit: (request) => call(receiptSchema, 'POST', '/v1/audit/holds', request),
     releaseAudit: (request) => call(receiptSchema, 'POST', '/v1/audit/releases', request),
     eraseAudit: (request) => call(erasedSchema, 'POST', '/v1/audit/erasures', request),

@@ -180,6 +180,24 @@ export const purgedSchema = z.array(
 )
 export type PurgedView = z.output<typeof purgedSchema>
 
+/** Acts that say which contents nobody can read any more, oldest first. */
+export const removalsSchema = z.array(
+  z.object({
+    /** The act. */
+    index: position,
+    at: z.number(),
+    kind: z.enum(['purged', 'erased']),
+    /** The profile and its rule, or the entry that asked for it. */
+    because: z.string(),
+    count: position,
+    /** Entries whose contents went, `1-4,9`. */
+    positions: z.string(),
+    /** Of these, contents that can still be read: the removal was interrupted. */
+    left: position,
+  }),
+)
+export type RemovalsView = z.output<typeof removalsSchema>
+
 /** Legal hold, its release, erasure. */
 export const subjectRequestSchema = z.strictObject({
   subject: z.string().min(1).max(255),

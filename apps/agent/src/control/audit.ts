@@ -2,6 +2,7 @@ import {
   type AuditLog,
   type Exporter,
   openCheckpoint,
+  parseEntry,
   type ReadEntry,
   type Retention,
   verifyLog,
@@ -16,7 +17,7 @@ import {
   auditExportSchema,
   auditPageSchema,
 } from '@askee/client'
-import { parse, type Timers, toHex } from '@askee/core'
+import { errorCode, parse, type Timers, toHex } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import type { Database, Vault } from '@askee/store'
 import type { FastifyInstance } from 'fastify'
@@ -63,7 +64,7 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     const more = about === undefined ? (shown[0] ?? 0) > 0 : positions.length > shown.length
     return {
       size,
-      entries: shown.map((index) => entryView(log.read(index))),
+      entries: shown.map((index) => entryView(readEntry(log, index))),
       before: more ? (shown[0] ?? null) : null,
     }
   })
@@ -98,7 +99,20 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
   )
 }
 
-function entryView({ index, entry, event }: ReadEntry): AuditEntryView {
+type ShownEntry = Omit<ReadEntry, 'event'> & { readonly event: ReadEntry['event'] | 'damaged' }
+
+/** One content that was damaged must not keep the page from its reader; `verify` says what is wrong with it. */
+function readEntry(log: AuditLog, index: number): ShownEntry {
+  try {
+    return log.read(index)
+  } catch (error) {
+    const code = errorCode(error) ?? ''
+    if (!code.startsWith('store/') && code !== 'audit/content') throw error
+    return { index, entry: parseEntry(log.prove(index).entry), event: 'damaged' }
+  }
+}
+
+function entryView({ index, entry, event }: ShownEntry): AuditEntryView {
   const { at, action, outcome } = entry
   return typeof event === 'string'
     ? { index, at, action, outcome, state: event, subject: null, content: null }

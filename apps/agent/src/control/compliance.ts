@@ -1,4 +1,4 @@
-import { type ComplianceProfile, checkCompliance, countHolds, PROFILES } from '@askee/audit'
+import { type ComplianceProfile, checkCompliance, countHolds, listRemovals, PROFILES } from '@askee/audit'
 import {
   type ComplianceView,
   complianceRequestSchema,
@@ -6,6 +6,7 @@ import {
   type PurgedView,
   purgeRequestSchema,
   type ReceiptView,
+  type RemovalsView,
   subjectRequestSchema,
 } from '@askee/client'
 import { AskeeError, type Clock, parse } from '@askee/core'
@@ -36,6 +37,7 @@ export function complianceRoutes(server: FastifyInstance, { audit, clock }: Comp
     const { profile, region } = parse(body, purgeRequestSchema)
     return retention.purge(profileNamed(profile), region)
   })
+  server.get('/v1/audit/removals', (): Promise<RemovalsView> => listRemovals(audit))
   server.post('/v1/audit/holds', async ({ body }): Promise<ReceiptView> => {
     const { subject, reason } = parse(body, subjectRequestSchema)
     return { receipt: await retention.hold(subject, reason) }

@@ -1,8 +1,11 @@
-import { AskeeError, type Clock, errorText, type Logger, parse } from '@askee/core'
+import { createHash, type Hash as Hashing } from 'node:crypto'
+import { AskeeError, type Clock, concat, encode, errorText, type Logger, parse } from '@askee/core'
 import { type Identity, signDocument } from '@askee/keys'
 import type { Database } from '@askee/store'
 import { parseContent, parseEntry } from '../entry.ts'
 import type { AuditLog } from '../log.ts'
+import { removalActs } from '../removals/list.ts'
+import { createTurns, type TurnComponents, type Turns } from '../turns.ts'
 import type { Checkpointing } from '../witness/checkpointing.ts'
 import {
   EXPORT_DOMAIN,
@@ -10,9 +13,9 @@ import {
   type ExportBody,
   type Exported,
   type ExportItem,
-  exportDigest,
   exportedSchema,
   frame,
+  MAGIC,
   MAX_EXPORT_BYTES,
   MAX_EXPORT_ENTRIES,
   MAX_PREVIOUS,
@@ -22,9 +25,11 @@ import {
 /** Whose data the acts of exports are; they name no other subject. */
 const SUBJECT = 'audit-exports'
 /** Room in a file for all that is not an item. */
-const HEADER_BYTES = 64 * 1024
+const END_BYTES = 128 * 1024
+/** What a proof and its item cost, in units of a turn. */
+const ITEM_UNITS = 4
 
-export interface ExporterComponents {
+export interface ExporterComponents extends TurnComponents {
   readonly log: AuditLog
   /** The log's own database. */
   readonly database: Database
@@ -50,6 +55,7 @@ export interface ExportOrder {
 export interface Exporter {
   /**
    * One file for `verifyExport`. That it was made, with its digest, is on disk as an act of the log before this resolves.
+   * Works in pieces with turns of the event loop between them; the file itself is held in memory.
    * @throws AskeeError `audit/export-range`, `audit/export-too-large`, `audit/export-reason`
    */
   make(order: ExportOrder): Promise<Uint8Array>
@@ -70,51 +76,37 @@ export function createExporter(components: ExporterComponents): Exporter {
 async function make(components: ExporterComponents, order: ExportOrder): Promise<Uint8Array> {
   const { log, checkpointing, identity, clock, logger } = components
   const { from, to } = checkOrder(order, log.size())
+  const turns = createTurns(components)
+  const found = await collect(components, { ...order, from, to }, turns)
+  // Only now: all acts that say why a content is gone are below this checkpoint.
   checkpointing.sign()
   // With as many witnesses as there are; an export without any says less, and is still one.
   await checkpointing
     .cosign()
     .catch((error: unknown) => logger.debug({ error: errorText(error) }, 'witnesses could not be asked'))
-  const acts = previousExports(components)
-  const checkpoint =
-    checkpointing.covering(Math.max(to, (acts.at(-1)?.index ?? -1) + 1)) ?? checkpointing.sign()
-  const budget = { left: MAX_EXPORT_BYTES - HEADER_BYTES }
-  const item = (index: number, content: ExportOrder['content']): ExportItem => {
+  const checkpoint = checkpointing.covering(Math.max(to, found.end)) ?? checkpointing.sign()
+  const file = new ExportFile()
+  for (const { kind, index, content } of found.items) {
+    await turns.spend(ITEM_UNITS)
     const { entry, hashes } = log.prove(index, checkpoint.size)
-    const made = {
-      index,
-      entry,
-      proof: [...hashes],
-      content: content === 'included' ? log.content(index) : ('withheld' as const),
-    }
-    budget.left -= sizeOf(made)
-    if (budget.left < 0) {
-      throw new AskeeError(
-        'audit/export-too-large',
-        `an export has at most ${MAX_EXPORT_BYTES} bytes: take fewer entries`,
-      )
-    }
-    return made
+    file.add({ kind, index, entry, proof: [...hashes], content })
   }
-  const newest = acts.at(-1)?.exported
-  const body: ExportBody = {
-    v: 1,
+  const body: Omit<ExportBody, 'items'> = {
+    v: 2,
     node: identity.id,
     exporter: order.exporter,
     reason: order.reason,
     at: clock.now(),
     from,
     to,
-    number: (newest?.number ?? 0) + 1,
+    number: (found.newest?.number ?? 0) + 1,
     note: checkpoint.note,
-    items: Array.from({ length: to - from }, (_, i) => item(from + i, order.content)),
-    previous: acts.map(({ index }) => item(index, 'included')),
   }
-  const file = frame(signDocument(identity, EXPORT_DOMAIN, body))
+  const { bytes, digest } = file.end((items) => signDocument(identity, EXPORT_DOMAIN, { ...body, items }))
   const exported: Exported = {
     number: body.number,
-    digest: exportDigest(file),
-    previous: newest?.digest ?? null,
+    digest,
+    previous: found.newest?.digest ?? null,
     from,
     to,
     reason: order.reason,
@@ -122,7 +114,90 @@ async function make(components: ExporterComponents, order: ExportOrder): Promise
     content: order.content,
   }
   await log.append({ action: EXPORTED, subject: SUBJECT, outcome: 'done', content: exported })
-  return file
+  return bytes
+}
+
+/** A file in the making: hashed as it grows, so that no step of it is longer than its item. */
+class ExportFile {
+  readonly #parts: Uint8Array[] = []
+  readonly #hash: Hashing = createHash('sha256')
+  #bytes = 0
+
+  constructor() {
+    this.#push(MAGIC)
+  }
+
+  #push(part: Uint8Array): void {
+    this.#parts.push(part)
+    this.#hash.update(part)
+    this.#bytes += part.byteLength
+  }
+
+  /** @throws AskeeError `audit/export-too-large` */
+  add(item: ExportItem): void {
+    this.#push(frame('item', encode(item)))
+    if (this.#bytes > MAX_EXPORT_BYTES - END_BYTES) throw tooLarge()
+  }
+
+  /** @param sign makes the signed body of the SHA-256 of all before it */
+  end(sign: (items: string) => Uint8Array): { bytes: Uint8Array; digest: string } {
+    this.#push(frame('end', sign(this.#hash.copy().digest('hex'))))
+    return { bytes: concat(...this.#parts), digest: this.#hash.digest('hex') }
+  }
+}
+
+type Collected = Pick<ExportItem, 'kind' | 'index' | 'content'>
+
+/** What the file will hold, without proofs: contents are read before the checkpoint that their proofs lead to is signed. */
+async function collect(
+  components: ExporterComponents,
+  { from, to, content }: { from: number; to: number; content: ExportOrder['content'] },
+  turns: Turns,
+): Promise<{ items: Collected[]; newest: Exported | undefined; end: number }> {
+  const { log } = components
+  const items: Collected[] = []
+  const gone = { purged: new Set<number>(), erased: new Set<number>() }
+  let bytes = 0
+  for (let index = from; index < to; index++) {
+    await turns.spend(1)
+    const found = content === 'included' ? contentOf(log, index) : 'withheld'
+    if (found === 'purged' || found === 'erased') gone[found].add(index)
+    bytes += typeof found === 'string' ? 0 : found.byteLength
+    if (bytes > MAX_EXPORT_BYTES) throw tooLarge()
+    items.push({ kind: 'entry', index, content: found })
+  }
+  const acts = previousExports(components)
+  for (const { index } of acts) items.push({ kind: 'export', index, content: contentOf(log, index) })
+  if (gone.purged.size + gone.erased.size > 0) {
+    for await (const { index, removal } of removalActs(components, turns, from + 1)) {
+      const covers = removal.ranges.some(({ first, last }) => {
+        for (let at = Math.max(first, from); at <= Math.min(last, to - 1); at++) {
+          if (gone[removal.kind].has(at)) return true
+        }
+        return false
+      })
+      if (covers) items.push({ kind: 'removal', index, content: contentOf(log, index) })
+    }
+  }
+  const end = 1 + items.reduce((last, { index }) => Math.max(last, index), 0)
+  return { items, newest: acts.at(-1)?.exported, end }
+}
+
+function contentOf(log: AuditLog, index: number): ExportItem['content'] {
+  try {
+    return log.content(index)
+  } catch (error) {
+    // A damaged content must not keep the others from those who are to look into the damage.
+    if (error instanceof AskeeError) return 'damaged'
+    throw error
+  }
+}
+
+function tooLarge(): AskeeError {
+  return new AskeeError(
+    'audit/export-too-large',
+    `an export has at most ${MAX_EXPORT_BYTES} bytes: take fewer entries at once, with --from and --to`,
+  )
 }
 
 function checkOrder(
@@ -160,14 +235,9 @@ function previousExports({ log, database }: ExporterComponents): { index: number
   const acts: { index: number; exported: Exported }[] = []
   for (const index of indices) {
     const { entry } = log.prove(index)
-    const content = log.content(index)
+    const content = contentOf(log, index)
     if (typeof content === 'string') break
     acts.unshift({ index, exported: parse(parseContent(content, parseEntry(entry)).content, exportedSchema) })
   }
   return acts
-}
-
-/** No less than the item takes in dag-cbor. */
-function sizeOf({ entry, proof, content }: ExportItem): number {
-  return 64 + entry.byteLength + 35 * proof.length + (typeof content === 'string' ? 10 : content.byteLength)
 }

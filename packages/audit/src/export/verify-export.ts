@@ -13,6 +13,8 @@ import { z } from 'zod'
 import { openCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
 import { type LogEntry, parseContent, parseEntry } from '../entry.ts'
 import { leafHash, verifyInclusion } from '../merkle.ts'
+import { ERASED, mayBe, PURGED, parseRemoval, type Removal } from '../removals/act.ts'
+import { Coverage } from '../removals/coverage.ts'
 import {
   EXPORT_DOMAIN,
   EXPORTED,
@@ -22,9 +24,13 @@ import {
   exportDigest,
   exportedSchema,
   exportSchema,
-  MAX_EXPORT_BYTES,
+  itemSchema,
+  MAX_ITEM_BYTES,
   unframe,
 } from './format.ts'
+
+/** The signed body of an export, with room for its envelope. */
+const MAX_BODY_BYTES = 128 * 1024
 
 const envelopeSchema = z.strictObject({
   body: z.instanceof(Uint8Array),
@@ -36,7 +42,7 @@ const envelopeSchema = z.strictObject({
 export interface ExportedEntry {
   readonly index: number
   readonly entry: LogEntry
-  readonly event: AuditEvent | 'erased' | 'purged' | 'withheld'
+  readonly event: AuditEvent | 'erased' | 'purged' | 'withheld' | 'damaged'
 }
 
 /** What a whole export says. */
@@ -55,20 +61,29 @@ export interface VerifiedExport {
   readonly entries: readonly ExportedEntry[]
   /** The exports before this one that it names, oldest first, each proven to stand in the log at `index`. */
   readonly previous: readonly (Exported & { readonly index: number })[]
+  /** The acts in it that say which contents went, oldest first. */
+  readonly removals: readonly ExportedRemoval[]
+}
+
+/** An act that says which contents went, and stands in the log at `index`. */
+export interface ExportedRemoval {
+  readonly index: number
+  readonly at: Timestamp
+  readonly removal: Removal
 }
 
 /**
  * Verifies an export with nothing but its bytes: every entry stands in the tree of a checkpoint that the node signed, every
- * content is the one its entry committed to, none is missing, the exports before it follow one another, and the node signed
- * the whole.
+ * content is the one its entry committed to, none is missing, each that nobody can read any more is named by a purge or an
+ * erasure in the log, the exports before it follow one another, and the node signed the whole.
  * @param node whose export it must be; without it, the file's own word says whose it is
  * @throws AskeeError `audit/export-too-large`, `audit/export-format`, `audit/export-truncated`, `audit/export-node`,
  * `audit/export-checkpoint`, `audit/export-root`, `audit/export-missing`, `audit/export-order`, `audit/export-entry`,
- * `audit/export-content`, `audit/export-custody`, `audit/export-signature`
+ * `audit/export-content`, `audit/content-missing`, `audit/export-removal`, `audit/export-custody`, `audit/export-signature`
  */
 export function verifyExport(file: Uint8Array, node?: NodeId): VerifiedExport {
-  const document = unframe(file)
-  const { body, signer } = parsed(document)
+  const unframed = unframe(file)
+  const { body, signer } = parsedEnd(unframed.end)
   if (node !== undefined && body.node !== node) {
     throw refused('node', `this is an export of ${body.node}'s log, not of ${node}'s`)
   }
@@ -76,14 +91,20 @@ export function verifyExport(file: Uint8Array, node?: NodeId): VerifiedExport {
   if (signer !== body.node || checkpoint.origin !== body.node) {
     throw refused('node', `the parts of this export are not all of ${body.node}`)
   }
+  const items = parsedItems(unframed.items)
   // What is wrong inside says more than that the signature does not cover it, so that comes last.
-  checkPlaces(body, checkpoint)
-  checkInclusion(body, checkpoint)
-  const entries = body.items.map(readItem)
-  const previous = custody(body, checkpoint)
+  checkPlaces(body, items.entry, checkpoint)
+  checkInclusion(items, checkpoint)
+  const entries = items.entry.map(readItem)
+  const previous = custody(body, items.export, checkpoint)
+  const removals = removalsOf(entries, items.removal.map(readItem))
+  checkGone(entries, removals)
+  if (body.items !== unframed.digest) {
+    throw refused('signature', `${body.node} did not sign these entries: something in the file was changed`)
+  }
   try {
-    verifyDocument(document, EXPORT_DOMAIN, exportSchema, {
-      maxBytes: MAX_EXPORT_BYTES,
+    verifyDocument(unframed.end, EXPORT_DOMAIN, exportSchema, {
+      maxBytes: MAX_BODY_BYTES,
       signer: checkpoint.origin,
     })
   } catch (cause) {
@@ -102,16 +123,39 @@ export function verifyExport(file: Uint8Array, node?: NodeId): VerifiedExport {
     checkpoint,
     entries,
     previous,
+    removals,
   }
 }
 
-function parsed(document: Uint8Array): { body: ExportBody; signer: string } {
+function parsedEnd(document: Uint8Array): { body: ExportBody; signer: string } {
   try {
-    const { body, signer } = decode(document, envelopeSchema, MAX_EXPORT_BYTES)
-    return { body: decode(body, exportSchema, MAX_EXPORT_BYTES), signer }
+    const { body, signer } = decode(document, envelopeSchema, MAX_BODY_BYTES)
+    return { body: decode(body, exportSchema, MAX_BODY_BYTES), signer }
   } catch (cause) {
     throw refused('format', `this is no export of an audit log: ${errorText(cause)}`, { cause })
   }
+}
+
+const KINDS = ['entry', 'export', 'removal'] as const
+type Items = { readonly [Kind in ExportItem['kind']]: ExportItem[] }
+
+/** The items by kind, in which order they stand. */
+function parsedItems(parts: readonly Uint8Array[]): Items {
+  const items: Items = { entry: [], export: [], removal: [] }
+  let reached = 0
+  for (const [i, part] of parts.entries()) {
+    let item: ExportItem
+    try {
+      item = decode(part, itemSchema, MAX_ITEM_BYTES)
+    } catch (cause) {
+      throw refused('format', `item ${i} of this export is none: ${errorText(cause)}`, { cause })
+    }
+    const kind = KINDS.indexOf(item.kind)
+    if (kind < reached) throw refused('order', `item ${i} of this export is not in its place`)
+    reached = kind
+    items[item.kind].push(item)
+  }
+  return items
 }
 
 function opened(note: string): SignedCheckpoint {
@@ -122,7 +166,11 @@ function opened(note: string): SignedCheckpoint {
   }
 }
 
-function checkPlaces({ from, to, items }: ExportBody, { size }: SignedCheckpoint): void {
+function checkPlaces(
+  { from, to }: ExportBody,
+  items: readonly ExportItem[],
+  { size }: SignedCheckpoint,
+): void {
   if (from >= to || to > size)
     throw refused('missing', `the checkpoint covers ${size} entries, not ${from} to ${to - 1}`)
   const here = new Set(items.map(({ index }) => index))
@@ -137,13 +185,14 @@ function checkPlaces({ from, to, items }: ExportBody, { size }: SignedCheckpoint
   }
 }
 
-function checkInclusion({ items, previous }: ExportBody, { size, root }: SignedCheckpoint): void {
-  const outside = [...items, ...previous].filter(
+function checkInclusion(items: Items, { size, root }: SignedCheckpoint): void {
+  const all = [...items.entry, ...items.export, ...items.removal]
+  const outside = all.filter(
     ({ index, entry, proof }) => !verifyInclusion(leafHash(entry), index, size, proof, root),
   )
   const [first] = outside
   if (first === undefined) return
-  if (items.length > 1 && outside.length === items.length + previous.length) {
+  if (all.length > 1 && outside.length === all.length) {
     throw refused('root', 'none of the entries stands in the tree whose root the checkpoint signed')
   }
   throw refused('entry', `entry ${first.index} is not the one in the log`, { index: first.index })
@@ -167,8 +216,52 @@ function readItem({ index, entry: bytes, content }: ExportItem): ExportedEntry {
   }
 }
 
+/** The acts that say which contents went: those added for it, and those among the entries themselves. */
+function removalsOf(
+  entries: readonly ExportedEntry[],
+  added: readonly ExportedEntry[],
+): VerifiedExport['removals'] {
+  const acts = new Map<number, ExportedRemoval>()
+  for (const [i, { index, entry, event }] of [...added, ...entries].entries()) {
+    const isAct = typeof event !== 'string' && (entry.action === PURGED || entry.action === ERASED)
+    if (!isAct && i >= added.length) continue
+    try {
+      const removal = isAct ? parseRemoval(index, event) : undefined
+      if (removal === undefined) throw new AskeeError('audit/removal', 'it is another act')
+      acts.set(index, { index, at: entry.at, removal })
+    } catch (cause) {
+      throw refused('removal', `entry ${index} does not say which contents went: ${errorText(cause)}`, {
+        index,
+        cause,
+      })
+    }
+  }
+  return [...acts.values()].sort((a, b) => a.index - b.index)
+}
+
+/** Every content that nobody can read any more is covered by an act further on in the log. */
+function checkGone(entries: readonly ExportedEntry[], removals: VerifiedExport['removals']): void {
+  const coverage = new Coverage()
+  for (const { index, removal } of removals) coverage.add(index, removal)
+  for (const { index, entry, event } of entries) {
+    if (typeof event !== 'string' || event === 'withheld') continue
+    if (event !== 'damaged' && mayBe(event, entry.action) && coverage.has(event, index)) continue
+    const why =
+      event === 'damaged'
+        ? 'it was damaged and cannot be read'
+        : `it is called ${event}, and no act of the log in this export says that it went`
+    throw new AskeeError('audit/content-missing', `the content of entry ${index} is missing: ${why}`, {
+      index,
+    })
+  }
+}
+
 /** The acts of earlier exports, each of which names the one before it; the last is the one before this export. */
-function custody({ previous, number }: ExportBody, { size }: SignedCheckpoint): VerifiedExport['previous'] {
+function custody(
+  { number }: ExportBody,
+  previous: readonly ExportItem[],
+  { size }: SignedCheckpoint,
+): VerifiedExport['previous'] {
   const acts = previous.map((item) => {
     const { entry, event, index } = readItem(item)
     if (typeof event === 'string' || entry.action !== EXPORTED || index >= size) {

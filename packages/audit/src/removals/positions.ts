@@ -23,6 +23,11 @@ export function formatPositions(positions: readonly number[]): string {
     if (range?.last === position - 1) range.last = position
     else ranges.push({ first: position, last: position })
   }
+  return formatRanges(ranges)
+}
+
+/** The same of ranges that do not touch. */
+export function formatRanges(ranges: readonly PositionRange[]): string {
   return ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',')
 }
 
@@ -42,8 +47,7 @@ export function parsePositions(text: string): PositionRange[] {
     if (last < first || first <= (ranges[i - 1]?.last ?? -2) + 1) throw malformed('ascending positions')
   }
   if (count > MAX_POSITIONS) throw malformed(`at most ${MAX_POSITIONS} positions`)
-  const again = ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',')
-  if (again !== text) throw malformed('positions in their one form')
+  if (formatRanges(ranges) !== text) throw malformed('positions in their one form')
   return ranges
 }
 

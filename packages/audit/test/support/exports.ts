@@ -1,7 +1,17 @@
-import { decode, encode, systemRandom } from '@askee/core'
+import { concat, decode, encode, systemRandom } from '@askee/core'
 import { createIdentity, type Identity, signDocument } from '@askee/keys'
 import { z } from 'zod'
-import { EXPORT_DOMAIN, type ExportBody, exportSchema, frame, unframe } from '../../src/export/format.ts'
+import {
+  EXPORT_DOMAIN,
+  type ExportBody,
+  type ExportItem,
+  exportDigest,
+  exportSchema,
+  frame,
+  itemSchema,
+  MAGIC,
+  unframe,
+} from '../../src/export/format.ts'
 import { createExporter } from '../../src/index.ts'
 import type { OpenLog } from './logs.ts'
 import { ownLog, parts, Watching } from './watching.ts'
@@ -30,15 +40,28 @@ type Mutable<T> = T extends Uint8Array
       ? { -readonly [Key in keyof T]: Mutable<T[Key]> }
       : T
 
-/** The file with another body: signed as before, which does not hold, or anew by whoever has the key. */
-export function altered(
-  file: Uint8Array,
-  change: (body: Mutable<ExportBody>) => void,
-  signer?: Identity,
-): Uint8Array {
-  const envelope = decode(unframe(file), envelopeSchema, file.byteLength)
-  const body = decode(envelope.body, exportSchema, file.byteLength) as Mutable<ExportBody>
-  change(body)
-  if (signer !== undefined) return frame(signDocument(signer, EXPORT_DOMAIN, body))
-  return frame(encode({ ...envelope, body: encode(body) }))
+/** An export taken apart. */
+type Draft = Mutable<
+  Omit<ExportBody, 'items'> & { items: ExportItem[]; previous: ExportItem[]; removals: ExportItem[] }
+>
+
+/** The file with other parts: signed as before, which does not hold, or anew by whoever has the key. */
+export function altered(file: Uint8Array, change: (draft: Draft) => void, signer?: Identity): Uint8Array {
+  const unframed = unframe(file)
+  const envelope = decode(unframed.end, envelopeSchema, file.byteLength)
+  const { items: digest, ...body } = decode(envelope.body, exportSchema, file.byteLength)
+  const all = unframed.items.map((part) => decode(part, itemSchema, file.byteLength))
+  const of = (kind: ExportItem['kind']) => all.filter((item) => item.kind === kind)
+  const draft = { ...body, items: of('entry'), previous: of('export'), removals: of('removal') } as Draft
+  change(draft)
+  const { items, previous, removals, ...rest } = draft
+  const begin = concat(
+    MAGIC,
+    ...[...items, ...previous, ...removals].map((item) => frame('item', encode(item))),
+  )
+  const end =
+    signer === undefined
+      ? encode({ ...envelope, body: encode({ ...rest, items: digest }) })
+      : signDocument(signer, EXPORT_DOMAIN, { ...rest, items: exportDigest(begin) })
+  return concat(begin, frame('end', end))
 }

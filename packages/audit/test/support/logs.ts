@@ -15,6 +15,7 @@ import {
   type AuditLog,
   createAuditLog,
   createRetention,
+  parseProfile,
   type Retention,
 } from '../../src/index.ts'
 
@@ -51,6 +52,25 @@ export class Logs {
 
 /** The log alone is tried here; the device key has tests of its own. */
 const PLAIN = { wrap: async (secret: Uint8Array) => secret, unwrap: async (wrapped: Uint8Array) => wrapped }
+
+/** Contents of the acts here are over at once. */
+export const OLD = parseProfile({
+  id: 'old',
+  title: 'Nothing is kept',
+  retention: [
+    {
+      name: 'own',
+      actions: ['audit.*', 'erasure.*'],
+      regions: 'all',
+      leastDays: 0,
+      mostDays: null,
+      source: 'x',
+    },
+    { name: 'all', actions: ['*'], regions: 'all', leastDays: 0, mostDays: 0, source: 'x' },
+  ],
+  evidence: [],
+  erasure: null,
+})
 
 export function act(number: number, subject = 'consent-1'): AuditEvent {
   return {

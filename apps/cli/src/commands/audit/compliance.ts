@@ -1,7 +1,7 @@
 import type { ComplianceView } from '@askee/client'
 import { Command, Option } from 'commander'
 import { EXIT } from '../../exit.ts'
-import { printData, printJson } from '../../terminal/output.ts'
+import { printData, printJson, printNote } from '../../terminal/output.ts'
 import { formatTable } from '../../terminal/table.ts'
 import { type AgentOptions, agentOptions } from '../consent/options.ts'
 import { controlClient, repeated } from '../options.ts'
@@ -43,9 +43,15 @@ export function purgeCommand(): Command {
       }
       const lines = purged.map(
         ({ rule, count, first, last, receipt }) =>
-          `${rule}: ${count} contents of the entries ${first} to ${last}, said in entry ${receipt.index}`,
+          `${rule}: ${count} contents of the entries ${first} to ${last} deleted, said in entry ${receipt.index}`,
       )
-      printData(lines.length === 0 ? 'nothing is held for too long' : lines.join('\n'))
+      printData(lines.length === 0 ? 'nothing is held for too long: nothing was deleted' : lines.join('\n'))
+      const [proof] = purged
+      if (proof !== undefined) {
+        printNote(
+          `The proof, for others: askee audit export FILE --removal ${proof.receipt.index} --reason TEXT`,
+        )
+      }
     })
 }
 
@@ -86,7 +92,11 @@ export function eraseCommand(): Command {
     .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
       const erased = await controlClient(options).eraseAudit({ subject, reason })
       if (options.json === true) printJson(erased)
-      else printData(`${erased.contents} contents erased, said in entry ${erased.receipt.index}`)
+      else {
+        printData(
+          `${erased.contents} contents erased: nobody can read them again. Said in entry ${erased.receipt.index}`,
+        )
+      }
     })
 }
 

@@ -15,6 +15,8 @@ interface ExportOptions extends AgentOptions {
   reason: string
   from?: number
   to?: number
+  removal?: number
+  withoutContent?: boolean
 }
 
 /** `askee audit export`. */
@@ -27,9 +29,15 @@ export function exportCommand(): Command {
     .requiredOption('--reason <text>', 'why: it stands in the file and in the log')
     .option('--from <index>', 'first entry (default 0)', position)
     .option('--to <index>', 'one after the last entry (default: all)', position)
+    .option(
+      '--removal <index>',
+      'only the proof of a purge or an erasure: the entry that says which contents went',
+      position,
+    )
     .option('--without-content', 'no contents, only that and when something was done')
-    .action(async (path: string, options: ExportOptions & { withoutContent?: boolean }) => {
-      const { reason, from, to } = options
+    .action(async (path: string, options: ExportOptions) => {
+      const { reason } = options
+      const { from, to } = rangeOf(options)
       // Before anything is asked: an export that nobody holds would stand in the log.
       const handle = await openNew(path)
       let file: Uint8Array
@@ -52,6 +60,18 @@ export function exportCommand(): Command {
       if (options.json === true) printJson({ file: path, bytes: file.byteLength, digest })
       else printData(`${path}: ${file.byteLength} bytes, SHA-256 ${digest}`)
     })
+}
+
+function rangeOf({ from, to, removal, withoutContent }: ExportOptions): { from?: number; to?: number } {
+  if (removal === undefined) {
+    return { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
+  }
+  if (from !== undefined || to !== undefined || withoutContent === true) {
+    throw usageError(
+      '--removal names one entry with its content: leave out --from, --to and --without-content',
+    )
+  }
+  return { from: removal, to: removal + 1 }
 }
 
 /** `askee audit verify-export`: needs no agent and no database. */
@@ -93,13 +113,14 @@ async function openNew(path: string): Promise<FileHandle> {
   }
 }
 
-function summary({ entries, checkpoint, ...rest }: VerifiedExport, shown: 'entries' | 'none') {
+function summary({ entries, checkpoint, removals, ...rest }: VerifiedExport, shown: 'entries' | 'none') {
   const { size, cosignatures } = checkpoint
   return {
     valid: true,
     ...rest,
     checkpoint: { size, cosignatures },
     contents: contentsOf(entries),
+    removals: removals.flatMap(removalView),
     ...(shown === 'none'
       ? {}
       : {
@@ -116,14 +137,35 @@ function summary({ entries, checkpoint, ...rest }: VerifiedExport, shown: 'entri
   }
 }
 
+/** What went, by which act; a cancelled one says that nothing did. */
+function removalView({ index, at, removal }: VerifiedExport['removals'][number]) {
+  if (removal.kind === 'cancelled') return []
+  const { kind, count, first, last, ranges } = removal
+  const because = kind === 'purged' ? removal.rule : `asked for in entry ${removal.request}`
+  return [
+    {
+      index,
+      at,
+      kind,
+      because,
+      count,
+      first,
+      last,
+      ranges: ranges.map((range) => [range.first, range.last]),
+    },
+  ]
+}
+
 function contentsOf(entries: VerifiedExport['entries']) {
-  const counts = { readable: 0, erased: 0, purged: 0, withheld: 0 }
+  // Damaged ones are none of a whole export.
+  const counts = { readable: 0, erased: 0, purged: 0, withheld: 0, damaged: 0 }
   for (const { event } of entries) counts[typeof event === 'string' ? event : 'readable']++
   return counts
 }
 
 function text(verified: VerifiedExport): string {
   const { node, exporter, reason, at, from, to, number, digest, checkpoint, entries, previous } = verified
+  const removals = verified.removals.flatMap(removalView)
   const counts = contentsOf(entries)
   return [
     `log of       ${node}`,
@@ -131,7 +173,22 @@ function text(verified: VerifiedExport): string {
     `entries      ${from} to ${to - 1}: ${counts.readable} readable, ${counts.erased} erased, ${counts.purged} purged, ${counts.withheld} withheld`,
     `checkpoint   ${checkpoint.size} entries, cosigned by ${checkpoint.cosignatures.length}`,
     `custody      export ${number}${previous.length === 0 ? '' : `, after ${previous.map((one) => `${one.number} (entry ${one.index}, ${one.digest.slice(0, 16)}…)`).join(', ')}`}`,
+    ...removals.map(
+      ({ index, at, kind, because, count, ranges }) =>
+        `${kind.padEnd(12)} ${count} contents of the entries ${shown(ranges)}, ${printable(because)}; said in entry ${index} on ${new Date(at).toISOString()}`,
+    ),
     `SHA-256      ${digest}`,
     'whole: nothing was changed, left out or added',
   ].join('\n')
+}
+
+/** Ranges shown in a line; `--json` has them all. */
+const MAX_RANGES = 12
+
+function shown(ranges: readonly (readonly number[])[]): string {
+  const text = ranges
+    .slice(0, MAX_RANGES)
+    .map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`))
+    .join(', ')
+  return ranges.length > MAX_RANGES ? `${text}, …` : text
 }

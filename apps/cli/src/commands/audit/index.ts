@@ -3,6 +3,7 @@ import { acceptCommand } from './accept.ts'
 import { complianceCommand, eraseCommand, holdCommand, purgeCommand, releaseCommand } from './compliance.ts'
 import { exportCommand, verifyExportCommand } from './export.ts'
 import { logCommand } from './log.ts'
+import { removalsCommand } from './removals.ts'
 import { proveCommand, verifyCommand } from './verify.ts'
 
 /** `askee audit`: what was done on this node, and the proof of it. */
@@ -19,6 +20,7 @@ export function auditCommand(): Command {
     verifyExportCommand(),
     complianceCommand(),
     purgeCommand(),
+    removalsCommand(),
     holdCommand(),
     releaseCommand(),
     eraseCommand(),
