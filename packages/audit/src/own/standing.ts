@@ -201,7 +201,11 @@ class LogStanding implements Standing {
     const { database, beginnings, clock, logger, log } = this.#components
     this.alarms()
     if (this.#open.length >= MAX_ALARMS) return false
-    if (this.#open.some((open) => open.code === code && open.witness === witness)) return false
+    // A log that was rolled back grows again, and then the same note says another thing of it.
+    const isKnown = this.#open.some(
+      (open) => open.witness === witness && (open.code === code || open.note === note),
+    )
+    if (isKnown) return false
     const alarm: Alarm = { code, witness, text, note, at: clock.now() }
     database
       .prepare('INSERT INTO audit_alarms (log, code, witness, text, note, at) VALUES (?, ?, ?, ?, ?, ?)')
