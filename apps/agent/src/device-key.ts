@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, stat, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { AskeeError, type Random } from '@askee/core'
 import {
   type DeviceKey,
@@ -22,12 +23,21 @@ export type DeviceKeyChoice =
       readonly pinFile: string
     }
 
+/** Where its file stands, if it has one, and what it locks. */
+export type DeviceKeyPaths = Pick<AgentPaths, 'directory' | 'deviceKey' | 'passphraseKey' | 'secrets'>
+
 const MAX_SECRET_FILE_BYTES = 2048
 
-/** @throws AskeeError `keys/*`, `agent/secret-file`, `agent/keys-missing` when its file is gone and what it wrapped is there */
+/** Names of what was being written when a process died; a hard link to the key itself when it died late. */
+const PARTIAL = /^device\.(?:key|passphrase)\.[0-9a-f]+\.partial$/
+
+/**
+ * Opens the device key, or makes it. The caller has the data directory for itself (`lockDirectory`).
+ * @throws AskeeError `keys/*`, `agent/secret-file`, `agent/keys-missing` when its file is gone and what it wrapped is there
+ */
 export async function openDeviceKey(
   choice: DeviceKeyChoice,
-  paths: AgentPaths,
+  paths: DeviceKeyPaths,
   random: Random,
 ): Promise<DeviceKey> {
   if (choice.provider === 'software') await assertNotLost(paths.deviceKey, paths)
@@ -42,7 +52,7 @@ export async function openDeviceKey(
         random,
       })
     case 'keychain':
-      return openKeychainDeviceKey({ service: 'askee', account: paths.directory, random })
+      return openKeychainDeviceKey({ service: 'askee', ...(await keychainAccounts(paths)), random })
     case 'pkcs11':
       return openPkcs11DeviceKey({
         module: choice.module,
@@ -54,13 +64,36 @@ export async function openDeviceKey(
   }
 }
 
+/**
+ * The entry of a data directory in the keychain: by its one real path. Earlier versions took the path as it was typed; what
+ * they filed is looked for where there are secrets that it may have wrapped.
+ */
+export async function keychainAccounts(
+  paths: Pick<DeviceKeyPaths, 'directory' | 'secrets'>,
+): Promise<{ readonly account: string; readonly formerAccounts: readonly string[] }> {
+  const account = await realpath(paths.directory).catch(() => resolve(paths.directory))
+  const former = new Set([paths.directory, resolve(paths.directory)])
+  former.delete(account)
+  return { account, formerAccounts: (await holdsSecrets(paths)) ? [...former] : [] }
+}
+
+/** Only unlinked: overwriting a hard link would overwrite the key. */
+async function sweepPartials({ deviceKey }: DeviceKeyPaths): Promise<void> {
+  const keys = dirname(deviceKey)
+  if (!existsSync(keys)) return
+  for (const name of await readdir(keys)) if (PARTIAL.test(name)) await unlink(join(keys, name))
+}
+
+async function holdsSecrets({ secrets }: Pick<DeviceKeyPaths, 'secrets'>): Promise<boolean> {
+  return existsSync(secrets) && (await readdir(secrets)).some((name) => name.endsWith('.secret'))
+}
+
 /** A new device key would open nothing, and stand in the way of the old one. */
-async function assertNotLost(path: string, { secrets }: AgentPaths): Promise<void> {
-  if (existsSync(path) || !existsSync(secrets)) return
-  if (!(await readdir(secrets)).some((name) => name.endsWith('.secret'))) return
+async function assertNotLost(path: string, paths: DeviceKeyPaths): Promise<void> {
+  if (existsSync(path) || !(await holdsSecrets(paths))) return
   throw new AskeeError(
     'agent/keys-missing',
-    `${path} is not there, and ${secrets} holds secrets that a device key wrapped. Put the file back, choose the kind of device key that was used, or restore a backup.`,
+    `${path} is not there, and ${paths.secrets} holds secrets that a device key wrapped. Put the file back, choose the kind of device key that was used, or restore a backup.`,
     { path },
   )
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Call } from './consent-client.ts'
 import {
+  type CertificateRequest,
   type KeyEmergencyRequest,
   type KeysView,
   keysSchema,
@@ -21,6 +22,8 @@ export interface KeysClient {
   rotateKeys(request: RotateKeysRequest): Promise<KeysView>
   /** Voids the keys at once and tells the mesh. */
   keyEmergency(request: KeyEmergencyRequest): Promise<KeysView>
+  /** Asks an authority in this node's name, for `askee authority issue`. Good for five minutes. */
+  certificateRequest(request: CertificateRequest): Promise<Uint8Array>
   /** What lasts of this node's secrets, in one file that only the passphrase opens. */
   backUpKeys(passphrase: string): Promise<Uint8Array>
 }
@@ -32,6 +35,10 @@ export function keysClient(call: Call): KeysClient {
       call(peerKeysSchema, 'GET', `/v1/keys/peers/${encodeURIComponent(node)}?how=${how}`),
     rotateKeys: (request) => call(keysSchema, 'POST', '/v1/keys/rotate', request),
     keyEmergency: (request) => call(keysSchema, 'POST', '/v1/keys/emergency', request),
+    certificateRequest: async (request) => {
+      const answer = z.object({ request: z.base64() })
+      return Buffer.from((await call(answer, 'POST', '/v1/keys/certificate', request)).request, 'base64')
+    },
     backUpKeys: async (passphrase) => {
       const answer = z.object({ backup: z.base64() })
       return Buffer.from((await call(answer, 'POST', '/v1/keys/backup', { passphrase })).backup, 'base64')

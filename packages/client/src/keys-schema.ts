@@ -15,6 +15,17 @@ export type KeyEmergencyRequest = z.input<typeof keyEmergencySchema>
 
 export const keyBackupSchema = z.strictObject({ passphrase: z.string().max(4096) })
 
+const capability = z.enum(['request', 'compute', 'relay', 'witness', 'standby', 'operate'])
+/** What a certificate may allow a node. */
+export const NODE_CAPABILITIES = capability.options
+export type NodeCapability = z.output<typeof capability>
+
+export const certificateRequestSchema = z.strictObject({
+  capabilities: z.array(capability).max(capability.options.length),
+  hours: z.number().int().min(24).max(72),
+})
+export type CertificateRequest = z.input<typeof certificateRequestSchema>
+
 export const deviceKeySchema = z.object({
   provider: z.string(),
   /** What it protects from, and what not. */

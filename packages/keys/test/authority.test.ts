@@ -4,10 +4,14 @@ import {
   type Certificate,
   type CertificateSigner,
   createAuthority,
+  fromPem,
   issueIntermediate,
+  listToPem,
+  NODE_REVOCATION_LIFE,
   openPkcs11Signer,
   requestCertificate,
   type Trust,
+  toPem,
   verifyNodeCertificate,
 } from '../src/authority/index.ts'
 import { issueNode } from '../src/authority/issue.ts'
@@ -391,6 +395,42 @@ describe('certificates', () => {
     const node = await generous.issue(requestCertificate(createIdentity(random), request))
     const found = await verifyNodeCertificate({ node, intermediate: at.intermediate }, await at.trust())
     expect(found.capabilities).toEqual(['compute'])
+  })
+
+  it('KEY-3 a list forgets a node whose certificate is over, and not before', async () => {
+    const at = await house()
+    const authority = createAuthority({
+      clock: at.clock,
+      random,
+      signer: at.signer,
+      certificate: at.intermediate,
+      grant: () => [],
+      keep: async () => {},
+      keepRevokedFor: NODE_REVOCATION_LIFE,
+    })
+    await authority.revoke('4001', 'compromised')
+    const held = async () =>
+      new x509.X509Crl(Uint8Array.from(await authority.revocationList())).entries.length
+    await at.clock.advance(72 * HOUR)
+    expect(await held()).toBe(1)
+    await at.clock.advance(25 * HOUR)
+    expect(await held()).toBe(0)
+  })
+
+  it('KEY-3 come back from text as they were, and nothing else does', async () => {
+    const at = await house()
+    const list = (await at.trust()).lists.root
+    expect(fromPem(toPem(at.root, at.intermediate), 'CERTIFICATE')).toEqual(at.root)
+    expect(fromPem(listToPem(list), 'X509 CRL')).toEqual(list)
+    const refused = [
+      '',
+      toPem(at.root).slice(0, -30),
+      toPem(at.root).replace('M', '*'),
+      'x'.repeat(2_000_000),
+    ]
+    for (const text of refused)
+      expect(() => fromPem(text, 'CERTIFICATE')).toThrow(/certificate|characters|BEGIN/)
+    expect(() => fromPem(toPem(at.root), 'X509 CRL')).toThrow(/X509 CRL/)
   })
 
   it('KEY-3 every list has a higher number, and is kept before it is handed out', async () => {

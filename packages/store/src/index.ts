@@ -15,6 +15,7 @@ export {
   openDatabase,
 } from './database.ts'
 export { deriveKey, KEY_BYTES } from './derive-key.ts'
+export { writeDurably } from './durable-file.ts'
 export type { Sealing } from './encryption/sealed-database.ts'
 export { type FileSealing, fileSealing } from './file-sealing.ts'
 export type { Fingerprint } from './generations/fingerprint.ts'

@@ -1,11 +1,12 @@
 import {
+  certificateRequestSchema,
   type KeysView,
   keyBackupSchema,
   keyEmergencySchema,
   type PeerKeysView,
   rotateKeysSchema,
 } from '@askee/client'
-import { errorCode, type NodeId, parse } from '@askee/core'
+import { type Clock, errorCode, type NodeId, parse } from '@askee/core'
 import { CHAIN_USES, type DeviceKey, type Identity, kidOf, publicKeyFromNodeId } from '@askee/keys'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
@@ -15,6 +16,7 @@ export interface KeyRouteParts {
   readonly identity: Identity
   readonly nodeKeys: NodeKeys
   readonly deviceKey: DeviceKey
+  readonly clock: Clock
   /** The lasting secrets behind a passphrase. */
   readonly backUp: (passphrase: string) => Promise<Uint8Array>
 }
@@ -70,6 +72,14 @@ export function keyRoutes(server: FastifyInstance, parts: KeyRouteParts): void {
   server.post('/v1/keys/backup', async ({ body }) => {
     const backup = await parts.backUp(parse(body, keyBackupSchema).passphrase)
     return { backup: Buffer.from(backup).toString('base64') }
+  })
+
+  server.post('/v1/keys/certificate', async ({ body }) => {
+    // Loaded by those who ask: most nodes have no authority.
+    const { requestCertificate } = await import('@askee/keys/authority')
+    const now = parts.clock.now()
+    const request = requestCertificate(identity, { ...parse(body, certificateRequestSchema), now })
+    return { request: Buffer.from(request).toString('base64') }
   })
 
   const howSchema = z.object({ how: z.enum(['known', 'ask']).default('known') })

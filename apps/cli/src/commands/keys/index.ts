@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { backupCommand, restoreCommand } from './backup.ts'
 import { emergencyCommand, rotateCommand } from './change.ts'
 import { listCommand } from './list.ts'
+import { requestCommand } from './request.ts'
 
 /** `askee keys`: the keys of a node. */
 export function keysCommand(): Command {
@@ -12,6 +13,7 @@ export function keysCommand(): Command {
     emergencyCommand(),
     backupCommand(),
     restoreCommand(),
+    requestCommand(),
   ]) {
     keys.addCommand(command)
   }

@@ -1,0 +1,112 @@
+import { writeFile } from 'node:fs/promises'
+import type { AuthorityInit } from '@askee/agent/authority'
+import { NODE_CAPABILITIES, type NodeCapability } from '@askee/client'
+import { Argument, Command } from 'commander'
+import { printData, printJson, printNote } from '../../terminal/output.ts'
+import { type DeviceKeyOptions, deviceKeyChoice, deviceKeyOptions } from '../device-key.ts'
+import { readNamedFile } from '../files.ts'
+import { listOf } from '../options.ts'
+
+interface AuthorityOptions extends DeviceKeyOptions {
+  devicePassphraseFile?: string
+  json?: boolean
+}
+
+const REASONS = ['compromised', 'superseded', 'ended', 'withdrawn'] as const
+
+/** A command that needs the keys of the authority. */
+function withKeys(name: string, description: string): Command {
+  return deviceKeyOptions(new Command(name))
+    .description(description)
+    .argument('<directory>', 'of the authority')
+    .option(
+      '--device-passphrase-file <path>',
+      'with --device-key passphrase: file whose first line is the passphrase',
+    )
+    .option('--json', 'print one JSON value and nothing else on standard output')
+}
+
+function initOf(directory: string, options: AuthorityOptions): AuthorityInit {
+  process.umask(0o077)
+  const passphrase = { option: '--device-passphrase-file', file: options.devicePassphraseFile }
+  return { directory, deviceKey: deviceKeyChoice(options, passphrase) }
+}
+
+/** `askee authority init`: root, intermediate and their lists. */
+export function initCommand(): Command {
+  return withKeys('init', 'make an authority; with --device-key pkcs11 its keys never leave the token')
+    .requiredOption('--name <text>', 'name of the organisation, at most 40 characters')
+    .action(async (directory: string, options: AuthorityOptions & { name: string }) => {
+      const { initAuthority } = await import('@askee/agent/authority')
+      await initAuthority({ ...initOf(directory, options), name: options.name })
+      if (options.json === true) return printJson({ directory })
+      printData(`authority made in ${directory}`)
+      printNote('Give root.pem to those who shall verify, by another way than the certificates.')
+    })
+}
+
+/** `askee authority issue`: a certificate for who asked with `askee keys request`. */
+export function issueCommand(): Command {
+  return withKeys('issue', 'sign the certificate that a node asks for')
+    .argument('<request>', 'file written by askee keys request, at most five minutes ago')
+    .argument('<certificate>', 'file to write')
+    .requiredOption(
+      '--allow <capabilities>',
+      `which of those it asks for it gets: ${NODE_CAPABILITIES.join(', ')}`,
+      listOf(NODE_CAPABILITIES),
+    )
+    .action(
+      async (
+        directory: string,
+        request: string,
+        file: string,
+        options: AuthorityOptions & { allow: NodeCapability[] },
+      ) => {
+        const { openAuthority, verifyIssued } = await import('@askee/agent/authority')
+        const asked = await readNamedFile(request)
+        const { pem, serial } = await openAuthority(initOf(directory, options), async (authority) => {
+          await authority.publishLists()
+          return authority.issue(asked, options.allow)
+        })
+        const { node, capabilities, notAfter } = await verifyIssued(directory, pem)
+        await writeFile(file, pem)
+        if (options.json === true) return printJson({ node, serial, capabilities, notAfter, file })
+        printData(
+          `certificate ${serial} of ${node} until ${new Date(notAfter).toISOString()}: ${capabilities.join(', ')}`,
+        )
+      },
+    )
+}
+
+/** `askee authority revoke`: no longer valid for who has the new list. */
+export function revokeCommand(): Command {
+  return withKeys('revoke', 'revoke a certificate and write the new list')
+    .argument('<serial>', 'serial number in hexadecimal, as issue and verify say it')
+    .addArgument(new Argument('<reason>', 'why').choices(REASONS))
+    .action(
+      async (
+        directory: string,
+        serial: string,
+        reason: (typeof REASONS)[number],
+        options: AuthorityOptions,
+      ) => {
+        const { openAuthority } = await import('@askee/agent/authority')
+        await openAuthority(initOf(directory, options), (authority) => authority.revoke(serial, reason))
+        if (options.json === true) return printJson({ serial, reason })
+        printData(`certificate ${serial} is revoked`)
+        printNote('It counts for those who fetch the new list: at the latest when theirs is a day old.')
+      },
+    )
+}
+
+/** `askee authority lists`: lists of today. */
+export function listsCommand(): Command {
+  return withKeys('lists', 'write the lists of revoked certificates anew; they are valid for a day').action(
+    async (directory: string, options: AuthorityOptions) => {
+      const { openAuthority } = await import('@askee/agent/authority')
+      await openAuthority(initOf(directory, options), (authority) => authority.publishLists())
+      if (options.json === true) return printJson({ directory })
+      printData(`lists written into ${directory}, valid for a day`)
+    },
+  )
+}
