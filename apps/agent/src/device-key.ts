@@ -40,6 +40,7 @@ export async function openDeviceKey(
   paths: DeviceKeyPaths,
   random: Random,
 ): Promise<DeviceKey> {
+  await sweepPartials(paths)
   if (choice.provider === 'software') await assertNotLost(paths.deviceKey, paths)
   if (choice.provider === 'passphrase') await assertNotLost(paths.passphraseKey, paths)
   switch (choice.provider) {

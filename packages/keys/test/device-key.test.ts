@@ -108,6 +108,22 @@ if (noKeychain === undefined) {
     stop = await startSecretService()
     return { open: (account) => openKeychainDeviceKey({ service: 'askee-test', account, random }) }
   })
+
+  it('KEY-2 finds the key of the keychain that an earlier version filed under another name, and leaves it there', async () => {
+    stop ??= await startSecretService()
+    const open = (account: string, formerAccounts: readonly string[] = []) =>
+      openKeychainDeviceKey({ service: 'askee-test', account, formerAccounts, random })
+    const secret = Uint8Array.of(1, 2, 3)
+    const wrapped = await (await open('./data')).wrap(secret, 'a')
+    const former = ['./data.before', './data']
+    expect(await (await open('/home/me/data', former)).unwrap(wrapped, 'a')).toEqual(secret)
+    // From then on under the new name alone; the old one is another directory's as well.
+    expect(await (await open('/home/me/data')).unwrap(wrapped, 'a')).toEqual(secret)
+    expect(await (await open('./data')).unwrap(wrapped, 'a')).toEqual(secret)
+    // One that is there goes before all others.
+    await open('./data.before')
+    expect(await (await open('/home/me/data', former)).unwrap(wrapped, 'a')).toEqual(secret)
+  })
 } else {
   process.stderr.write(`device key: keychain: skipped, ${noKeychain}\n`)
   it.skip(`KEY-2 keychain: skipped, ${noKeychain}`, () => undefined)

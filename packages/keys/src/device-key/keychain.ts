@@ -6,8 +6,13 @@ import { wrappingDeviceKey } from './wrapping.ts'
 export interface KeychainInit {
   /** Name of the entry's service; one for each installation. */
   readonly service: string
-  /** Name of the entry within the service, e.g. the data directory's id. */
+  /** Name of the entry within the service: one that does not change with how somebody types it. */
   readonly account: string
+  /**
+   * Names that the entry may have had before. Where there is none of the present name, the key of the first of these is taken
+   * over; the old entry stays, for something else may go by that name.
+   */
+  readonly formerAccounts?: readonly string[]
   readonly random: Random
 }
 
@@ -30,11 +35,15 @@ export async function openKeychainDeviceKey(init: KeychainInit): Promise<DeviceK
 async function heldOrNew(init: KeychainInit): Promise<string> {
   try {
     const { AsyncEntry } = await import('@napi-rs/keyring')
-    const entry = new AsyncEntry(init.service, init.account, { linux: { store: 'secret-service' } })
+    const entryOf = (account: string) =>
+      new AsyncEntry(init.service, account, { linux: { store: 'secret-service' } })
+    const entry = entryOf(init.account)
     const held = await entry.getPassword()
     if (held !== null) return held
+    let key: string | null = null
+    for (const account of init.formerAccounts ?? []) key ??= (await entryOf(account).getPassword()) ?? null
     // Text, because every system's own tool for the keychain can show and restore text.
-    await entry.setPassword(toHex(init.random.bytes(DEVICE_KEY_BYTES)))
+    await entry.setPassword(key ?? toHex(init.random.bytes(DEVICE_KEY_BYTES)))
     const kept = await entry.getPassword()
     if (kept === null) throw new TypeError('the entry was not kept')
     return kept
