@@ -18,6 +18,7 @@ import {
 } from '@askee/consent'
 import {
   createLogger,
+  errorText,
   type Mesh,
   type NodeId,
   type Startable,
@@ -138,7 +139,12 @@ async function compose(
   const holdings = createConsentHoldings(consentsDatabase)
   const blocks = await createBlockStore(
     { clock },
-    { directory: paths.blocks, maxBytes: init.storageBytes, sealing: { key: sealing.key, random } },
+    {
+      directory: paths.blocks,
+      maxBytes: init.storageBytes,
+      sealing: { key: sealing.key, random },
+      onDamaged: (error) => logger.warn({ error: errorText(error) }, 'a file of the block store was damaged'),
+    },
   )
 
   const mesh = createLibp2pMesh(

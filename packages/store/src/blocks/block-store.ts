@@ -34,7 +34,7 @@ export interface BlockStoreInit {
   readonly maxBytes: number
   /** The store's key, 32 bytes, and where salts come from: blocks are sealed, those that stand there in clear too. */
   readonly sealing?: { readonly key: Uint8Array; readonly random: Random }
-  /** Told of every damaged file (`blocks/damaged`), which is then dropped. */
+  /** Told of every damaged file (`blocks/damaged`): a block is then dropped, the proof of the key made again. */
   readonly onDamaged?: (error: AskeeError) => void
 }
 
@@ -84,7 +84,8 @@ class FileBlockStore implements BlockStore {
   async scan(): Promise<void> {
     const { directory, sealing } = this.#init
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    await checkBlockKey(directory, sealing?.key)
+    const damage = await checkBlockKey(directory, sealing?.key)
+    if (damage !== undefined) this.#init.onDamaged?.(damage)
     for (const folder of await readdir(directory)) {
       const path = join(directory, folder)
       if (!(await stat(path)).isDirectory()) continue

@@ -12,6 +12,8 @@ const HEADER_BYTES = MAGIC.byteLength + SALT_BYTES
 const CHUNK_BYTES = 256 * 1024
 const CHUNKS_AT_ONCE = PIECE_BYTES / CHUNK_BYTES
 const SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
+/** Every file of a sealed block ends so. */
+export const SEALED_END = '.sealed'
 const NAME = /^[0-9a-f]{64}\.sealed$/
 
 /**
@@ -27,7 +29,8 @@ export function sealedFormat(storeKey: Uint8Array, random: Random): BlockFormat 
     createHmac('sha256', sealingKey).update(salt).update(digestBytes(digest)).digest()
 
   return {
-    nameOf: (digest) => `${createHmac('sha256', nameKey).update(digestBytes(digest)).digest('hex')}.sealed`,
+    nameOf: (digest) =>
+      `${createHmac('sha256', nameKey).update(digestBytes(digest)).digest('hex')}${SEALED_END}`,
     owns: (name) => NAME.test(name),
     contentBytes: contentBytesOf,
 

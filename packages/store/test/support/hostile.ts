@@ -134,9 +134,9 @@ export function samplePlaces(size: number, count: number, seed: number): number[
 }
 
 /**
- * Whether a change may do nothing at all: to the index of the log, which is made anew; to the proof of the blocks' key, which
- * is written again; after a crash to pages of which the log holds newer ones.
+ * Whether a change may do nothing at all: to the index of the log, which is made anew; after a crash to pages of which the log
+ * holds newer ones.
  */
 export function mayPass(state: 'closed' | 'crashed', file: string): boolean {
-  return /-shm$|key-check$/.test(file) || (state === 'crashed' && file.endsWith('.db'))
+  return /-shm$/.test(file) || (state === 'crashed' && file.endsWith('.db'))
 }
