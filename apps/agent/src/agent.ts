@@ -61,15 +61,20 @@ export interface AgentDecorators {
 
 /**
  * The composition root: makes every part by hand, starts them in order, stops them in reverse.
+ * @param signal ends the start: what was opened is closed, the directory given back, and the reason thrown
  * @throws AskeeError `store/in-use`, `agent/already-running`, `agent/socket-path`, `store/*`, `keys/*`
  */
-export async function startAgent(init: AgentInit, decorators: AgentDecorators = {}): Promise<Agent> {
+export async function startAgent(
+  init: AgentInit,
+  decorators: AgentDecorators = {},
+  signal?: AbortSignal,
+): Promise<Agent> {
   const paths = agentPaths(init.dataDirectory, init.controlSocket)
   // Before anything is opened: two agents on one journal would destroy it.
   const release = lockDirectory(init.dataDirectory)
   const opened: Opened[] = []
   try {
-    const agent = await compose(init, paths, decorators, opened)
+    const agent = await compose(init, paths, decorators, opened, signal)
     const stop = async (): Promise<void> => {
       try {
         await agent.stop()
@@ -109,7 +114,9 @@ async function compose(
   paths: AgentPaths,
   decorators: AgentDecorators,
   opened: Opened[],
+  signal?: AbortSignal,
 ): Promise<Agent> {
+  signal?.throwIfAborted()
   await mkdir(init.dataDirectory, { recursive: true, mode: 0o700 })
   const clock = systemClock
   const timers = systemTimers
@@ -118,6 +125,7 @@ async function compose(
   const secrets = await openSecrets(init.deviceKey, paths, random)
   const { node: identity, owner: volunteer, sealing, deviceKey } = secrets
   opened.push(deviceKey)
+  signal?.throwIfAborted()
   const logger = createLogger(init.logLevel, { node: identity.id.slice(-8) })
 
   const auditDatabase = openDatabase(paths.audit, AUDIT_MIGRATIONS, sealing)
@@ -290,7 +298,7 @@ async function compose(
       vault.close()
     },
   }
-  const stop = await startAll([
+  const parts = [
     databases,
     mesh,
     ...watch.parts,
@@ -303,7 +311,8 @@ async function compose(
     exchange,
     upkeep,
     control,
-  ])
+  ]
+  const stop = await startAll(parts, signal)
   const { name, tier } = executor.describe()
   logger.info({ addresses: mesh.addresses(), socket: paths.socket, executor: name, tier }, 'agent ready')
   return { node: identity.id, mesh, requester, worker, socket: paths.socket, stopRequested, stop }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CONSENT_MIGRATIONS } from '@askee/consent'
 import { errorCode } from '@askee/core'
+import type { Executor } from '@askee/sandbox'
 import { lockDirectory, openDatabase } from '@askee/store'
 import { afterAll, describe, expect, it } from 'vitest'
 import { DEFAULT_INIT, startAgent } from '../src/index.ts'
@@ -20,6 +21,27 @@ describe('an agent that cannot start', () => {
       expect(existsSync(join(dataDirectory, `${name}.db-wal`))).toBe(false)
     }
     lockDirectory(dataDirectory)()
+  })
+
+  it('STO-2 stops cleanly when it is told to while it starts, and starts again', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'askee-start-told-'))
+    const init = { ...DEFAULT_INIT, dataDirectory: own, localDiscovery: 'off', logLevel: 'silent' } as const
+    const told = new Error('told to stop')
+    await expect(startAgent(init, {}, AbortSignal.abort(told))).rejects.toBe(told)
+    lockDirectory(own)()
+    const controller = new AbortController()
+    // When everything is open, and nothing has started.
+    const executor = (made: Executor): Executor => {
+      controller.abort(told)
+      return made
+    }
+    await expect(startAgent(init, { executor }, controller.signal)).rejects.toBe(told)
+    for (const name of ['audit', 'consents', 'witness']) {
+      expect([name, existsSync(join(own, `${name}.db`))]).toEqual([name, true])
+      expect([name, existsSync(join(own, `${name}.db-wal`))]).toEqual([name, false])
+    }
+    lockDirectory(own)()
+    rmSync(own, { recursive: true })
   })
 
   it('STO-1 takes no consents that somebody laid there, whatever else is deleted', async () => {

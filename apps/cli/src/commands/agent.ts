@@ -1,6 +1,9 @@
+import type { Agent, AgentInit } from '@askee/agent'
+import { AskeeError } from '@askee/core'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command, Option } from 'commander'
-import { printData, printJson } from '../terminal/output.ts'
+import { EXIT } from '../exit.ts'
+import { printData, printJson, printNote } from '../terminal/output.ts'
 import { type DeviceKeyOptions, deviceKeyChoice, deviceKeyOptions } from './device-key.ts'
 import { decimal, defaultDataDirectory, executorOption, integer, repeated } from './options.ts'
 
@@ -61,8 +64,10 @@ export function agentCommand(): Command {
 async function runAgent(options: AgentOptions): Promise<void> {
   // Nothing that this process makes is for others to read.
   process.umask(0o077)
+  const lifeline = options.lifeline === true ? process.stdin : undefined
+  const told = stopSignal(lifeline)
   const { DEFAULT_INIT, startAgent } = await import('@askee/agent')
-  const agent = await startAgent({
+  const init: AgentInit = {
     ...DEFAULT_INIT,
     dataDirectory: options.data,
     listen: options.listen ?? DEFAULT_INIT.listen,
@@ -75,25 +80,50 @@ async function runAgent(options: AgentOptions): Promise<void> {
     executor: options.executor,
     deviceKey: deviceKeyChoice(options, { option: '--passphrase-file', file: options.passphraseFile }),
     logLevel: options.logLevel,
-  })
+  }
+  let agent: Agent
+  try {
+    agent = await startAgent(init, {}, told)
+  } catch (error) {
+    if (!told.aborted) throw error
+    printNote('stopped before it was ready')
+    // As after an orderly stop: whoever told it to stop has what was asked for.
+    process.exit(EXIT.ok)
+  }
   if (options.json === true) {
     printJson({ node: agent.node, addresses: agent.mesh.addresses(), socket: agent.socket })
   } else {
     printData(`node ${agent.node}\n${agent.mesh.addresses().join('\n')}\ncontrol socket ${agent.socket}`)
   }
-  await untilTold(agent.stopRequested, options.lifeline === true ? process.stdin : undefined)
+  await untilTold(agent.stopRequested, lifeline, told)
   await agent.stop()
   // libp2p leaves timers behind that would keep a stopped agent's process for two seconds.
   process.exit()
 }
 
-/** Resolves on SIGINT, SIGTERM, a stop request, or the end of the lifeline. */
-export async function untilTold(stopRequested: Promise<void>, lifeline?: NodeJS.ReadStream): Promise<void> {
+/**
+ * Aborted by SIGINT, SIGTERM or the end of the lifeline: from now on, so also while an agent starts. A second signal ends the
+ * process as if nobody listened.
+ */
+function stopSignal(lifeline?: NodeJS.ReadStream): AbortSignal {
+  const told = new AbortController()
+  const stop = (): void => told.abort(new AskeeError('cli/stopped', 'told to stop'))
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  lifeline?.once('end', stop).once('error', stop).resume()
+  return told.signal
+}
+
+/** Resolves when told to stop, or on a stop request. */
+export async function untilTold(
+  stopRequested: Promise<void>,
+  lifeline?: NodeJS.ReadStream,
+  told: AbortSignal = stopSignal(lifeline),
+): Promise<void> {
   await new Promise<void>((resolve) => {
-    process.once('SIGINT', resolve)
-    process.once('SIGTERM', resolve)
+    told.addEventListener('abort', () => resolve(), { once: true })
+    if (told.aborted) resolve()
     void stopRequested.then(resolve)
-    lifeline?.once('end', resolve).once('error', resolve).resume()
   })
   // An open pipe would keep the process alive after its agent.
   lifeline?.destroy()
