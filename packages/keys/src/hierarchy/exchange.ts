@@ -14,7 +14,7 @@ import { z } from 'zod'
 import { type KeyBundle, MAX_BUNDLE_BYTES, MAX_REVOCATION_BYTES } from './documents.ts'
 import type { KeyAnnouncer, KeyRing } from './key-ring.ts'
 import type { PeerKeys } from './peer-keys.ts'
-import { decodeAnnouncement, encodeAnnouncement, KEYS_TOPIC } from './topic.ts'
+import { type Announcement, decodeAnnouncement, encodeAnnouncement, KEYS_TOPIC } from './topic.ts'
 import type { ChainUse } from './uses.ts'
 
 /** Asks a node for its signed key documents. */
@@ -60,9 +60,10 @@ export function createKeyExchange(components: KeyExchangeComponents): KeyExchang
   const { mesh, peerKeys, logger } = components
   const cancels: (() => void)[] = []
 
-  const take = (kind: 'bundle' | 'revocation', document: Uint8Array, from: NodeId): void => {
+  const take = (kind: Announcement['kind'], document: Uint8Array, from: NodeId): void => {
     try {
       if (kind === 'bundle') peerKeys.acceptBundle(document, from)
+      else if (kind === 'void') peerKeys.acceptVoid(document)
       else peerKeys.acceptRevocation(document, from)
     } catch (error) {
       if (!(error instanceof AskeeError)) throw error

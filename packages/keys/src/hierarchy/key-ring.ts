@@ -36,7 +36,7 @@ import {
 
 /** Tells other nodes of signed documents. May fail: revocations are told again, bundles are asked for. */
 export interface KeyAnnouncer {
-  announce(kind: 'bundle' | 'revocation', document: Uint8Array): Promise<void>
+  announce(kind: 'bundle' | 'revocation' | 'void', document: Uint8Array): Promise<void>
 }
 
 export interface KeyRingComponents {

@@ -1,4 +1,5 @@
-import { AskeeError, bytesEqual, type Clock, type NodeId } from '@askee/core'
+import { AskeeError, bytesEqual, type Clock, type NodeId, type Timestamp } from '@askee/core'
+import { verifyIdentityVoid } from '../owner-root/documents.ts'
 import {
   isUsable,
   type KeyBundle,
@@ -32,6 +33,12 @@ export interface PeerKeys {
    * @returns whether it was news
    */
   acceptRevocation(bytes: Uint8Array, from?: NodeId): boolean
+  /**
+   * Takes the word of an owner root that a node which adopted it is void, whoever brings it.
+   * @returns whether it was news
+   * @throws AskeeError `keys/not-adopted`, `keys/revocation-forged`, `codec/*`, `signature/*`
+   */
+  acceptVoid(bytes: Uint8Array): boolean
   /** @throws AskeeError `keys/no-peer-key`, `keys/revoked`, `keys/identity-revoked` */
   current(node: NodeId, use: ChainUse): KeyBundle
   /** @throws AskeeError `keys/identity-revoked` */
@@ -70,7 +77,7 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     if (!revokedIdentities.has(node)) return
     throw new AskeeError(
       'keys/identity-revoked',
-      `${node} declared its identity void; nothing it signs counts`,
+      `${node} or its owner declared its identity void; nothing it signs counts`,
     )
   }
   const chainOf = (node: NodeId, use: ChainUse): Chain => {
@@ -83,7 +90,8 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     return chain
   }
 
-  const takeRevocation = (node: NodeId, revocation: KeyRevocation): boolean => {
+  type Ending = Pick<KeyRevocation, 'use' | 'sequence' | 'until'>
+  const takeRevocation = (node: NodeId, revocation: Ending): boolean => {
     if (revocation.use === 'signing') {
       const known = revokedIdentities.has(node)
       revokedIdentities.add(node)
@@ -97,6 +105,15 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     chain.revokedUntil = Math.max(chain.revokedUntil, revocation.until)
     chain.bundles = chain.bundles.filter(({ sequence }) => sequence > revocation.sequence)
     return true
+  }
+  /** @returns whether it was news */
+  const end = (node: NodeId, ending: Ending, at: Timestamp): boolean => {
+    if (at > clock.now() + CLOCK_SKEW) {
+      throw new AskeeError('keys/revocation-forged', 'it is dated in the future')
+    }
+    const isNews = takeRevocation(node, ending)
+    if (isNews) for (const listener of listeners) listener(node, ending.use, ending.sequence)
+    return isNews
   }
 
   return {
@@ -112,12 +129,11 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     },
     acceptRevocation(bytes, from) {
       const { node, revocation } = verifyKeyRevocation(bytes, from)
-      if (revocation.revokedAt > clock.now() + CLOCK_SKEW) {
-        throw new AskeeError('keys/revocation-forged', 'it is dated in the future')
-      }
-      const isNews = takeRevocation(node, revocation)
-      if (isNews) for (const listener of listeners) listener(node, revocation.use, revocation.sequence)
-      return isNews
+      return end(node, revocation, revocation.revokedAt)
+    },
+    acceptVoid(bytes) {
+      const { node, at } = verifyIdentityVoid(bytes)
+      return end(node, { use: 'signing', sequence: 0, until: at }, at)
     },
     onVoid(listener) {
       listeners.add(listener)

@@ -1,5 +1,6 @@
 import { AskeeError, type Clock, decode, encode, type TopicName, type TopicRules } from '@askee/core'
 import { z } from 'zod'
+import { verifyIdentityVoid } from '../owner-root/documents.ts'
 import { MAX_BUNDLE_BYTES, MAX_REVOCATION_BYTES, verifyKeyBundle, verifyKeyRevocation } from './documents.ts'
 
 /** Where nodes tell of their new and of their void keys. */
@@ -15,7 +16,7 @@ const EXPECTED_RATE = 3
 const CLOCK_SKEW = 5 * 60_000
 
 const announcementSchema = z.strictObject({
-  kind: z.enum(['bundle', 'revocation']),
+  kind: z.enum(['bundle', 'revocation', 'void']),
   document: z.instanceof(Uint8Array),
 })
 export type Announcement = z.output<typeof announcementSchema>
@@ -30,7 +31,8 @@ export function decodeAnnouncement(bytes: Uint8Array): Announcement {
 }
 
 /**
- * The topic of this package with its rules, to be declared when the mesh is made. Only a node itself tells of its keys; what
+ * The topic of this package with its rules, to be declared when the mesh is made. Only a node itself tells of its keys, and
+ * anybody of an identity that an owner root declared void; what
  * it did not sign, or signed wrongly, is rejected; what is over, or of a clock too far ahead, is dropped without blame.
  */
 export function keyTopics(clock: Clock): ReadonlyMap<TopicName, TopicRules> {
@@ -47,6 +49,10 @@ export function keyTopics(clock: Clock): ReadonlyMap<TopicName, TopicRules> {
             const { kind, document } = decodeAnnouncement(body)
             if (kind === 'bundle') {
               return verifyKeyBundle(document, from).bundle.expires > clock.now() ? 'accept' : 'ignore'
+            }
+            if (kind === 'void') {
+              // Two signatures inside say all: whoever brings it, for the node itself may be lost.
+              return verifyIdentityVoid(document).at <= clock.now() + CLOCK_SKEW ? 'accept' : 'ignore'
             }
             const { revocation } = verifyKeyRevocation(document, from)
             return revocation.revokedAt <= clock.now() + CLOCK_SKEW ? 'accept' : 'ignore'
