@@ -78,7 +78,7 @@ export async function createAuditWatch(components: AuditWatchComponents): Promis
   const node = identity.id
   const beginnings = await openBeginnings({ log, database, node, owner, clock, random })
   const standing = createStanding({ log, database, beginnings, node, stores, clock, logger })
-  const inquiry = createInquiry({ mesh, standing, logger })
+  const inquiry = createInquiry({ mesh, standing, timers, logger })
 
   const isConsented = (peer: NodeId): boolean =>
     consents.list().some(({ live, manifest }) => live && manifest.requester === peer)
@@ -98,7 +98,7 @@ export async function createAuditWatch(components: AuditWatchComponents): Promis
     clock,
     logger,
   })
-  const exchange = createEvidenceExchange({ mesh, book: evidence, logger })
+  const exchange = createEvidenceExchange({ mesh, book: evidence, timers, logger })
   const checkpointing = createCheckpointing({
     log,
     database,

@@ -5,8 +5,10 @@ import {
   errorText,
   type Logger,
   type Mesh,
+  type Milliseconds,
   type NodeId,
   type Startable,
+  type Timers,
 } from '@askee/core'
 import { type Evidence, evidenceDigest, MAX_EVIDENCE_BYTES, openEvidence } from './evidence.ts'
 import type { EvidenceBook } from './evidence-book.ts'
@@ -14,20 +16,30 @@ import { EVIDENCE_LIMITS, EVIDENCE_PROTOCOL, evidenceAnswerSchema } from './prot
 
 /** Proofs told to a peer that connects; the newest concern the most. */
 const TOLD_AT_ONCE = 8
+/** Whom nothing could be told, a node that has only just started perhaps, is told after this. */
+const RETRY_MS = 30_000
 /** Pairs of peer and proof remembered as told. */
 const MAX_TOLD = 10_000
 
 export interface EvidenceExchangeComponents {
   readonly mesh: Mesh
   readonly book: EvidenceBook
+  readonly timers: Timers
   readonly logger: Logger
 }
 
+export interface EvidenceExchangeInit {
+  readonly retryPeriod?: Milliseconds
+}
+
 /**
- * Tells connected peers of every proof that a log has two histories, and takes theirs: verified from its bytes alone, and never
+ * Tells connected peers, the log's owner among them, of every proof that a log has two histories, and takes theirs: verified from its bytes alone, and never
  * on anybody's word. What is new here is told on, so that it reaches the log's other witnesses.
  */
-export function createEvidenceExchange({ mesh, book, logger }: EvidenceExchangeComponents): Startable {
+export function createEvidenceExchange(
+  { mesh, book, timers, logger }: EvidenceExchangeComponents,
+  { retryPeriod = RETRY_MS }: EvidenceExchangeInit = {},
+): Startable {
   const told = new Set<string>()
   const cleanup: (() => void)[] = []
   const stopping = new AbortController()
@@ -35,7 +47,7 @@ export function createEvidenceExchange({ mesh, book, logger }: EvidenceExchangeC
 
   const tell = async (peer: NodeId, evidence: Evidence): Promise<void> => {
     const key = `${peer}/${evidenceDigest(evidence)}`
-    if (told.has(key) || peer === evidence.node) return
+    if (told.has(key)) return
     if (told.size >= MAX_TOLD) told.clear()
     told.add(key)
     try {
@@ -43,17 +55,19 @@ export function createEvidenceExchange({ mesh, book, logger }: EvidenceExchangeC
       const bytes = await mesh.request(peer, EVIDENCE_PROTOCOL, evidence.bytes, { signal })
       decode(bytes, evidenceAnswerSchema, EVIDENCE_LIMITS.maxResponseBytes)
     } catch (error) {
-      // The next connection is the next chance.
       told.delete(key)
       logger.debug({ peer, error: errorText(error) }, 'a peer did not take evidence')
     }
   }
   const track = (work: Promise<void>): void => {
-    running.add(work)
-    void work.finally(() => running.delete(work))
+    const done = work
+      .catch((error: unknown) => logger.error({ error: errorText(error) }, 'evidence could not be read'))
+      .finally(() => running.delete(done))
+    running.add(done)
   }
-  const tellAll = async (peer: NodeId): Promise<void> => {
-    for (const evidence of book.list(TOLD_AT_ONCE)) await tell(peer, evidence)
+  const tellAll = async (peers: readonly NodeId[]): Promise<void> => {
+    const newest = peers.length === 0 ? [] : book.list(TOLD_AT_ONCE)
+    for (const evidence of newest) for (const peer of peers) await tell(peer, evidence)
   }
 
   return {
@@ -69,10 +83,11 @@ export function createEvidenceExchange({ mesh, book, logger }: EvidenceExchangeC
           for (const peer of mesh.peers()) if (peer !== evidence.source) track(tell(peer, evidence))
         }),
         mesh.onPeer((peer, state) => {
-          if (state === 'connected') track(tellAll(peer))
+          if (state === 'connected') track(tellAll([peer]))
         }),
+        timers.every(retryPeriod, () => track(tellAll(mesh.peers()))),
       )
-      for (const peer of mesh.peers()) track(tellAll(peer))
+      track(tellAll(mesh.peers()))
     },
     async stop() {
       for (const clean of cleanup.splice(0)) clean()

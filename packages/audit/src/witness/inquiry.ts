@@ -1,9 +1,22 @@
-import { decode, encode, errorText, type Logger, type Mesh, type NodeId, type Startable } from '@askee/core'
+import {
+  decode,
+  encode,
+  errorText,
+  type Logger,
+  type Mesh,
+  type Milliseconds,
+  type NodeId,
+  type Startable,
+  type Timers,
+} from '@askee/core'
 import type { Standing } from '../own/standing.ts'
 import { KEPT_PROTOCOL, keptAnswerSchema, MAX_WITNESS_BYTES } from './protocol.ts'
 
 /** Longer than any honest answer takes; who is slower is not waited for. */
 const TIMEOUT_MS = 5_000
+/** A node that has only just started may not be ready to answer: asked so often, so far apart. */
+const ATTEMPTS = 3
+const RETRY_MS = 2_000
 /** Witnesses asked at once by whoever verifies; one that kept a note is enough to find a log that was written anew. */
 const ASKED = 8
 
@@ -16,7 +29,12 @@ export interface KeptNotes {
 export interface InquiryComponents {
   readonly mesh: Mesh
   readonly standing: Standing
+  readonly timers: Timers
   readonly logger: Logger
+}
+
+export interface InquiryInit {
+  readonly retryPeriod?: Milliseconds
 }
 
 /**
@@ -24,7 +42,10 @@ export interface InquiryComponents {
  * to an older state is found by nobody else (STO-1).
  */
 export interface Inquiry extends Startable {
-  /** Somebody has answered, or not in time, since the start: until then nobody knows how old this state is. */
+  /**
+   * Somebody has answered since the start, or did not in all attempts: until then nobody can know how old this state is. While
+   * no node is connected it stays false, and no work comes either.
+   */
   isAnswered(): boolean
   /** @returns whether nothing that the peer keeps contradicts what is here; false when it did not answer */
   ask(peer: NodeId, signal?: AbortSignal): Promise<boolean>
@@ -32,32 +53,42 @@ export interface Inquiry extends Startable {
   askAll(signal?: AbortSignal): Promise<KeptNotes[]>
 }
 
-export function createInquiry(components: InquiryComponents): Inquiry {
-  return new KeptInquiry(components)
+export function createInquiry(components: InquiryComponents, init: InquiryInit = {}): Inquiry {
+  return new KeptInquiry(components, init)
 }
 
 class KeptInquiry implements Inquiry {
   readonly #components: InquiryComponents
   readonly #stopping = new AbortController()
   readonly #running = new Set<Promise<unknown>>()
-  #unlisten = (): void => {}
+  readonly #retryPeriod: Milliseconds
+  /** Connected nodes that have not answered, and how often they were asked. */
+  readonly #silent = new Map<NodeId, number>()
+  readonly #cleanup: (() => void)[] = []
   #answered = false
 
-  constructor(components: InquiryComponents) {
+  constructor(components: InquiryComponents, { retryPeriod = RETRY_MS }: InquiryInit) {
     this.#components = components
+    this.#retryPeriod = retryPeriod
   }
 
   async start(): Promise<void> {
-    const { mesh, standing } = this.#components
+    const { mesh, standing, timers } = this.#components
     standing.checkOwn()
-    this.#unlisten = mesh.onPeer((peer, state) => {
-      if (state === 'connected') this.#track(this.ask(peer))
-    })
+    this.#cleanup.push(
+      mesh.onPeer((peer, state) => {
+        this.#silent.delete(peer)
+        if (state === 'connected') this.#track(this.ask(peer))
+      }),
+      timers.every(this.#retryPeriod, () => {
+        for (const peer of this.#silent.keys()) this.#track(this.ask(peer))
+      }),
+    )
     for (const peer of mesh.peers()) this.#track(this.ask(peer))
   }
 
   async stop(): Promise<void> {
-    this.#unlisten()
+    for (const clean of this.#cleanup.splice(0)) clean()
     this.#stopping.abort()
     await Promise.all(this.#running)
   }
@@ -68,8 +99,22 @@ class KeptInquiry implements Inquiry {
 
   async ask(peer: NodeId, signal?: AbortSignal): Promise<boolean> {
     const kept = await this.#fetch(peer, signal)
+    if (kept === undefined) {
+      this.#count(peer)
+      return false
+    }
+    const fits = this.#fits({ witness: peer, notes: kept })
+    this.#silent.delete(peer)
     this.#answered = true
-    return kept !== undefined && this.#fits({ witness: peer, notes: kept })
+    return fits
+  }
+
+  #count(peer: NodeId): void {
+    const attempts = (this.#silent.get(peer) ?? 0) + 1
+    if (attempts < ATTEMPTS && this.#components.mesh.peers().includes(peer)) this.#silent.set(peer, attempts)
+    else this.#silent.delete(peer)
+    // Who never answers must not keep this node from working for others.
+    if (attempts >= ATTEMPTS) this.#answered = true
   }
 
   async askAll(signal?: AbortSignal): Promise<KeptNotes[]> {
@@ -115,7 +160,11 @@ class KeptInquiry implements Inquiry {
   }
 
   #track(work: Promise<unknown>): void {
-    this.#running.add(work)
-    void work.finally(() => this.#running.delete(work))
+    const done = work
+      .catch((error: unknown) =>
+        this.#components.logger.error({ error: errorText(error) }, 'a witness was not asked'),
+      )
+      .finally(() => this.#running.delete(done))
+    this.#running.add(done)
   }
 }

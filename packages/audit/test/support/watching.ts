@@ -57,7 +57,7 @@ export async function ownLog({ log, database }: OpenLog, init: OwnLogInit): Prom
   const node = identity.id
   const beginnings = await openBeginnings({ ...parts, log, database, node, owner, random: systemRandom })
   const standing = createStanding({ ...parts, log, database, beginnings, node, stores })
-  const inquiry = createInquiry({ ...parts, mesh, standing })
+  const inquiry = createInquiry({ ...parts, mesh, standing }, { retryPeriod: 10 })
   const own = { ...parts, log, database, identity, mesh, beginnings, standing, inquiry, stores }
   const { current } = beginnings
   return {
@@ -114,7 +114,7 @@ export class Watching {
       concerns: (node) => isConsented(node) || witness.kept(node).length > 0,
     })
     const witness = createWitness({ ...parts, identity, mesh, database, evidence, audit, isConsented }, init)
-    const exchange = createEvidenceExchange({ ...parts, mesh, book: evidence })
+    const exchange = createEvidenceExchange({ ...parts, mesh, book: evidence }, { retryPeriod: 10 })
     await witness.start()
     await exchange.start()
     const stop = async (): Promise<void> => {
