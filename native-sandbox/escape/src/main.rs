@@ -1,6 +1,6 @@
 //! Native code in the runner's place, trying to get out: the attempts N19 to N37 of the escape suite.
 //!
-//! `askee-escape ATTEMPT [v8-]full|no-filter|not-sealed|none TOKEN`: does what a runner does before a task, then one attempt, and writes
+//! `askee-escape ATTEMPT [v8-]full|unsealed|no-filter|not-sealed|none TOKEN`: does what a runner does before a task, then one attempt, and writes
 //! one line: `blocked ERRNO` or `SUCCEEDED what`. Being killed is the third outcome. Every attempt is harmless where it
 //! succeeds: signal 0, files of its own, children that end at once. `askee-escape list` names them all.
 

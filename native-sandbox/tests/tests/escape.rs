@@ -39,6 +39,16 @@ fn sbx_4_no_native_attempt_gets_out_and_none_does_without_seccomp() {
     }
 }
 
+/// Whoever takes a runner over while it loads need not seal it, and may claim what they like: then this is what holds.
+#[test]
+fn sbx_4_a_runner_that_never_seals_itself_makes_code_and_reads_the_clock_and_gets_no_further() {
+    let Some(lines) = suite(&["--unsealed"]) else { return };
+    let escaped = escaped(&lines);
+    let does = ["29-map-exec", "29-make-exec", "30-rdtsc"];
+    assert_eq!(escaped.len(), does.len(), "{escaped:#?}");
+    assert!(escaped.iter().zip(does).all(|(line, name)| line.contains(name)), "{escaped:#?}");
+}
+
 #[test]
 fn sbx_4_held_as_v8_native_code_makes_code_and_reads_the_clock_and_gets_no_further() {
     for flags in [&["--v8"][..], &["--v8", "--no-seccomp"]] {

@@ -274,9 +274,9 @@ impl Work {
         Self { pid, pidfd, input, output, layers, autogroup: None, reaper: None, in_group: false, end: None }
     }
 
-    /// Whether it also put on the last filter: two filters of its own in force.
+    /// Whether it did what the kernel shows of sealing itself: a second filter of its own, and no new descriptors.
     pub fn is_sealed(&self) -> bool {
-        seccomp::own_filters_of(self.pid).is_none_or(|count| count >= 2)
+        seccomp::own_filters_of(self.pid).is_none_or(|count| count >= 2) && rlimits::opens_nothing(self.pid)
     }
 
     /// Collects its end when it has ended.

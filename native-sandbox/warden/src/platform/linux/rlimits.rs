@@ -130,6 +130,12 @@ fn enough_stack(hard: u64) -> io::Result<()> {
     )))
 }
 
+/// Whether /proc shows that the process gets no descriptor any more, and cannot allow itself one.
+pub fn opens_nothing(pid: i32) -> bool {
+    let table = fs::read_to_string(format!("/proc/{pid}/limits"));
+    table.is_ok_and(|table| limits_of(&table, open_files(0).row) == Some((0, 0)))
+}
+
 /// What /proc shows of the process, a layer for each limit that matters alone. `said` is what the child reported,
 /// `is_root` whether the system's own root runs the work.
 pub fn layers(pid: i32, bounds: Bounds, said: Option<&io::Error>, is_root: bool) -> Vec<Layer> {
@@ -232,6 +238,23 @@ mod tests {
             Layer::enforced("cpu-time-limit", "1 s, inherited; 30 asked for"),
         ];
         assert_eq!(layers[..2], expected);
+    }
+
+    #[test]
+    fn sbx_1_who_can_still_open_something_or_allow_itself_to_is_not_sealed() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id() as i32;
+        let seen = [[16, 16], [0, 16], [0, 0]].map(|both: [u64; 2]| {
+            let call = i64::from(askee_filter::sysno::PRLIMIT64);
+            let (files, nothing) = (u64::from(open_files(0).resource), std::ptr::null::<u64>());
+            // SAFETY: a valid `struct rlimit`, and nothing is to be written.
+            sys::check(unsafe { sys::syscall(call, u64::from(child.id()), files, both.as_ptr(), nothing) })
+                .unwrap();
+            opens_nothing(pid)
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((seen, opens_nothing(pid)), ([false, false, true], false));
     }
 
     #[test]
