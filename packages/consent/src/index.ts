@@ -32,6 +32,12 @@ export {
   type ExchangeInit,
   type RevocationExchange,
 } from './revocation/exchange.ts'
+export {
+  createRevocationLookup,
+  type LookupComponents,
+  type RevocationLookup,
+  type RevocationSource,
+} from './revocation/lookup.ts'
 export { consentTopics, REVOCATION_TOPIC } from './revocation/topic.ts'
 export { createTokenVerifier, type StatusSource, type VerifierComponents } from './revocation/verifier.ts'
 export {

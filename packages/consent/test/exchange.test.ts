@@ -1,14 +1,16 @@
-import { silentLogger, systemClock, systemRandom, systemTimers } from '@askee/core'
-import { createMemoryMeshNetwork } from '@askee/core/testing'
+import { type NodeId, silentLogger, systemClock, systemRandom, systemTimers } from '@askee/core'
+import { createMemoryMeshNetwork, VirtualTime } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   consentTopics,
   createRevocationBook,
   createRevocationExchange,
+  createRevocationLookup,
   createTokenVerifier,
   inspectToken,
 } from '../src/index.ts'
+import { signCertificate } from '../src/revocation/certificate.ts'
 import { grantForTest, testRegistry } from '../src/testing/index.ts'
 import { codeOf } from './support.ts'
 
@@ -126,5 +128,123 @@ describe('the exchange of revocations', () => {
     await expect
       .poll(() => codeOf(() => other!.book.check(inspectToken(token))), { timeout: 5000 })
       .toBe('consent/revoked')
+  })
+
+  it('CON-5 is found in the records by a node that came after, when nobody is left to tell it', async () => {
+    const [worker, ...others] = await Promise.all(Array.from({ length: 4 }, node))
+    const requester = createIdentity(systemRandom).id
+    const { id, token } = grantForTest(worker!.registry, requester)
+    const renewed = worker!.registry.renew(id).token as string
+    const other = grantForTest(worker!.registry, requester, { purposes: ['another'] })
+    const recorded = async (name: string) =>
+      others[0]!.mesh.getRecord({ namespace: 'consent-revocation', owner: worker!.id, name })
+    worker!.registry.revoke(id, 'a test')
+    await expect.poll(() => recorded(inspectToken(renewed).id)).toBeDefined()
+    await worker!.exchange.stop()
+    await worker!.mesh.stop()
+    for (const { exchange } of others) await exchange.stop()
+
+    const late = await node()
+    const { book } = late
+    const parts = { clock: systemClock, book, records: late.exchange, logger: silentLogger }
+    // By the token of either renewal, and no other token of the same volunteer with it.
+    for (const text of [token, renewed]) {
+      expect(codeOf(() => book.check(inspectToken(text)))).toBe(
+        text === token ? undefined : 'consent/revoked',
+      )
+      await createRevocationLookup(parts).look(inspectToken(text))
+      expect(codeOf(() => book.check(inspectToken(text)))).toBe('consent/revoked')
+    }
+    await createRevocationLookup(parts).look(inspectToken(other.token))
+    expect(codeOf(() => book.check(inspectToken(other.token)))).toBeUndefined()
+  })
+
+  it('CON-5 is found by any token when everything was revoked', async () => {
+    const [worker, holder] = await Promise.all(Array.from({ length: 2 }, node))
+    const lost = grantForTest(worker!.registry, holder!.id).token
+    worker!.registry.revokeAll('sold')
+    const key = { namespace: 'consent-revocation', owner: worker!.id, name: 'all' }
+    await expect.poll(() => holder!.mesh.getRecord(key)).toBeDefined()
+    await worker!.exchange.stop()
+    const late = await node()
+    const find = async (token: string, subject: NodeId) =>
+      (await late.exchange.find(token, subject)).filter((text) => text.includes('.'))
+    const texts = await find('0'.repeat(32), worker!.id)
+    expect(texts).toHaveLength(1)
+    expect(late.book.take(texts[0] as string)).toBe('new')
+    expect(codeOf(() => late.book.check(inspectToken(lost)))).toBe('consent/revoked')
+  })
+
+  it('CON-5 CON-4 has a verifier look for itself, not at every token shown, and believe only the issuer', async () => {
+    const clock = new VirtualTime(systemClock.now())
+    const { registry, database, volunteer } = testRegistry(createIdentity(systemRandom).id, { clock })
+    const subject = registry.statusUri.split('/')[2] as NodeId
+    const audience = createIdentity(systemRandom).id
+    const { id, token, certificate } = grantForTest(registry, audience)
+    const book = createRevocationBook({ database, clock })
+    const stranger = createIdentity(systemRandom)
+    const lie = signCertificate(stranger, {
+      id,
+      now: clock.now(),
+      until: clock.now() + 60_000,
+      consents: [id],
+    })
+    let found = [lie]
+    let looks = 0
+    const records = {
+      find: async (name: string, of: NodeId) => {
+        expect([name, of]).toEqual([id, subject])
+        looks++
+        return found
+      },
+    }
+    const lookup = createRevocationLookup({ clock, book, records, logger: silentLogger })
+    const verify = createTokenVerifier({ clock, revocations: book, lookup })
+    const parties = { subject, audience }
+    const heard: string[] = []
+    book.onRevoked(({ tokens }) => heard.push(...tokens))
+    for (let i = 0; i < 3; i++) expect((await verify(token, parties)).issuer).toBe(volunteer.id)
+    await clock.advance(1)
+    expect([looks, heard]).toEqual([1, []])
+    found = ['no certificate']
+    await clock.advance(5 * 60_000)
+    await verify(token, parties)
+    await clock.advance(1)
+    found = [certificate as string]
+    await clock.advance(5 * 60_000)
+    // Refused already, if the records answer while it verifies.
+    await verify(token, parties).catch(() => undefined)
+    await clock.advance(1)
+    expect([looks, heard]).toEqual([3, [id]])
+    await expect(verify(token, parties)).rejects.toMatchObject({ code: 'consent/revoked' })
+  })
+
+  it('CON-5 records the status list anew before it is over', async () => {
+    const clock = new VirtualTime(systemClock.now())
+    const fabric = createMemoryMeshNetwork({ clock, timers: clock })
+    const identity = createIdentity(systemRandom)
+    const [mesh, holder] = [identity.id, createIdentity(systemRandom).id].map((self) =>
+      fabric.node(self, { topics: consentTopics(clock) }),
+    )
+    await Promise.all([mesh!.start(), holder!.start()])
+    const { registry, database } = testRegistry(identity.id, { clock })
+    const book = createRevocationBook({ database, clock })
+    const parts = { mesh: mesh!, clock, timers: clock, logger: silentLogger, registry, book }
+    const exchange = createRevocationExchange(parts, { retellFirst: 60_000, retellLongest: 3_600_000 })
+    await exchange.start()
+    const { id } = grantForTest(registry, holder!.self, { lifetime: 100 * 3_600_000 })
+    registry.revoke(id, 'a test')
+    const key = { namespace: 'consent-status', owner: identity.id, name: 'list' }
+    const sequences = new Set<number>()
+    for (let hour = 0; hour < 72; hour++) {
+      await clock.advance(3_600_000)
+      const record = await Promise.all([holder!.getRecord(key), clock.advance(10)]).then(([found]) => found)
+      expect([hour, record === undefined]).toEqual([hour, false])
+      sequences.add(record!.sequence)
+    }
+    expect(sequences.size).toBeGreaterThan(3)
+    expect(sequences.size).toBeLessThan(10)
+    await exchange.stop()
+    await Promise.all([mesh!.stop(), holder!.stop()])
   })
 })

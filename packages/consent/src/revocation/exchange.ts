@@ -7,11 +7,13 @@ import {
   type NodeId,
   type Startable,
   type Timers,
+  type Timestamp,
   utf8,
 } from '@askee/core'
 import { refuse } from '../errors.ts'
 import type { ConsentRegistry, OwnRevocation } from '../life/registry.ts'
 import type { RevocationBook } from './book.ts'
+import type { RevocationSource } from './lookup.ts'
 import { Retelling } from './retelling.ts'
 import {
   REVOCATION_LIMITS,
@@ -47,12 +49,17 @@ export interface ExchangeInit {
 const TELL_AFTER: Milliseconds = 100
 /** Nodes that should hold a record before it counts as told there. */
 const QUORUM = 1
+/** Name of the record that ends everything below an epoch; all others are named by a token. */
+const EVERYTHING = 'all'
+/** A recorded status list is good for a day, and recorded anew in time. */
+const LIST_RECORD_MS: Milliseconds = 24 * 3_600_000
+const RERECORD_LIST_MS: Milliseconds = LIST_RECORD_MS / 2
 
 /**
  * Tells the mesh of revocations three ways (CON-5): gossip reaches who is there, a request reaches the requester of the
  * consent for certain, records and status lists reach who comes later. Takes what others tell the same ways.
  */
-export interface RevocationExchange extends Startable, StatusSource {}
+export interface RevocationExchange extends Startable, StatusSource, RevocationSource {}
 
 export function createRevocationExchange(
   components: ExchangeComponents,
@@ -76,6 +83,8 @@ class MeshExchange implements RevocationExchange {
   readonly #retelling: Retelling
   readonly #cleanup: (() => void)[] = []
   #abort = new AbortController()
+  /** The status list that was recorded last. */
+  #list: { readonly text: string; readonly at: Timestamp } = { text: '', at: 0 }
 
   constructor(components: ExchangeComponents, init: ExchangeInit) {
     this.#components = components
@@ -122,6 +131,17 @@ class MeshExchange implements RevocationExchange {
       const record = await mesh.getRecord(key, { signal })
       return record === undefined ? undefined : textOf(record.value)
     }
+  }
+
+  async find(token: string, subject: NodeId): Promise<readonly string[]> {
+    const { mesh } = this.#components
+    const { signal } = this.#abort
+    const found = await Promise.all(
+      [token, EVERYTHING].map((name) =>
+        mesh.getRecord({ namespace: REVOCATION_RECORDS, owner: subject, name }, { signal }),
+      ),
+    )
+    return found.flatMap((record) => (record === undefined ? [] : [textOf(record.value)]))
   }
 
   /** The own book is for those who ask it on this machine: on a full disk the mesh is told all the same. */
@@ -175,6 +195,7 @@ class MeshExchange implements RevocationExchange {
     if (!telling.isAcknowledged && revocation.requester !== null)
       void this.#request(telling, revocation.requester)
     if (!telling.isRecorded) void this.#record(telling)
+    else if (clock.now() - this.#list.at >= RERECORD_LIST_MS) void this.#recordList().catch(() => undefined)
     telling.cancel = timers.after(wait, () =>
       this.#round(telling, Math.min(this.#init.retellLongest, wait * 2)),
     )
@@ -198,36 +219,37 @@ class MeshExchange implements RevocationExchange {
   }
 
   async #record(telling: Telling): Promise<void> {
-    const { mesh, clock, registry } = this.#components
+    const { mesh, clock } = this.#components
     const { certificate, tokens, until } = telling.revocation
-    const sequence = clock.now()
     const options = { quorum: QUORUM, signal: this.#abort.signal }
+    const value = utf8(certificate)
     try {
-      await Promise.all([
-        mesh.putRecord(
-          {
-            namespace: REVOCATION_RECORDS,
-            name: tokens.at(-1) ?? 'all',
-            value: utf8(certificate),
-            sequence,
-            expires: until,
-          },
-          options,
-        ),
-        mesh.putRecord(
-          {
-            namespace: STATUS_RECORDS,
-            name: 'list',
-            value: utf8(registry.statusList()),
-            sequence,
-            expires: sequence + 24 * 3_600_000,
-          },
-          options,
-        ),
-      ])
+      // Under each token of the line: who is shown one knows no other.
+      for (const name of tokens.length === 0 ? [EVERYTHING] : tokens) {
+        const record = { namespace: REVOCATION_RECORDS, name, value, sequence: clock.now(), expires: until }
+        await mesh.putRecord(record, options)
+      }
+      await this.#recordList()
       telling.isRecorded = true
     } catch (error) {
       this.#components.logger.debug({ error: errorText(error) }, 'a revocation was not recorded')
+    }
+  }
+
+  /** Unless this very list stands there already. The mesh itself puts a record again and again, until it expires. */
+  async #recordList(): Promise<void> {
+    const { mesh, clock, registry } = this.#components
+    const before = this.#list
+    const list = { text: registry.statusList(), at: clock.now() }
+    if (list.text === before.text && list.at - before.at < RERECORD_LIST_MS) return
+    this.#list = list
+    const record = { namespace: STATUS_RECORDS, name: 'list', value: utf8(list.text), sequence: list.at }
+    const options = { quorum: QUORUM, signal: this.#abort.signal }
+    try {
+      await mesh.putRecord({ ...record, expires: list.at + LIST_RECORD_MS }, options)
+    } catch (error) {
+      this.#list = before
+      throw error
     }
   }
 

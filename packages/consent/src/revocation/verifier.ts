@@ -4,6 +4,7 @@ import type { ConsentClaims } from '../token/claims.ts'
 import { verifyConsent } from '../token/verify.ts'
 import type { RevocationBook } from './book.ts'
 import { checkStatus, wantsNews } from './freshness.ts'
+import type { RevocationLookup } from './lookup.ts'
 import { type StatusList, verifyStatusList } from './status-list.ts'
 
 /** Where status lists come from: the node that the token is about, or the mesh's records. */
@@ -16,6 +17,8 @@ export interface VerifierComponents {
   readonly clock: Clock
   readonly revocations?: RevocationBook
   readonly statuses?: StatusSource
+  /** Asked in the background: what it finds refuses the token the next time, and tells those who listen to the book at once. */
+  readonly lookup?: RevocationLookup
   readonly logger?: Logger
 }
 
@@ -30,10 +33,11 @@ const FETCH_PAUSE_MS = 10_000
  */
 export function createTokenVerifier(components: VerifierComponents): TokenVerifier {
   const lists = new Lists(components)
-  const { clock, revocations } = components
+  const { clock, revocations, lookup } = components
   return async (token, expected) => {
     const consent = verifyConsent(token, expected, clock.now())
     revocations?.check(consent)
+    void lookup?.look(consent)
     for (const link of [consent, ...consent.ancestors]) {
       checkStatus(link, await lists.of(link), clock.now())
     }

@@ -1,0 +1,77 @@
+import {
+  type Clock,
+  errorText,
+  type Logger,
+  type Milliseconds,
+  type NodeId,
+  type Timestamp,
+} from '@askee/core'
+import type { ConsentClaims } from '../token/claims.ts'
+import type { VerifiedConsent } from '../token/verify.ts'
+import type { RevocationBook } from './book.ts'
+import { verifyCertificate } from './certificate.ts'
+
+/** Where certificates are found that nobody told: the mesh's records. */
+export interface RevocationSource {
+  /** Texts that say they end this token; who asks verifies them. */
+  find(token: string, subject: NodeId): Promise<readonly string[]>
+}
+
+/** Asks the mesh's records about tokens, for gossip does not reach who was not there when it was said (CON-5). */
+export interface RevocationLookup {
+  /**
+   * Looks once in a while for each token, and takes what is found into the book, which tells those who listen. Never
+   * throws. Resolves when the records were asked, or at once when that was lately.
+   */
+  look(consent: VerifiedConsent): Promise<void>
+}
+
+export interface LookupComponents {
+  readonly clock: Clock
+  readonly book: RevocationBook
+  readonly records: RevocationSource
+  readonly logger: Logger
+}
+
+/** Between two looks for one token: a node that was cut off when it was told learns of it this much later, at its next use. */
+export const LOOK_PERIOD_MS: Milliseconds = 5 * 60_000
+/** Tokens remembered as looked for; a forgotten one is looked for once more. */
+const KEPT_LOOKED = 20_000
+/** Looks at once. A look is two walks through the records; more wait for the next time the token is shown. */
+const MAX_UNDER_WAY = 8
+
+type Link = Pick<ConsentClaims, 'id' | 'issuer' | 'subject'>
+
+export function createRevocationLookup({ clock, book, records, logger }: LookupComponents): RevocationLookup {
+  const looked = new Map<string, Timestamp>()
+  let underWay = 0
+
+  const ask = async ({ id, issuer, subject }: Link): Promise<void> => {
+    for (const text of await records.find(id, subject)) {
+      // Its owner may put anything there: only what ends this issuer's tokens is an answer.
+      if (verifyCertificate(text).issuer !== issuer) continue
+      if (book.take(text) === 'new') logger.info({ token: id }, 'a revocation was found that nobody told')
+    }
+  }
+  return {
+    async look(consent) {
+      const now = clock.now()
+      const last = looked.get(consent.id)
+      if (underWay >= MAX_UNDER_WAY || (last !== undefined && now - last < LOOK_PERIOD_MS)) return
+      looked.delete(consent.id)
+      looked.set(consent.id, now)
+      if (looked.size > KEPT_LOOKED) looked.delete(looked.keys().next().value as string)
+      underWay++
+      try {
+        for (const link of [consent, ...consent.ancestors]) await ask(link)
+      } catch (error) {
+        logger.debug(
+          { token: consent.id, error: errorText(error) },
+          'no record of a revocation could be read',
+        )
+      } finally {
+        underWay--
+      }
+    },
+  }
+}
