@@ -14,6 +14,7 @@ import {
   createConsentRegistry,
   createRevocationBook,
   createRevocationExchange,
+  createRevocationLookup,
   createTokenVerifier,
 } from '@askee/consent'
 import {
@@ -222,7 +223,8 @@ async function compose(
     registry: consents,
     book: revocations,
   })
-  const verifyToken = createTokenVerifier({ clock, revocations, statuses: exchange, logger })
+  const lookup = createRevocationLookup({ clock, book: revocations, records: exchange, logger })
+  const verifyToken = createTokenVerifier({ clock, revocations, statuses: exchange, lookup, logger })
   const requester = createRequester(
     { mesh, identity, clock, timers, random, logger, verifyToken, revocations, blocks, sealing },
     { journal: paths.journal },
@@ -270,6 +272,7 @@ async function compose(
       executor,
       consents,
       revocations,
+      lookup,
       revoke: (which, reason) => upkeep.revoke(which, reason),
       assertMayGrant: () => watch.standing.assertGood(),
       volunteer,

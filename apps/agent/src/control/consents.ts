@@ -20,6 +20,7 @@ import {
   type ConsentTerms,
   inspectToken,
   type RevocationBook,
+  type RevocationLookup,
   signConsentManifest,
 } from '@askee/consent'
 import {
@@ -42,6 +43,7 @@ export interface ConsentRouteParts {
   readonly identity: Identity
   readonly consents: ConsentRegistry
   readonly revocations: RevocationBook
+  readonly lookup: RevocationLookup
   readonly executor: Executor
   readonly clock: Clock
   readonly random: Random
@@ -164,7 +166,8 @@ function choicesOf({ lifetimeMs, ...choices }: Choices): ConsentChoices {
 }
 
 /** What a token, or an own consent, is worth to anybody who holds it, whomever it is for. */
-function verdictOf({ clock, revocations, consents }: ConsentRouteParts, asked: VerifyRequest): VerdictView {
+async function verdictOf(parts: ConsentRouteParts, asked: VerifyRequest): Promise<VerdictView> {
+  const { clock, revocations, lookup, consents } = parts
   const nothing = { id: null, grantor: null, subject: null, audience: null, expires: null }
   let said: Omit<VerdictView, 'valid' | 'code' | 'detail'> = nothing
   try {
@@ -174,8 +177,11 @@ function verdictOf({ clock, revocations, consents }: ConsentRouteParts, asked: V
     const { id, grantor, subject, audience, expires } = consent
     said = { id, grantor, subject, audience, expires }
     inspectToken(token, clock.now())
-    revocations.check(consent)
     const own = consents.list().find(({ tokens }) => tokens.includes(id))
+    if (own?.phase === 'revoked') throw new AskeeError('consent/revoked', 'you revoked this consent')
+    // Of what is not the own, this node may have missed the end.
+    if (own === undefined) await lookup.look(consent)
+    revocations.check(consent)
     if (own?.phase === 'suspended') throw new AskeeError('consent/suspended', 'you suspended this consent')
     return { valid: true, code: null, detail: null, ...said }
   } catch (error) {
