@@ -92,6 +92,8 @@ class DatabaseLog implements AuditLog {
   readonly #subjectKey: Uint8Array
   readonly #insertEntry: Statement
   readonly #insertContent: Statement
+  readonly #selectEntry: Statement
+  readonly #selectContent: Statement
   #waiting: Waiting[] = []
   #writing = false
   #size: number
@@ -102,6 +104,10 @@ class DatabaseLog implements AuditLog {
     this.#subtrees = new StoredSubtrees(components.database)
     this.#insertEntry = components.database.prepare('INSERT INTO audit_entries VALUES (?, ?)')
     this.#insertContent = components.database.prepare('INSERT INTO audit_contents VALUES (?, ?, ?, ?, ?)')
+    this.#selectEntry = components.database.prepare('SELECT entry FROM audit_entries WHERE idx = ?').pluck()
+    this.#selectContent = components.database.prepare(
+      'SELECT subject, sealed FROM audit_contents WHERE idx = ?',
+    )
     this.#size = components.database.prepare('SELECT count(*) FROM audit_entries').pluck().get() as number
   }
 
@@ -195,10 +201,8 @@ class DatabaseLog implements AuditLog {
   }
 
   content(index: number): Uint8Array | 'erased' | 'purged' {
-    const { database, vault } = this.#components
-    const row = database.prepare('SELECT subject, sealed FROM audit_contents WHERE idx = ?').get(index) as
-      | { subject: string; sealed: Uint8Array }
-      | undefined
+    const { vault } = this.#components
+    const row = this.#selectContent.get(index) as { subject: string; sealed: Uint8Array } | undefined
     if (row === undefined) {
       this.#entryBytes(index)
       return 'purged'
@@ -230,10 +234,7 @@ class DatabaseLog implements AuditLog {
   }
 
   #entryBytes(index: number): Uint8Array {
-    const entry = this.#components.database
-      .prepare('SELECT entry FROM audit_entries WHERE idx = ?')
-      .pluck()
-      .get(index)
+    const entry = this.#selectEntry.get(index)
     if (entry !== undefined) return Uint8Array.from(entry as Uint8Array)
     throw new AskeeError('audit/range', `the log has ${this.#size} entries, there is no number ${index}`)
   }

@@ -4,7 +4,7 @@ import type { Timers } from '@askee/core'
  * Work of one turn of the event loop, in units of some 40 µs (a content opened, an entry hashed): a few milliseconds. What
  * else the agent does, to kill what a revoked consent runs above all, waits no longer than that.
  */
-const UNITS_A_TURN = 64
+export const UNITS_A_TURN = 32
 /** What checking one signature costs. */
 export const SIGNATURE_UNITS = 3
 

@@ -88,10 +88,13 @@ async function readEntries(database: Database, parts: Parts): Promise<void> {
      FROM audit_entries LEFT JOIN audit_contents USING (idx) WHERE idx >= ? ORDER BY idx LIMIT ${PAGE}`,
   )
   const stored = new StoredHashes(database)
+  notes.load(0)
   await turns.spend(notes.check(tree))
   for (;;) {
     const rows = page.all(tree.size) as Row[]
-    if (rows.length === 0) break
+    const last = rows.at(-1)
+    if (last === undefined) break
+    notes.load(last.idx + 1)
     for (const row of rows) {
       if (!(await bridge(row.idx, stored, parts))) {
         notes.end(tree)

@@ -5,8 +5,8 @@ import type { Frontier } from '../frontier.ts'
 import { SIGNATURE_UNITS } from '../turns.ts'
 import { type Findings, MAX_FINDINGS } from './findings.ts'
 
-/** Notes read at once. */
-const PAGE = 16
+/** Notes read at once: no more than entries are. */
+const MAX_AT_ONCE = 256
 
 interface Note {
   readonly size: number
@@ -32,7 +32,7 @@ export class Notes {
 
   constructor(database: Database, origin: NodeId, findings: Findings, known: readonly string[]) {
     this.#select = database.prepare(
-      `SELECT size, note FROM audit_checkpoints WHERE size > ? ORDER BY size LIMIT ${PAGE}`,
+      `SELECT size, note FROM audit_checkpoints WHERE size > ? AND size <= ? ORDER BY size LIMIT ${MAX_AT_ONCE}`,
     )
     this.#origin = origin
     this.#findings = findings
@@ -44,18 +44,20 @@ export class Notes {
     return this.#checked
   }
 
+  /** Reads what was signed up to `size`, the last that the tree is to have before the next call. */
+  load(size: number): void {
+    this.#own = (this.#select.all(this.#after, size) as Note[]).reverse()
+    this.#after = size
+  }
+
   /**
    * Compares what was signed at the size that the tree has now.
    * @returns what it cost, in units of a turn
    */
   check(tree: Frontier): number {
     let units = 0
-    for (;;) {
-      if (this.#own.length === 0) this.#own = (this.#select.all(this.#after) as Note[]).reverse()
-      const next = this.#own.at(-1)
-      if (next === undefined || next.size > tree.size) break
+    for (let next = this.#own.at(-1); next?.size === tree.size; next = this.#own.at(-1)) {
       this.#own.pop()
-      this.#after = next.size
       this.#checked++
       for (const checkpoint of this.#open(next.note, next.size)) {
         units += SIGNATURE_UNITS * (1 + checkpoint.cosignatures.length)
@@ -72,7 +74,7 @@ export class Notes {
 
   /** What was signed of entries that are not there; the last call. */
   end(tree: Frontier): void {
-    const own = this.#select.all(tree.size) as Note[]
+    const own = this.#select.all(tree.size, Number.MAX_SAFE_INTEGER) as Note[]
     const beyond = [
       ...own.flatMap(({ size, note }) => this.#open(note, size)),
       ...this.#known.filter(({ size }) => size > tree.size).reverse(),

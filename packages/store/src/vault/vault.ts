@@ -93,12 +93,16 @@ class DatabaseVault implements Vault {
   /** By subject, least recently used first. */
   readonly #keys = new Map<string, DataKey>()
   readonly #damaged: DamagedKeys
+  readonly #selectKey: ReturnType<Database['prepare']>
   #current: Epoch
   #rotation: Promise<unknown> = Promise.resolve()
 
   constructor(components: VaultComponents, epochs: readonly Epoch[]) {
     this.#components = components
     this.#damaged = new DamagedKeys(components.database)
+    this.#selectKey = components.database.prepare(
+      'SELECT kid, subject, epoch, wrapped FROM vault_keys WHERE subject = ?',
+    )
     this.#epochs = new Map(epochs.map((epoch) => [epoch.id, epoch]))
     this.#current = epochs.at(-1) as Epoch
   }
@@ -217,9 +221,7 @@ class DatabaseVault implements Vault {
   }
 
   #row(subject: string): KeyRow | undefined {
-    return this.#components.database
-      .prepare('SELECT kid, subject, epoch, wrapped FROM vault_keys WHERE subject = ?')
-      .get(subject) as KeyRow | undefined
+    return this.#selectKey.get(subject) as KeyRow | undefined
   }
 
   #make(subject: string): DataKey {
