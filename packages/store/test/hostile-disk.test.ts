@@ -17,7 +17,7 @@ import {
 
 const folder = temporaryFolder()
 const work = join(folder, 'work')
-/** Places in each file; hostile-disk.heavy.test.ts takes them all. */
+/** Places in each file; hostile-disk.heavy.test.ts takes hundreds. */
 const SAMPLES = 6
 /** Other places at every run. */
 const SEED = process.pid

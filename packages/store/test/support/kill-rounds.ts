@@ -1,18 +1,34 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { bundlePrograms } from '../../../../scripts/bundling.ts'
 import { openDatabase } from '../../src/index.ts'
 import { contentsOf, openWholeStore, PLAIN_SCHEMA } from './whole-store.ts'
 
-const CHILD = new URL('kill-child.ts', import.meta.url).pathname
+const CHILD = 'packages/store/test/support/kill-child.ts'
 
-/** Kills the child after so many lines, and so many milliseconds more. */
-function killedAfter(folder: string, args: string[], lines: number, delay: number): Promise<string[]> {
+/** A program of this checkout, in a file of `folder`: it starts in a third of the time, and is started hundreds of times. */
+export async function programIn(folder: string, source: string): Promise<string> {
+  const directory = join(folder, 'program')
+  mkdirSync(directory, { recursive: true })
+  for (const file of await bundlePrograms({ program: source })) {
+    writeFileSync(join(directory, file.fileName), file.type === 'chunk' ? file.code : file.source)
+  }
+  return join(directory, 'program.mjs')
+}
+
+/**
+ * Runs a program until it has said so many lines, and so many milliseconds more, and kills it.
+ * @returns the whole lines that it said
+ */
+export function killedAfter(
+  program: string,
+  args: readonly string[],
+  lines: number,
+  delay: number,
+): Promise<string[]> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [CHILD, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
-    })
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
     let seen = ''
     let ending = false
     child.stdout.on('data', (chunk) => {
@@ -23,13 +39,6 @@ function killedAfter(folder: string, args: string[], lines: number, delay: numbe
     })
     child.on('close', () => resolve(seen.split('\n').slice(0, -1)))
   })
-}
-
-/** One child that ends by itself leaves its compiled code to all that are killed: half of their time. */
-async function warmUp(folder: string): Promise<void> {
-  const directory = join(folder, 'warm')
-  mkdirSync(directory, { recursive: true })
-  await killedAfter(folder, [directory, '', '', 'encrypt'], Number.POSITIVE_INFINITY, 0)
 }
 
 export interface KillCount {
@@ -47,19 +56,15 @@ export async function killWriters(folder: string, rounds: number, random: () => 
   const directory = join(folder, 'killed')
   const device = join(folder, 'device')
   mkdirSync(directory, { recursive: true })
-  await warmUp(folder)
+  const program = await programIn(folder, CHILD)
   const count: KillCount = { rounds, acknowledged: 0, interrupted: 0, lost: [] }
   const acknowledged = new Set<string>()
   let next = 1
   for (let round = 0; round < rounds; round++) {
     // Every fourth one dies while it opens.
     const lines = round % 4 === 3 ? 1 : 2 + Math.floor(random() * 40)
-    for (const line of await killedAfter(
-      folder,
-      [directory, device, `${next}`, 'write'],
-      lines,
-      random() * 15,
-    )) {
+    const args = [directory, device, `${next}`, 'write']
+    for (const line of await killedAfter(program, args, lines, random() * 15)) {
       if (/^(row|field)/.test(line)) acknowledged.add(line)
     }
     const store = await openWholeStore(directory, device)
@@ -87,6 +92,7 @@ export async function killEncrypters(
   random: () => number,
 ): Promise<KillCount> {
   const count: KillCount = { rounds, acknowledged: 0, interrupted: 0, lost: [] }
+  const program = await programIn(folder, CHILD)
   const ROWS = 3_000
   for (let round = 0; round < rounds; round++) {
     const directory = join(folder, 'encrypting')
@@ -99,7 +105,7 @@ export async function killEncrypters(
       for (let i = 0; i < ROWS; i++) insert.run(i, `a row in clear ${i} `.repeat(10))
     })()
     plain.close()
-    const lines = await killedAfter(folder, [directory, '', '', 'encrypt'], 1, random() * 120)
+    const lines = await killedAfter(program, [directory, '', '', 'encrypt'], 1, random() * 120)
     if (!lines.includes('done')) count.interrupted++
     const database = openDatabase(path, PLAIN_SCHEMA, { key: new Uint8Array(32).fill(7), plain: 'encrypt' })
     const rows = database.prepare('SELECT count(*) FROM n').pluck().get() as number

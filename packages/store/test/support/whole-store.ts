@@ -9,6 +9,7 @@ import {
   openDatabase,
   openGenerations,
   openStoreKey,
+  type Sealing,
   VAULT_MIGRATIONS,
   type Vault,
 } from '../../src/index.ts'
@@ -30,6 +31,9 @@ export interface WholeStore {
   readonly vault: Vault
   readonly blocks: Awaited<ReturnType<typeof createBlockStore>>
   readonly reports: AskeeError[]
+  /** For more databases beside these. */
+  readonly sealing: Sealing
+  readonly deviceKey: Awaited<ReturnType<typeof openSoftwareDeviceKey>>
   close(): void
 }
 
@@ -66,7 +70,7 @@ export async function openWholeStore(directory: string, device: string): Promise
       first.close()
       second.close()
     }
-    return { rows, fields, vault, blocks, reports, close }
+    return { rows, fields, vault, blocks, reports, sealing: { key, generations }, deviceKey, close }
   } catch (error) {
     rows.close()
     fields?.close()
