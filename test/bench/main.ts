@@ -8,6 +8,7 @@ import { formatTable } from '../../apps/cli/src/terminal/table.ts'
 import { measureAppend } from '../../packages/audit/bench/append.ts'
 import { measureCoordination, memoryMeshFactory } from '../../packages/compute/bench/coordination.ts'
 import { measureEnvelopes } from '../../packages/keys/bench/envelope.ts'
+import { measureSessions } from '../../packages/keys/bench/session.ts'
 import { measureEncryption } from '../../packages/store/bench/measure.ts'
 import { ownCases } from '../../packages/wasm/bench/own-cases.ts'
 import { measurePass, type PassCase } from '../../packages/wasm/bench/pass.ts'
@@ -15,6 +16,7 @@ import { deathMeasures, freezeMeasures, startMeasures } from './containment.ts'
 import { libp2pMeshFactory, slowed } from './libp2p-factory.ts'
 import { described, figure, type Measure, ratio, verdict } from './measure.ts'
 import { measureNativeRatio } from './native-ratio.ts'
+import { sealedFactory } from './sealed-factory.ts'
 
 const note = (text: string): void => void process.stderr.write(`${text}\n`)
 
@@ -25,23 +27,26 @@ function median(values: readonly number[]): number {
 async function coordination(): Promise<Measure> {
   note('M-1: coordinating empty tasks over libp2p …')
   const runs: number[] = []
+  const inClear: number[] = []
   const inMemory: number[] = []
   for (let i = 0; i < 3; i++) {
-    runs.push((await measureCoordination(libp2pMeshFactory(), 1_000)).tasksPerSecond)
+    runs.push((await measureCoordination(sealedFactory(libp2pMeshFactory()), 1_000)).tasksPerSecond)
+    inClear.push((await measureCoordination(libp2pMeshFactory(), 1_000)).tasksPerSecond)
     inMemory.push((await measureCoordination(memoryMeshFactory(), 1_000)).tasksPerSecond)
   }
   note('M-1: control …')
-  const slow = await measureCoordination(libp2pMeshFactory(slowed(2_000)), 100)
+  const slow = await measureCoordination(sealedFactory(libp2pMeshFactory(slowed(2_000))), 100)
   return {
     id: 'M-1',
-    what: 'verified empty tasks a second, 3 replicas, journal on disk, one process',
+    what: 'verified empty tasks a second, 3 replicas, journal on disk, sealed sessions, one process',
     value: median(runs),
     unit: '/s',
     least: 102,
     aim: 1_000,
     better: 'higher',
     references: [
-      { what: 'the same without a network', value: median(inMemory) },
+      { what: 'the same without sessions', value: median(inClear) },
+      { what: 'without a network', value: median(inMemory) },
       { what: "BOINC's server (literature)", value: 102 },
     ],
     control: { what: 'every request 2 s late', value: slow.tasksPerSecond },
@@ -109,6 +114,37 @@ async function envelopes(): Promise<Measure> {
   }
 }
 
+async function sessions(): Promise<Measure[]> {
+  note('M-8: verifying the messages of sessions …')
+  const figures = measureSessions()
+  const { seal, open } = await measureEnvelopes()
+  note(`  an envelope for each: sealed ${seal.toFixed(0)}, opened ${open.toFixed(0)} a second`)
+  return [
+    {
+      id: 'M-8',
+      what: 'messages of 1 KiB verified and opened in a session, a second of processor time',
+      value: figures.opened,
+      unit: '/s',
+      least: 10_000,
+      aim: 50_000,
+      better: 'higher',
+      references: [{ what: 'a bare Ed25519 verification each', value: figures.rawVerified }],
+      control: { what: 'an envelope for each', value: open },
+    },
+    {
+      id: 'M-8',
+      what: 'verifying and opening a message of a session, p99',
+      value: figures.p99,
+      unit: 'ms',
+      least: 5,
+      aim: 0.2,
+      better: 'lower',
+      references: [{ what: 'a bare Ed25519 verification', value: figures.rawP99 }],
+      control: { what: 'a hundred signatures for one', value: figures.hundredP99 },
+    },
+  ]
+}
+
 async function acts(): Promise<Measure> {
   note('AUD-1: acts into the log, beside bare inserts …')
   const { log, single, raw } = await measureAppend()
@@ -141,6 +177,7 @@ if (isAsked('M-3')) measures.push(...[await measureNativeRatio(note)].filter((on
 if (isAsked('M-4')) measures.push(await pass())
 if (isAsked('M-5')) measures.push(...(await startMeasures(note)))
 if (isAsked('M-6')) measures.push(...(await freezeMeasures(note)), ...(await deathMeasures(note)))
+if (isAsked('M-8')) measures.push(...(await sessions()))
 if (isAsked('STO-1')) measures.push(encryption())
 if (isAsked('MSG-1')) measures.push(await envelopes())
 if (isAsked('AUD-1')) measures.push(await acts())

@@ -172,6 +172,7 @@ async function compose(
   )
   const nodeKeys = createNodeKeys({
     identity,
+    owner: volunteer.id,
     store: secrets.keyStore,
     mesh,
     audit,
@@ -225,13 +226,15 @@ async function compose(
   })
   const lookup = createRevocationLookup({ clock, book: revocations, records: exchange, logger })
   const verifyToken = createTokenVerifier({ clock, revocations, statuses: exchange, lookup, logger })
+  // Requester and worker talk in sessions: what they say to each other is nobody else's.
+  const talk = nodeKeys.conversations.mesh
   const requester = createRequester(
-    { mesh, identity, clock, timers, random, logger, verifyToken, revocations, blocks, sealing },
+    { mesh: talk, identity, clock, timers, random, logger, verifyToken, revocations, blocks, sealing },
     { journal: paths.journal },
   )
   const worker = createWorker(
     {
-      mesh: decorators.workerMesh?.(mesh) ?? mesh,
+      mesh: decorators.workerMesh?.(talk) ?? talk,
       identity,
       executor,
       consents: watch.gate(consents),

@@ -1,4 +1,14 @@
-import type { AuditSink, Clock, Logger, Mesh, NodeId, Random, Startable, Timers } from '@askee/core'
+import {
+  type AuditSink,
+  type Clock,
+  type Logger,
+  type Mesh,
+  type NodeId,
+  type Random,
+  type Startable,
+  startAll,
+  type Timers,
+} from '@askee/core'
 import {
   CHAIN_USES,
   type ChainUse,
@@ -10,10 +20,13 @@ import {
   type KeyRing,
   type KeyStore,
 } from '@askee/keys'
+import { createNodeConversations, type NodeConversations } from './conversations.ts'
 import { recordKeyActs } from './key-acts.ts'
 
 export interface NodeKeysComponents {
   readonly identity: Identity
+  /** Id of the person's key. */
+  readonly owner: NodeId
   readonly store: KeyStore
   readonly mesh: Mesh
   readonly audit: AuditSink
@@ -25,6 +38,8 @@ export interface NodeKeysComponents {
 
 /** This node's own keys and what it knows of others'. */
 export interface NodeKeys extends Startable {
+  /** What is said under these keys. */
+  readonly conversations: NodeConversations
   keys(): ReturnType<KeyRing['keys']>
   /** New keys now; the old ones open what is under way for their grace. Written into the audit log. */
   rotate(uses?: readonly ChainUse[]): Promise<void>
@@ -46,21 +61,15 @@ export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
   const exchange = createKeyExchange({ mesh, peerKeys, documents: () => ring.documents(), logger })
   const acts = recordKeyActs(audit, clock, () => ring.keys())
   const ring: KeyRing = createKeyRing({ ...components, audit: acts.sink, announcer: exchange })
+  const conversations = createNodeConversations({ ...components, keyRing: ring, peerKeys, exchange })
+  let stopAll = async (): Promise<void> => {}
 
   return {
-    async start() {
-      await exchange.start()
-      try {
-        await ring.start()
-      } catch (error) {
-        await exchange.stop()
-        throw error
-      }
+    conversations,
+    async start(signal) {
+      stopAll = await startAll([exchange, ring, conversations], signal)
     },
-    async stop() {
-      await ring.stop()
-      await exchange.stop()
-    },
+    stop: () => stopAll(),
     keys: () => ring.keys(),
     async rotate(uses = CHAIN_USES) {
       await acts.during('asked', async () => {
