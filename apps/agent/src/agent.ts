@@ -37,6 +37,7 @@ import { backUpSecrets } from './backup.ts'
 import { createControlServer } from './control/server.ts'
 import type { AgentInit } from './init.ts'
 import { createNodeKeys } from './keys.ts'
+import { createOwnerRoot } from './owner-root.ts'
 import { type AgentPaths, agentPaths } from './paths.ts'
 import { createConsentUpkeep } from './revoke.ts'
 import { openSecrets } from './secrets.ts'
@@ -280,6 +281,13 @@ async function compose(
       assertMayGrant: () => watch.standing.assertGood(),
       volunteer,
       nodeKeys,
+      ownerRoot: createOwnerRoot({
+        identity,
+        store: secrets.keyStore,
+        voids: nodeKeys.voids,
+        audit,
+        clock,
+      }),
       deviceKey,
       backUp: (passphrase) => backUpSecrets(secrets.keyStore, sealing.key, passphrase),
       audit: { log: audit, database: auditDatabase, vault, watch, exporter, retention, timers },
@@ -310,6 +318,7 @@ async function compose(
     ...watch.parts,
     historySettled,
     nodeKeys,
+    nodeKeys.voids,
     executor,
     requester,
     worker,

@@ -12,6 +12,7 @@ import {
 } from '@askee/keys'
 import { lockDirectory, openGenerations, openStoreKey, saveStoreKey } from '@askee/store'
 import { type DeviceKeyChoice, openDeviceKey } from './device-key.ts'
+import { OWNER_ROOT } from './owner-root.ts'
 import { agentPaths, keyPaths } from './paths.ts'
 
 /**
@@ -19,11 +20,13 @@ import { agentPaths, keyPaths } from './paths.ts'
  * back would open what was sealed before it was destroyed.
  */
 const LASTING = ['node', 'owner', 'store', 'vault', 'audit-subjects', 'compiled'] as const
+/** What not every node has: a backup holds it where it is there. */
+const IF_HELD = [OWNER_ROOT] as const
 /** Key of the store in a backup. On disk it stands apart, in a file of its own. */
 const STORE = 'store'
 
 /** @throws AskeeError `keys/passphrase-size` */
-export function backUpSecrets(
+export async function backUpSecrets(
   store: KeyStore,
   storeKey: Uint8Array,
   passphrase: string,
@@ -32,7 +35,9 @@ export function backUpSecrets(
     ...store,
     read: async (name) => (name === STORE ? Uint8Array.from(storeKey) : store.read(name)),
   }
-  return backUpKeys(withStoreKey, LASTING, passphrase, systemRandom)
+  const held = await store.names()
+  const names = [...LASTING, ...IF_HELD.filter((name) => held.includes(name))]
+  return backUpKeys(withStoreKey, names, passphrase, systemRandom)
 }
 
 export interface RestoreInit {

@@ -19,6 +19,8 @@ import {
   type KeyBundle,
   type KeyRing,
   type KeyStore,
+  createVoidBook,
+  type VoidBook,
 } from '@askee/keys'
 import { createNodeConversations, type NodeConversations } from './conversations.ts'
 import { recordKeyActs } from './key-acts.ts'
@@ -48,6 +50,8 @@ export interface NodeKeys extends Startable {
    * @param reason for the audit log alone; others hear that the keys are compromised
    */
   emergency(reason: string, uses?: readonly ChainUse[]): Promise<void>
+  /** Identities declared void by an owner root; started and stopped by its owner, after these. */
+  readonly voids: VoidBook
   /** What this node would seal to now, without asking anybody. @throws AskeeError as `PeerKeys.current` */
   known(node: NodeId, use: ChainUse): KeyBundle
   /** Asks a node for its keys. @throws AskeeError a MeshErrorCode when it cannot be asked */
@@ -89,6 +93,7 @@ export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
       }
       await writeDown('done')
     },
+    voids: createVoidBook({ ...components, peerKeys, announcer: exchange }),
     known: (node, use) => peerKeys.current(node, use),
     ask: (node, signal) => exchange.fetch(node, signal),
   }

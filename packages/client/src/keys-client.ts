@@ -7,7 +7,11 @@ import {
   keysSchema,
   type PeerKeysView,
   peerKeysSchema,
+  type RootTieView,
   type RotateKeysRequest,
+  rootTieSchema,
+  type VoidedView,
+  voidedSchema,
 } from './keys-schema.ts'
 
 /** The part of the control API that is about keys. No secret passes but the passphrase of a backup. */
@@ -22,6 +26,12 @@ export interface KeysClient {
   rotateKeys(request: RotateKeysRequest): Promise<KeysView>
   /** Voids the keys at once and tells the mesh. */
   keyEmergency(request: KeyEmergencyRequest): Promise<KeysView>
+  /** This node's word that the root may declare it void, for ever. */
+  adoptRoot(root: string): Promise<Uint8Array>
+  /** Keeps what node and root said of each other. */
+  keepRoot(tie: { certificate: Uint8Array; adoption: Uint8Array }): Promise<RootTieView>
+  /** Tells the mesh that a node is void, by a document that its root signed. */
+  publishVoid(document: Uint8Array): Promise<VoidedView>
   /** Asks an authority in this node's name, for `askee authority issue`. Good for five minutes. */
   certificateRequest(request: CertificateRequest): Promise<Uint8Array>
   /** What lasts of this node's secrets, in one file that only the passphrase opens. */
@@ -35,6 +45,17 @@ export function keysClient(call: Call): KeysClient {
       call(peerKeysSchema, 'GET', `/v1/keys/peers/${encodeURIComponent(node)}?how=${how}`),
     rotateKeys: (request) => call(keysSchema, 'POST', '/v1/keys/rotate', request),
     keyEmergency: (request) => call(keysSchema, 'POST', '/v1/keys/emergency', request),
+    adoptRoot: async (root) => {
+      const answer = z.object({ adoption: z.base64() })
+      return Buffer.from((await call(answer, 'POST', '/v1/keys/root/adoption', { root })).adoption, 'base64')
+    },
+    keepRoot: ({ certificate, adoption }) =>
+      call(rootTieSchema, 'POST', '/v1/keys/root', {
+        certificate: Buffer.from(certificate).toString('base64'),
+        adoption: Buffer.from(adoption).toString('base64'),
+      }),
+    publishVoid: (document) =>
+      call(voidedSchema, 'POST', '/v1/keys/void', { document: Buffer.from(document).toString('base64') }),
     certificateRequest: async (request) => {
       const answer = z.object({ request: z.base64() })
       return Buffer.from((await call(answer, 'POST', '/v1/keys/certificate', request)).request, 'base64')

@@ -32,8 +32,31 @@ export const deviceKeySchema = z.object({
   protects: z.string(),
 })
 
+const document = z.base64().max(2048)
+export const adoptRootSchema = z.strictObject({ root: z.string().max(64) })
+export const keepRootSchema = z.strictObject({ certificate: document, adoption: document })
+export const voidSchema = z.strictObject({ document })
+
+export const rootTieSchema = z.object({
+  /** Id of the owner's root. */
+  root: z.string(),
+  /** Milliseconds since 1970. */
+  certifiedAt: z.number(),
+})
+export type RootTieView = z.output<typeof rootTieSchema>
+
+export const voidedSchema = z.object({
+  node: z.string(),
+  root: z.string(),
+  at: z.number(),
+  reason: z.enum(['compromised', 'lost', 'ended']),
+})
+export type VoidedView = z.output<typeof voidedSchema>
+
 export const keysSchema = z.object({
   node: z.string(),
+  /** The owner's root that certified this node, if there is one. */
+  root: rootTieSchema.nullable(),
   deviceKey: deviceKeySchema,
   keys: z.array(
     z.object({

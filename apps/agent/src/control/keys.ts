@@ -11,12 +11,15 @@ import { CHAIN_USES, type DeviceKey, type Identity, kidOf, publicKeyFromNodeId }
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { NodeKeys } from '../keys.ts'
+import type { OwnerRoot } from '../owner-root.ts'
+import { ownerRootRoutes } from './owner-root.ts'
 
 export interface KeyRouteParts {
   readonly identity: Identity
   readonly nodeKeys: NodeKeys
   readonly deviceKey: DeviceKey
   readonly clock: Clock
+  readonly ownerRoot: OwnerRoot
   /** The lasting secrets behind a passphrase. */
   readonly backUp: (passphrase: string) => Promise<Uint8Array>
 }
@@ -36,8 +39,9 @@ export function deviceKeyView({ provider }: Pick<DeviceKey, 'provider'>): KeysVi
 /** This node's keys: see, change and void them; and what is known of others'. */
 export function keyRoutes(server: FastifyInstance, parts: KeyRouteParts): void {
   const { identity, nodeKeys } = parts
-  const view = (): KeysView => ({
+  const view = async (): Promise<KeysView> => ({
     node: identity.id,
+    root: await parts.ownerRoot.tie(),
     deviceKey: deviceKeyView(parts.deviceKey),
     keys: [
       {
@@ -81,6 +85,8 @@ export function keyRoutes(server: FastifyInstance, parts: KeyRouteParts): void {
     const request = requestCertificate(identity, { ...parse(body, certificateRequestSchema), now })
     return { request: Buffer.from(request).toString('base64') }
   })
+
+  ownerRootRoutes(server, parts)
 
   const howSchema = z.object({ how: z.enum(['known', 'ask']).default('known') })
   server.get<{ Params: { node: string } }>('/v1/keys/peers/:node', async ({ params, query }) => {

@@ -1,12 +1,12 @@
-import { open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { AskeeError } from '@askee/core'
 import { Command } from 'commander'
-import { usageError } from '../../exit.ts'
 import { printData, printJson, printNote } from '../../terminal/output.ts'
 import { type AgentOptions, agentOptions } from '../consent/options.ts'
 import { type DeviceKeyOptions, deviceKeyChoice, deviceKeyOptions } from '../device-key.ts'
 import { readNamedFile } from '../files.ts'
 import { controlClient, defaultDataDirectory } from '../options.ts'
+import { writeNew } from './root/share-files.ts'
 
 /** Larger than any backup: a file of another kind is not read whole. */
 const MAX_BACKUP_BYTES = 1024 * 1024
@@ -76,18 +76,4 @@ async function readBackup(file: string): Promise<Uint8Array> {
   const size = (await stat(file).catch(() => undefined))?.size ?? 0
   if (size <= MAX_BACKUP_BYTES) return readNamedFile(file)
   throw new AskeeError('keys/locked-file', `${file} has ${size} bytes and is no backup of keys`)
-}
-
-/** Writes a file of mode 0600 that was not there before; on disk when it resolves. */
-async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'EEXIST' ? 'it is there already and is not overwritten' : String(error.code)
-    throw usageError(`cannot write ${path}: ${why}`)
-  })
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }

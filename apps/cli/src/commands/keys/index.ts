@@ -3,6 +3,7 @@ import { backupCommand, restoreCommand } from './backup.ts'
 import { emergencyCommand, rotateCommand } from './change.ts'
 import { listCommand } from './list.ts'
 import { requestCommand } from './request.ts'
+import { rootCommand } from './root/index.ts'
 
 /** `askee keys`: the keys of a node. */
 export function keysCommand(): Command {
@@ -14,6 +15,7 @@ export function keysCommand(): Command {
     backupCommand(),
     restoreCommand(),
     requestCommand(),
+    rootCommand(),
   ]) {
     keys.addCommand(command)
   }

@@ -39,6 +39,11 @@ export function printKeys(view: KeysView, options: AgentOptions): void {
       rows,
     ),
   )
+  printNote(
+    view.root === null
+      ? 'under no root of an owner (askee keys root create)'
+      : `under the owner root ${view.root.root} since ${date(view.root.certifiedAt)}`,
+  )
   printNote(`locked by ${view.deviceKey.provider}: ${view.deviceKey.protects}`)
 }
 
