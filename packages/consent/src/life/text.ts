@@ -20,6 +20,15 @@ const CONTAINMENT_WORDS = {
     'in a process of its own. On this machine only the JavaScript engine keeps it from your files and the network: allow this only to people you trust.',
 } as const
 
+const HOUR_MS = 3_600_000
+const UNITS = [
+  ['days', 24 * HOUR_MS],
+  ['h', HOUR_MS],
+  ['min', 60_000],
+  ['s', 1000],
+  ['ms', 1],
+] as const
+
 /** Whether something on a machine holds each task to the share of a processor that a consent allows. */
 export type ProcessorHold = 'held' | 'not-held'
 
@@ -43,15 +52,16 @@ export function consentText(
   processor: ProcessorHold,
 ): string {
   const { resources, tasks, monitoring } = terms.permissions
-  const lifetime = hours(terms.lifetime / 3_600_000)
+  const lifetime = span(terms.lifetime)
   return [
     `Who asks:       node ${manifest.requester}`,
     `                ${whoElse(manifest)}`,
     `What for:       ${terms.purposes.map(oneLine).join('; ')}`,
     `Kinds of work:  ${tasks.kinds.map((kind) => KIND_WORDS[kind]).join('; ')}`,
     `About what:     ${terms.data.length === 0 ? 'nothing is named' : terms.data.map((item) => DATA_WORDS[item]).join('; ')}`,
-    `Until when:     ${lifetime} from the grant${terms.maxRenewals === 0 ? '' : `; you can renew it ${terms.maxRenewals} times, each time for ${lifetime} at most`}`,
-    `Each task:      at most ${hours(tasks.maxDurationHours)} and ${resources.ramMbMax} MiB of memory`,
+    `Until when:     ${lifetime} from the grant${terms.maxRenewals === 0 ? '' : `; you can renew it ${terms.maxRenewals === 1 ? 'once,' : `${terms.maxRenewals} times, each time`} for ${lifetime} at most`}`,
+    `Work from:      ${tasks.minReputation === 0 ? 'anybody whom this consent names, known here or not' : `whom this consent names, while its conduct known here is at least ${tasks.minReputation} of 1`}`,
+    `Each task:      at most ${span(tasks.maxDurationHours * HOUR_MS)} and ${resources.ramMbMax} MiB of memory`,
     `Processor:      up to ${resources.cpuPercentMax} %${PROCESSOR_WORDS[processor]}`,
     `Storage:        up to ${resources.storageGbMax} GB for programs and data (the agent's own limit is enforced, this one not yet)`,
     `Network:        up to ${resources.bandwidthMbpsMax} Mbit/s (written down, not yet enforced by this version)`,
@@ -82,6 +92,15 @@ function oneLine(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '�')
 }
 
-function hours(value: number): string {
-  return value >= 48 ? `${Number((value / 24).toFixed(1))} days` : `${Number(value.toFixed(2))} h`
+/** A length of time to the millisecond: what is rounded is not what is granted. */
+function span(milliseconds: number): string {
+  const parts: string[] = []
+  let rest = Math.round(milliseconds)
+  for (const [unit, length] of UNITS) {
+    // A day or two are told in hours.
+    const count = unit === 'days' && rest < 2 * length ? 0 : Math.floor(rest / length)
+    if (count > 0) parts.push(`${count} ${unit}`)
+    rest -= count * length
+  }
+  return parts.join(' ') || '0 s'
 }
