@@ -36,6 +36,11 @@ describe('askee data accept-restored', () => {
       })
       const third = await mesh.start('back')
       expect(await third.client.consents()).toMatchObject([{ phase: 'suspended', live: false }])
+      // Its checkpoints spoke of newer consents: a new log says that they end here.
+      expect((await third.client.status()).audit).toMatchObject({
+        alarms: [],
+        began: { reason: 'its owner put back databases of before' },
+      })
       const { entries } = await third.client.auditLog({ limit: 1000 })
       const own = entries.find(({ action }) => action === 'state.accepted')
       expect(own).toMatchObject({ content: { reason: 'a new disk', found: 'consents.db older' } })

@@ -66,12 +66,13 @@ describe('a node that is put back to an older state', () => {
 
       const { audit: held } = await node.client.status()
       expect(held.state).toBe('held')
-      expect(held.alarms[0]).toMatchObject({ witness: one.node })
+      expect([one.node, two.node]).toContain(held.alarms[0]?.witness)
       const status = await askee(['status', '--data', inMesh('node')])
       expect(status.stdout).toMatch(/ALARM {5}audit\/(rolled-back|forked)/)
       const verified = await audit('node', 'verify', '--json')
       expect(verified.code).toBe(1)
-      expect(JSON.parse(verified.stdout)).toMatchObject({ verdict: 'changed', alarms: held.alarms })
+      const { verdict, alarms } = JSON.parse(verified.stdout)
+      expect([verdict, alarms[0]]).toEqual(['changed', held.alarms[0]])
       expect((await acts(node, 'audit-log')).at(-1)).toMatchObject({ action: 'audit.alarm' })
       // The consent that was revoked is live again in the old copy, and nothing is done under it; nor is another one given.
       expect((await node.client.consents())[0]).toMatchObject({ live: true })
@@ -83,14 +84,14 @@ describe('a node that is put back to an older state', () => {
       expect(still.state).toBe('held')
       expect(still.alarms[0]).toEqual(held.alarms[0])
       const accepted = await audit('node', 'accept', '--reason', 'a copy was put back', '--json')
-      expect(JSON.parse(accepted.stdout)).toMatchObject({
-        alarms: [],
-        began: { reason: 'a copy was put back' },
-      })
+      const { audit: anew, suspended } = JSON.parse(accepted.stdout)
+      expect(anew).toMatchObject({ alarms: [], began: { reason: 'a copy was put back' } })
+      expect(suspended).toEqual([consent?.id])
+      expect((await again.client.consents())[0]).toMatchObject({ live: false, phase: 'suspended' })
       await witnessed(again, 2)
       expect((await acts(one, again.node)).at(-1)).toMatchObject({
         action: 'audit.peer-began-anew',
-        content: { reason: 'a copy was put back', log: JSON.parse(accepted.stdout).began.log },
+        content: { reason: 'a copy was put back', log: anew.began.log },
       })
       await again.client.revoke(consent?.id ?? '', 'still no longer')
       await grant(again, two)

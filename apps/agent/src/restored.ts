@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { AUDIT_MIGRATIONS, createAuditLog } from '@askee/audit'
+import { AUDIT_MIGRATIONS, type Beginnings, createAuditLog, openBeginnings } from '@askee/audit'
 import { CONSENT_MIGRATIONS, createConsentRegistry } from '@askee/consent'
 import {
   AskeeError,
@@ -39,6 +39,9 @@ export interface AcceptedState {
   /** Consents that were live in what was accepted: suspended, for one of them may have been revoked since. */
   readonly suspended: readonly string[]
 }
+
+/** What peers hear; the owner's own reason stays on this machine. */
+const BEGINS_ANEW = 'its owner put back databases of before'
 
 /**
  * Takes the databases of a directory as they stand, because their owner put them there: after a restore, an upgrade from a
@@ -101,6 +104,9 @@ async function acceptWith(
       ({ name, finding }) => name === basename(paths.consents) && finding !== 'missing',
     )
     const suspended = isBack ? await suspendAll(secrets, paths, audit.log) : []
+    // Else the checkpoints of before, which speak of newer databases, would hold the agent at its next start.
+    const signed = [paths.audit, paths.consents, paths.witness].map((path) => basename(path))
+    if (found.some(({ name }) => signed.includes(name))) await audit.beginnings.begin(BEGINS_ANEW, [])
     return { node: node.id, databases: found, suspended }
   } finally {
     audit.close()
@@ -144,15 +150,17 @@ function take({ sealing }: Secrets, path: string, found: readonly FoundDatabase[
 }
 
 async function openAudit(
-  { sealing, vaultKey, subjectKey }: Secrets,
+  { sealing, vaultKey, subjectKey, node, owner }: Secrets,
   paths: AgentPaths,
-): Promise<{ readonly log: AuditSink; readonly close: () => void }> {
+): Promise<{ readonly log: AuditSink; readonly beginnings: Beginnings; readonly close: () => void }> {
   const [clock, random, timers] = [systemClock, systemRandom, systemTimers]
   const database = openDatabase(paths.audit, AUDIT_MIGRATIONS, sealing)
   try {
     const vault = await createVault({ database, deviceKey: vaultKey.wrapping, clock, random, timers })
+    const log = createAuditLog({ database, vault, clock, random }, { subjectKey })
     return {
-      log: createAuditLog({ database, vault, clock, random }, { subjectKey }),
+      log,
+      beginnings: await openBeginnings({ log, database, node: node.id, owner, clock, random }),
       close: () => {
         database.close()
         vault.close()

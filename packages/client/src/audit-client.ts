@@ -1,13 +1,13 @@
 import {
+  type AuditAcceptedView,
   type AuditAcceptRequest,
   type AuditEntriesView,
   type AuditExportRequest,
   type AuditProofView,
-  type AuditStandingView,
   type AuditVerificationView,
+  auditAcceptedSchema,
   auditEntriesSchema,
   auditProofSchema,
-  auditStandingSchema,
   auditVerificationSchema,
   type ComplianceRequest,
   type ComplianceView,
@@ -37,7 +37,7 @@ export interface AuditClient {
   auditLog(page?: AuditPage): Promise<AuditEntriesView>
   verifyAudit(): Promise<AuditVerificationView>
   /** Takes the state as it is although alarms are open: a new log begins. @throws AskeeError `audit/nothing-to-accept` */
-  acceptAudit(request: AuditAcceptRequest): Promise<AuditStandingView>
+  acceptAudit(request: AuditAcceptRequest): Promise<AuditAcceptedView>
   /** @throws AskeeError `audit/range` */
   proveAudit(index: number): Promise<AuditProofView>
   /** A file for `verifyExport` of @askee/audit. @throws AskeeError `audit/export-range`, `audit/export-too-large` */
@@ -68,7 +68,7 @@ export function auditClient(
       return call(auditEntriesSchema, 'GET', `/v1/audit/entries?${query}`)
     },
     verifyAudit: () => call(auditVerificationSchema, 'POST', '/v1/audit/verify', {}),
-    acceptAudit: (request) => call(auditStandingSchema, 'POST', '/v1/audit/beginnings', request),
+    acceptAudit: (request) => call(auditAcceptedSchema, 'POST', '/v1/audit/beginnings', request),
     proveAudit: (index) => call(auditProofSchema, 'GET', `/v1/audit/entries/${index}/proof`),
     exportAudit: (request) => bytes('/v1/audit/exports', request),
     auditCompliance: (request) => call(complianceSchema, 'POST', '/v1/audit/compliance', request),

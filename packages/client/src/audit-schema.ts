@@ -87,6 +87,13 @@ export const auditAcceptSchema = z.strictObject({
 })
 export type AuditAcceptRequest = z.input<typeof auditAcceptSchema>
 
+export const auditAcceptedSchema = z.object({
+  audit: auditStandingSchema,
+  /** Consents that were live in what was accepted: one of them may have been revoked since. */
+  suspended: z.array(z.string()),
+})
+export type AuditAcceptedView = z.output<typeof auditAcceptedSchema>
+
 export const auditVerificationSchema = z.object({
   /** `unwitnessed` is no OK: nothing was found, and nobody but this machine says so. */
   verdict: z.enum(['whole', 'unwitnessed', 'changed']),

@@ -8,15 +8,16 @@ import {
   verifyLog,
 } from '@askee/audit'
 import {
+  type AuditAcceptedView,
   type AuditEntriesView,
   type AuditEntryView,
   type AuditProofView,
-  type AuditStandingView,
   type AuditVerificationView,
   auditAcceptSchema,
   auditExportSchema,
   auditPageSchema,
 } from '@askee/client'
+import type { ConsentRegistry } from '@askee/consent'
 import { errorCode, parse, type Timers, toHex } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import type { Database, Vault } from '@askee/store'
@@ -28,6 +29,7 @@ import { standingView, verdictOf, watchedView } from './audit-standing.ts'
 export interface AuditRouteParts {
   readonly identity: Identity
   readonly volunteer: Identity
+  readonly consents: ConsentRegistry
   readonly audit: AuditParts
 }
 
@@ -71,11 +73,16 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
 
   server.post('/v1/audit/verify', () => verification(parts))
 
-  server.post('/v1/audit/beginnings', async ({ body }): Promise<AuditStandingView> => {
-    await standing.accept(parse(body, auditAcceptSchema).reason)
+  server.post('/v1/audit/beginnings', async ({ body }): Promise<AuditAcceptedView> => {
+    const { reason } = parse(body, auditAcceptSchema)
+    standing.assertHeld()
+    // First: once the state is accepted the gate is open, and one that was revoked since may be live in it.
+    const live = parts.consents.list().filter((entry) => entry.live)
+    for (const { id } of live) parts.consents.suspend(id, 'it stands in a state of before')
+    await standing.accept(reason)
     checkpointing.sign()
     await checkpointing.cosign()
-    return standingView(log, watch)
+    return { audit: standingView(log, watch), suspended: live.map(({ id }) => id) }
   })
 
   server.post('/v1/audit/exports', async ({ body }, reply) => {

@@ -62,6 +62,8 @@ export interface Standing {
   isHeld(): boolean
   /** @throws AskeeError with the code of the first open alarm */
   assertGood(): void
+  /** @throws AskeeError `audit/nothing-to-accept` */
+  assertHeld(): void
   /** Compares the newest own checkpoint with log and databases. */
   checkOwn(): void
   /**
@@ -122,6 +124,11 @@ class LogStanding implements Standing {
     )
   }
 
+  assertHeld(): void {
+    if (this.isHeld()) return
+    throw new AskeeError('audit/nothing-to-accept', 'nothing speaks against this log: it goes on as it is')
+  }
+
   checkOwn(): void {
     const { database, beginnings } = this.#components
     const note = database
@@ -164,10 +171,8 @@ class LogStanding implements Standing {
 
   async accept(reason: string): Promise<Beginning> {
     const { beginnings } = this.#components
+    this.assertHeld()
     const alarms = this.alarms()
-    if (alarms.length === 0) {
-      throw new AskeeError('audit/nothing-to-accept', 'nothing speaks against this log: it goes on as it is')
-    }
     const former = alarms.flatMap(({ note }): FormerLog[] => {
       if (note === null) return []
       const { log, size } = openCheckpoint(note)

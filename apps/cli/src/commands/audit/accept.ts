@@ -11,15 +11,18 @@ export function acceptCommand(): Command {
     )
     .requiredOption('--reason <text>', 'why, in one line; peers read it')
     .action(async (options: AgentOptions & { reason: string }) => {
-      const standing = await controlClient(options).acceptAudit({ reason: options.reason })
+      const accepted = await controlClient(options).acceptAudit({ reason: options.reason })
       if (options.json === true) {
-        printJson(standing)
+        printJson(accepted)
         return
       }
-      printData(`a new log begins: ${standing.began.log}`)
-      // An old copy does not know what was revoked since.
-      printData(
-        'consents are as this copy has them: look at them (askee consent list) and revoke what is over',
-      )
+      const { audit, suspended } = accepted
+      printData(`a new log begins: ${audit.began.log}`)
+      if (suspended.length > 0) {
+        printData(
+          'suspended, for one of them may have been revoked since; askee consent resume takes one up:',
+        )
+        for (const id of suspended) printData(`  ${id}`)
+      }
     })
 }
