@@ -11,10 +11,15 @@ afterEach(async () => {
   for (const node of nodes.splice(0)) await node.stop()
 })
 
+/** A clock that is set wrong by so much. */
+function offset(time: VirtualTime, by: number): VirtualTime {
+  return decorate(time, { now: () => time.now() + by })
+}
+
 interface House {
   readonly time: VirtualTime
   readonly network: ReturnType<typeof createMemoryMeshNetwork>
-  node(init?: SessionNodeInit): Promise<SessionNode>
+  node(init?: SessionNodeInit & { clockOff?: number }): Promise<SessionNode>
 }
 
 function house(): House {
@@ -23,8 +28,12 @@ function house(): House {
   return {
     time,
     network,
-    async node(init) {
-      const made = await sessionNode(time, ({ id }, topics) => network.node(id, { topics }), init)
+    async node({ clockOff = 0, ...init } = {}) {
+      const made = await sessionNode(
+        offset(time, clockOff),
+        ({ id }, topics) => network.node(id, { topics }),
+        init,
+      )
       nodes.push(made)
       return made
     },
@@ -188,6 +197,34 @@ describe('a sealed mesh', () => {
     bob.sessions.endAll('restart')
     expect(await say(alice, bob, 'two')).toBe('two heard')
     expect(heard).toEqual(['one', 'two'])
+  })
+
+  it.each([-4, 4])(
+    'MSG-1 talks at once to a node that has just started, with a clock %i minutes off',
+    async (minutes) => {
+      const { node } = house()
+      const alice = await node({ clockOff: minutes * MINUTE })
+      const bob = await node()
+      for (const one of [alice, bob]) echo(one)
+      expect(await say(alice, bob, 'one')).toBe('one heard')
+      expect(await say(bob, alice, 'two')).toBe('two heard')
+    },
+  )
+
+  it.each([
+    [-6, 'envelope/stale'],
+    [6, 'envelope/future'],
+  ])('MSG-1 opens no session with a clock %i minutes off: %s', async (minutes, code) => {
+    const { node, time } = house()
+    const [alice, bob] = [await node({ clockOff: minutes * MINUTE }), await node()]
+    const heard = echo(bob)
+    // Their keys are of the past for both.
+    await time.advance(15 * MINUTE)
+    const { code: mesh, told } = await failure(say(alice, bob, 'one'))
+    expect(mesh).toBe('mesh/unreachable')
+    // Alice cannot read the refusal either: it is as far from her time as she is from Bob's.
+    expect([code, code === 'envelope/stale' ? 'envelope/future' : 'envelope/stale']).toContain(told)
+    expect(heard).toEqual([])
   })
 
   it('MSG-1 carries out nothing twice when a request is replayed, turned, cut or brought by another', async () => {
