@@ -11,6 +11,8 @@ mod call;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod files;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod hungry;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kernel;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod memory;
@@ -26,6 +28,11 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments == ["list"] {
         println!("{}", attempts::names().join("\n"));
+        return;
+    }
+    if let [role] = arguments.as_slice()
+        && hungry::serve(role)
+    {
         return;
     }
     let [name, mode, token] = arguments.as_slice() else { std::process::exit(2) };
