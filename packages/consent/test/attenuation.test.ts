@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { attenuateConsent, type ConsentTerms, differences, meet, verifyConsent } from '../src/index.ts'
-import { termsOf, toPayload } from '../src/token/claims.ts'
+import { verifyCertificate } from '../src/revocation/certificate.ts'
+import { permissionsPayload } from '../src/terms.ts'
+import { type ConsentClaims, termsOf, toPayload } from '../src/token/claims.ts'
 import { renewConsent } from '../src/token/grant.ts'
 import {
   anyTerms,
@@ -32,6 +34,19 @@ const anyChoices = anyTerms.map(
     maxRenewals,
   }),
 )
+
+/** The terms of `asked` that are within `limit`, and the limit's where they are not. */
+function within(limit: ConsentTerms, asked: ConsentTerms): ConsentTerms {
+  const { resources, tasks, monitoring } = asked.permissions
+  const choices = { ...resources, ...tasks, resourceMonitoring: monitoring.resourceMonitoring }
+  const { purposes, data, lifetime, maxRenewals } = asked
+  try {
+    return meet(limit, { ...choices, purposes, data, lifetime, maxRenewals })
+  } catch {
+    // Nothing is left of kinds or purposes.
+    return meet(limit, { ...choices, data, lifetime, maxRenewals, kinds: limit.permissions.tasks.kinds })
+  }
+}
 
 function wider(before: ConsentTerms, after: ConsentTerms): readonly string[] {
   return differences(before, after)
@@ -170,5 +185,83 @@ describe('attenuation', () => {
     expect(codeOf(() => renewConsent(volunteer, first.claims, [], more))).toBe('consent/widened')
     const longer = { ...again, terms: { ...terms, lifetime: TERMS.lifetime + 1000 } }
     expect(codeOf(() => renewConsent(volunteer, first.claims, [], longer))).toBe('consent/widened')
+  })
+
+  it('CON-4 takes a child of a holder exactly when no term of it is wider than any parent allows', () => {
+    let taken = 0
+    const claims = fc.record({
+      terms: anyTerms,
+      child: anyTerms,
+      depth: fc.constantFrom(1, 2),
+      narrow: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(claims, ({ terms, child, depth, narrow }) => {
+        let parent = granted(terms)
+        if (depth === 2) {
+          const draft = { id: freshId(), now: NOW, choices: {}, status: STATUS }
+          parent = attenuateConsent(node, parent.token, draft)
+        }
+        const draft = { id: freshId(), now: NOW, choices: {}, status: STATUS }
+        const own = attenuateConsent(node, parent.token, draft)
+        // Half of them are narrower by construction: else almost every child is refused.
+        const said = narrow ? within(terms, child) : child
+        const payload = { ...permissionsPayload(said), max_renewals: said.maxRenewals }
+        const isWider = wider({ ...termsOf(parent.claims), lifetime: 0 }, { ...said, lifetime: 0 }).length > 0
+        const code = codeOf(() => verifyConsent(forged(payload, node, own), expected, NOW))
+        expect(code).toBe(isWider ? 'consent/widened' : undefined)
+        if (!isWider) taken++
+      }),
+      { numRuns: 120 },
+    )
+    expect(taken).toBeGreaterThan(10)
+  })
+
+  it('CON-6 lets no chain of renewals widen anything, outlive its terms or go on longer than was agreed', () => {
+    const step = fc.record({
+      terms: anyTerms,
+      after: fc.integer({ min: 0, max: 5000 }),
+      honest: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(anyTerms, fc.array(step, { maxLength: 8 }), (terms, steps) => {
+        const first = granted({ ...terms, lifetime: 10_000_000 })
+        const line = [first.claims]
+        let now = NOW
+        for (const { terms: asked, after, honest } of steps) {
+          now += after
+          const before = line[0] as ConsentClaims
+          const limit = termsOf(before)
+          const next = honest ? { ...within(limit, asked), maxRenewals: before.maxRenewals - 1 } : asked
+          const renew = () =>
+            renewConsent(
+              volunteer,
+              before,
+              line.map(({ id }) => id),
+              { id: freshId(), now, terms: next },
+            )
+          const code = codeOf(renew)
+          const isWider = wider({ ...limit, maxRenewals: before.maxRenewals - 1 }, next).length > 0
+          expect(code).toBe(
+            before.maxRenewals < 1 ? 'consent/renewals' : isWider ? 'consent/widened' : undefined,
+          )
+          if (code !== undefined) continue
+          const { claims, certificate } = renew()
+          expect(claims.expires).toBeLessThanOrEqual(now + next.lifetime)
+          for (const earlier of line) {
+            const [old, renewed] = [termsOf(earlier), termsOf(claims)]
+            expect(wider({ ...old, lifetime: 0 }, { ...renewed, lifetime: 0 })).toEqual([])
+          }
+          line.unshift(claims)
+          // One certificate ends all of the line.
+          expect(verifyCertificate(certificate).consents).toEqual([
+            expect.any(String),
+            ...line.slice(1).map(({ id }) => id),
+          ])
+        }
+        expect(line.length - 1).toBeLessThanOrEqual(first.claims.maxRenewals)
+      }),
+      { numRuns: 80 },
+    )
   })
 })

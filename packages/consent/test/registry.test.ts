@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type AuditEvent, type AuditSink, silentLogger, systemRandom } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
+import { createIdentity } from '@askee/keys'
 import { openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -320,6 +321,54 @@ describe('consent registry', () => {
     expect(registry.revokeAll('sold the machine')).toHaveLength(1)
     expect(told).toEqual([certificate, held])
     expect(grantForTest(registry, requester.id).claims?.epoch).toBe(1)
+  })
+
+  it('CON-5 can revoke one and all, and tell the mesh, when the key of the owner signs no more', () => {
+    let isLost = false
+    const owner = createIdentity(systemRandom)
+    const key = {
+      ...owner,
+      id: owner.id,
+      publicKey: owner.publicKey,
+      sign: (message: Uint8Array) => {
+        if (isLost) throw new Error('the key is lost')
+        return owner.sign(message)
+      },
+    }
+    const { registry } = testRegistry(node.id, { volunteer: key })
+    const first = grantForTest(registry, requester.id, TERMS)
+    registry.renew(first.id)
+    const second = grantForTest(registry, stranger.id, TERMS)
+    const told: string[] = []
+    registry.onRevoked(({ certificate }) => told.push(certificate))
+    isLost = true
+    expect(() => grantForTest(registry, requester.id)).toThrow('the key is lost')
+    registry.revoke(first.id, 'stolen')
+    registry.revokeAll('stolen')
+    const certificates = told.map((text) => verifyCertificate(text))
+    expect(certificates.map(({ issuer }) => issuer)).toEqual([owner.id, owner.id, owner.id])
+    expect(certificates[0]?.consents).toHaveLength(2)
+    expect(certificates[1]?.consents).toEqual([second.id])
+    expect(certificates[2]?.minEpoch).toBe(1)
+    expect(registry.covering(question)).toBeUndefined()
+  })
+
+  it('CON-6 renews before the end alone; after it, as for wider terms, a new grant is needed', async () => {
+    const { registry, clock } = setUp()
+    const { id } = grantForTest(registry, requester.id, TERMS)
+    await clock.advance(TERMS.lifetime - 1000)
+    const renewed = registry.renew(id)
+    expect(renewed.claims?.expires).toBe(clock.now() + TERMS.lifetime)
+    await clock.advance(TERMS.lifetime)
+    expect(codeOf(() => registry.renew(id))).toBe('consent/phase')
+    registry.sweep()
+    expect(codeOf(() => registry.renew(id))).toBe('consent/phase')
+    expect(grantForTest(registry, requester.id, TERMS).id).not.toBe(id)
+    const refused = registry.history.entries(id).filter(({ outcome }) => outcome === 'refused')
+    expect(refused.map(({ act, content }) => [act, content.code])).toEqual([
+      ['renewed', 'consent/phase'],
+      ['renewed', 'consent/phase'],
+    ])
   })
 
   it('CON-1 opens nothing while suspended and the same again when resumed', () => {

@@ -13,10 +13,22 @@ import {
   type RevocationBook,
 } from '../src/index.ts'
 import { signCertificate, verifyCertificate } from '../src/revocation/certificate.ts'
+import { checkStatus } from '../src/revocation/freshness.ts'
 import { signStatusList, verifyStatusList } from '../src/revocation/status-list.ts'
 import { consentTopics, REVOCATION_TOPIC } from '../src/revocation/topic.ts'
 import { signJws } from '../src/token/jws.ts'
-import { codeOf, expected, freshId, granted, NOW, node, stranger, TERMS, volunteer } from './support.ts'
+import {
+  codeOf,
+  expected,
+  forged,
+  freshId,
+  granted,
+  NOW,
+  node,
+  stranger,
+  TERMS,
+  volunteer,
+} from './support.ts'
 
 const HOUR = 3_600_000
 
@@ -265,5 +277,99 @@ describe('the verifier', () => {
     await clock.advance(11_000)
     list = listAt(clock.now(), [[7, 'suspended']])
     expect(await verify()).toBe('consent/suspended')
+  })
+
+  it('CON-5 opens nothing for personal data on stale, foreign, damaged or missing evidence, and nothing after its end', async () => {
+    const sources: readonly [what: string, list: (now: number) => string | undefined][] = [
+      ['none', () => undefined],
+      ['one of its beginning', () => listAt(NOW)],
+      ['one that is too old', (now) => listAt(now - 6 * 60_000)],
+      ['one of another issuer', (now) => signed(now, { issuer: stranger })],
+      ['one of another place', (now) => signed(now, { uri: 'askee://elsewhere' })],
+      ['one that is over', (now) => signed(now, { lifetime: 1000, ago: 60_000 })],
+      ['no list', () => 'a.b.c'],
+      [
+        'an error',
+        () => {
+          throw new Error('unreachable')
+        },
+      ],
+    ]
+    const signed = (
+      now: number,
+      { issuer = volunteer, uri: at = uri, lifetime = 200 * HOUR, ago = 0 } = {},
+    ): string =>
+      signStatusList(issuer, { uri: at, now: now - ago, lifetime, entries: 4096, statuses: new Map() })
+    for (const [what, list] of sources) {
+      const { verify, clock } = setUp(() => list(clock.now()), ['personal'])
+      await clock.advance(6 * 60_000)
+      expect([what, await verify()]).toEqual([what, 'consent/stale'])
+      await clock.advance(100 * HOUR)
+      expect([what, await verify()]).toEqual([what, 'consent/expired'])
+    }
+    const { verify, clock } = setUp(() => signed(clock.now()), ['personal'])
+    await clock.advance(6 * 60_000)
+    expect(await verify()).toBeUndefined()
+  })
+
+  it('CON-5 judges freshness by risk: the age of the newest evidence, and nothing else, closes the door', () => {
+    const MINUTE = 60_000
+    const ages = fc.record({
+      issued: fc.integer({ min: 0, max: 3000 }),
+      listed: fc.option(fc.integer({ min: 0, max: 3000 })),
+      data: fc.subarray(['task', 'machine', 'personal'] as const),
+    })
+    const { claims } = granted()
+    fc.assert(
+      fc.property(ages, ({ issued, listed, data }) => {
+        const now = NOW + 10_000 * MINUTE
+        const list =
+          listed === null
+            ? undefined
+            : verifyStatusList(listAt(now - listed * MINUTE), { uri, issuer: volunteer.id }, now)
+        const token = { ...claims, data, issuedAt: now - issued * MINUTE }
+        const age = Math.min(issued, listed ?? issued)
+        const allowed = data.includes('personal') ? 5 : 24 * 60
+        expect(codeOf(() => checkStatus(token, list, now))).toBe(age > allowed ? 'consent/stale' : undefined)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('CON-5 holds the largest epoch that an issuer ever said, in whatever order it was heard, restarts between', () => {
+    const told = fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.boolean()), {
+      minLength: 1,
+      maxLength: 6,
+    })
+    const tokens = Array.from({ length: 7 }, (_, epoch) => inspectToken(forged({ epoch })))
+    const strangers = inspectToken(forged({ epoch: 0 }, stranger))
+    const certificates = Array.from({ length: 6 }, (_, minEpoch) =>
+      signCertificate(volunteer, {
+        id: freshId(),
+        now: NOW,
+        until: NOW + HOUR,
+        minEpoch: Math.max(1, minEpoch),
+      }),
+    )
+    fc.assert(
+      fc.property(told, (epochs) => {
+        const database = openDatabase(':memory:', CONSENT_MIGRATIONS)
+        let known = book(undefined, database)
+        let highest = 0
+        for (const [epoch, restarts] of epochs) {
+          expect(known.take(certificates[epoch] as string)).toBe(epoch > highest ? 'new' : 'known')
+          highest = Math.max(highest, epoch)
+          if (restarts) known = book(undefined, database)
+          for (const token of tokens) {
+            expect(codeOf(() => known.check(token))).toBe(
+              token.epoch < highest ? 'consent/revoked' : undefined,
+            )
+          }
+        }
+        expect(codeOf(() => known.check(strangers))).toBeUndefined()
+        database.close()
+      }),
+      { numRuns: 40 },
+    )
   })
 })

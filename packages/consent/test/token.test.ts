@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { systemRandom } from '@askee/core'
 import { createIdentity, nodeIdFromPublicKey } from '@askee/keys'
 import { CompactSign, compactVerify, generateKeyPair, importJWK } from 'jose'
@@ -34,6 +34,26 @@ describe('consent token', () => {
     expect(claims.permissions).toEqual(TERMS.permissions)
     expect(claims).toMatchObject({ purposes: TERMS.purposes, data: TERMS.data, maxRenewals: 3, epoch: 0 })
     expect(claims.expires - claims.issuedAt).toBe(TERMS.lifetime)
+  })
+
+  it('CON-2 says in its payload, by name, all that a consent token must say', () => {
+    const { token, certificate } = granted()
+    const payload = JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString())
+    expect(payload).toMatchObject({
+      ver: 2,
+      iss: volunteer.id,
+      sub: node.id,
+      aud: requester.id,
+      iat: NOW / 1000,
+      exp: (NOW + TERMS.lifetime) / 1000,
+      resources: { cpu_percent_max: 50, ram_mb_max: 64, storage_gb_max: 1, bandwidth_mbps_max: 10 },
+      tasks: { kinds: TERMS.permissions.tasks.kinds, min_reputation: 0, max_duration_hours: 1 },
+      monitoring: { user_activity_yield: true, resource_monitoring: true, audit_logging: true },
+      purpose: TERMS.purposes,
+      policy_hash: 'ab'.repeat(32),
+      status: { status_list: { idx: 7, uri: 'askee://list' } },
+      rvk: createHash('sha256').update(certificate).digest('hex'),
+    })
   })
 
   it('CON-2 is a JWS that an independent library verifies, and verifies one of that library', async () => {
