@@ -15,11 +15,12 @@ import {
   createKeyExchange,
   createKeyRing,
   createPeerKeys,
+  createRevocationRecords,
+  createVoidBook,
   type Identity,
   type KeyBundle,
   type KeyRing,
   type KeyStore,
-  createVoidBook,
   type VoidBook,
 } from '@askee/keys'
 import { createNodeConversations, type NodeConversations } from './conversations.ts'
@@ -62,7 +63,13 @@ export interface NodeKeys extends Startable {
 export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
   const { mesh, clock, logger, audit } = components
   const peerKeys = createPeerKeys(clock)
-  const exchange = createKeyExchange({ mesh, peerKeys, documents: () => ring.documents(), logger })
+  const exchange = createKeyExchange({
+    mesh,
+    peerKeys,
+    documents: () => ring.documents(),
+    records: createRevocationRecords(components),
+    logger,
+  })
   const acts = recordKeyActs(audit, clock, () => ring.keys())
   const ring: KeyRing = createKeyRing({ ...components, audit: acts.sink, announcer: exchange })
   const conversations = createNodeConversations({ ...components, keyRing: ring, peerKeys, exchange })

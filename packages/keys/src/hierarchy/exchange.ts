@@ -14,6 +14,7 @@ import { z } from 'zod'
 import { type KeyBundle, MAX_BUNDLE_BYTES, MAX_REVOCATION_BYTES } from './documents.ts'
 import type { KeyAnnouncer, KeyRing } from './key-ring.ts'
 import type { PeerKeys } from './peer-keys.ts'
+import type { RevocationRecords } from './revocation-records.ts'
 import { type Announcement, decodeAnnouncement, encodeAnnouncement, KEYS_TOPIC } from './topic.ts'
 import type { ChainUse } from './uses.ts'
 
@@ -42,6 +43,8 @@ export interface KeyExchangeComponents {
   readonly peerKeys: PeerKeys
   /** This node's own; `KeyRing.documents`. */
   readonly documents: KeyRing['documents']
+  /** Left out: who was away learns of a revocation from the node itself or not at all. */
+  readonly records?: RevocationRecords
   readonly logger: Logger
 }
 
@@ -69,6 +72,18 @@ export function createKeyExchange(components: KeyExchangeComponents): KeyExchang
       if (!(error instanceof AskeeError)) throw error
       logger.debug({ from, kind, code: error.code }, 'a key document was refused')
     }
+  }
+
+  /** A node that is not here may have revoked its keys while this one was away: its record says so. */
+  const look = async (node: NodeId): Promise<void> => {
+    const { records } = components
+    if (records?.isDue(node) !== true) return
+    if (mesh.peers().includes(node)) {
+      return fetch(node).catch((error: unknown) => {
+        logger.debug({ node, error: errorText(error) }, 'a peer did not say its keys')
+      })
+    }
+    for (const document of await records.find(node)) take('revocation', document, node)
   }
 
   const fetch = async (node: NodeId, signal?: AbortSignal): Promise<void> => {
@@ -99,8 +114,12 @@ export function createKeyExchange(components: KeyExchangeComponents): KeyExchang
     async stop() {
       for (const cancel of cancels.splice(0)) cancel()
     },
-    announce: (kind, document) => mesh.publish(KEYS_TOPIC, encodeAnnouncement(kind, document)),
+    async announce(kind, document) {
+      if (kind === 'revocation') void components.records?.put(document)
+      await mesh.publish(KEYS_TOPIC, encodeAnnouncement(kind, document))
+    },
     async current(node, use, signal) {
+      await look(node)
       try {
         return peerKeys.current(node, use)
       } catch (error) {

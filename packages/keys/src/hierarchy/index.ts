@@ -24,6 +24,11 @@ export {
 } from './key-ring.ts'
 export { createPeerKeys, type PeerKeyErrorCode, type PeerKeys } from './peer-keys.ts'
 export { restartChains } from './restart.ts'
+export {
+  createRevocationRecords,
+  type RevocationRecords,
+  type RevocationRecordsComponents,
+} from './revocation-records.ts'
 export { type KeyState, TRANSITIONS } from './states.ts'
 export { KEYS_TOPIC, keyTopics } from './topic.ts'
 export {

@@ -1,0 +1,117 @@
+import {
+  type Clock,
+  decode,
+  encode,
+  errorText,
+  type Logger,
+  type Mesh,
+  type NodeId,
+  type Timers,
+  type Timestamp,
+} from '@askee/core'
+import { z } from 'zod'
+import { MAX_REVOCATION_BYTES, verifyKeyRevocation } from './documents.ts'
+import type { KeyUse } from './uses.ts'
+
+export interface RevocationRecordsComponents {
+  readonly mesh: Mesh
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly logger: Logger
+}
+
+/** A node's revocations in the DHT, for whoever was away when they were told and finds the node gone. */
+export interface RevocationRecords {
+  /** Puts this node's newest revocation of each use; the mesh puts it again for as long as it holds. Never throws. */
+  put(document: Uint8Array): Promise<void>
+  /** Whether a node was not looked after for an hour; asked once, it was. */
+  isDue(node: NodeId): boolean
+  /** What a node's record holds, and no more than that it was signed by somebody. Empty when there is none in time. */
+  find(node: NodeId): Promise<readonly Uint8Array[]>
+}
+
+const NAMESPACE = 'key-revocations'
+const NAME = 'all'
+const QUORUM = 1
+/** With the record's own fields and signature below 8 KiB. */
+const MAX_VALUE_BYTES = 7000
+/** A void identity holds for ever, a record does not; the mesh is told of it again at each start. */
+const MAX_LIFE = 400 * 86_400_000
+/** A lookup goes over a dozen nodes; who waits has a message to send. */
+const FIND_TIMEOUT = 5000
+/** As often as a node tells of its revocations again. */
+const LOOK_PERIOD = 3_600_000
+/** Nodes of which it is remembered when they were looked after. */
+const MAX_LOOKED_AFTER = 10_000
+const ENVELOPE_BYTES = 256
+
+const valueSchema = z
+  .array(z.instanceof(Uint8Array).refine((one) => one.byteLength <= MAX_REVOCATION_BYTES + ENVELOPE_BYTES))
+  .max(16)
+
+export function createRevocationRecords(components: RevocationRecordsComponents): RevocationRecords {
+  const { mesh, clock, timers, logger } = components
+  const newest = new Map<KeyUse, { document: Uint8Array; sequence: number; until: number }>()
+  const lookedAfter = new Map<NodeId, Timestamp>()
+  let recorded = ''
+  let sequence = 0
+  let lane: Promise<unknown> = Promise.resolve()
+
+  const putAll = async (): Promise<void> => {
+    const now = clock.now()
+    // What voids the node itself comes first, then what holds longest.
+    const held = [...newest.values()].filter(({ until }) => until > now).sort((a, b) => b.until - a.until)
+    const documents: Uint8Array[] = []
+    for (const { document } of held) {
+      if (encode([...documents, document]).byteLength <= MAX_VALUE_BYTES) documents.push(document)
+    }
+    const value = encode(documents)
+    const text = Buffer.from(value).toString('latin1')
+    const [last] = held
+    if (last === undefined || text === recorded) return
+    const expires = Math.min(last.until, now + MAX_LIFE)
+    // Follows the clock, as nothing is kept of it; twice in a millisecond it goes on by itself.
+    sequence = Math.max(now, sequence + 1)
+    const record = { namespace: NAMESPACE, name: NAME, value, sequence, expires }
+    await mesh.putRecord(record, { quorum: QUORUM })
+    recorded = text
+  }
+
+  return {
+    put(document) {
+      const { revocation } = verifyKeyRevocation(document)
+      const { use, until } = revocation
+      const isNewest = revocation.sequence >= (newest.get(use)?.sequence ?? -1)
+      if (isNewest) newest.set(use, { document, sequence: revocation.sequence, until })
+      const turn = lane.then(putAll).catch((error: unknown) => {
+        // It is told again within the hour, and then recorded.
+        logger.debug({ error: errorText(error) }, 'revocations were not recorded')
+      })
+      lane = turn
+      return turn
+    },
+    isDue(node) {
+      const now = clock.now()
+      const before = lookedAfter.get(node)
+      if (before !== undefined && now - before < LOOK_PERIOD) return false
+      lookedAfter.delete(node)
+      lookedAfter.set(node, now)
+      if (lookedAfter.size > MAX_LOOKED_AFTER) lookedAfter.delete(lookedAfter.keys().next().value as NodeId)
+      return true
+    },
+    async find(node) {
+      const limit = new AbortController()
+      const cancel = timers.after(FIND_TIMEOUT, () => limit.abort())
+      try {
+        const key = { namespace: NAMESPACE, owner: node, name: NAME }
+        const record = await mesh.getRecord(key, { signal: limit.signal })
+        return record === undefined ? [] : decode(record.value, valueSchema, MAX_VALUE_BYTES)
+      } catch (error) {
+        logger.debug({ node, error: errorText(error) }, 'no record of revocations')
+        return []
+      } finally {
+        cancel()
+      }
+    },
+  }
+}
