@@ -85,6 +85,24 @@ describe('askee audit', () => {
     await json('release', consent, '--reason', 'closed')
     const erased = await json('erase', consent, '--reason', 'asked for')
     expect(erased.contents).toBeGreaterThan(1)
+    const [removal] = await json('removals')
+    expect(removal).toMatchObject({
+      index: erased.receipt.index,
+      kind: 'erased',
+      count: erased.contents,
+      left: 0,
+    })
+    const proof = join(mesh.directory, 'proof.askee')
+    expect(await audit('export', proof, '--removal', '0', '--reason', 'x')).toMatchObject({ code: 2 })
+    await json('export', proof, '--removal', String(removal.index), '--reason', 'the person wants to see it')
+    const proven = JSON.parse((await askee(['audit', 'verify-export', proof, '--json'])).stdout)
+    expect(proven).toMatchObject({
+      valid: true,
+      removals: [{ index: removal.index, count: erased.contents }],
+    })
+    expect((await askee(['audit', 'verify-export', proof])).stdout).toMatch(
+      /^erased +the contents of \d+ entries/m,
+    )
     // HIPAA lets nobody ask for that within six years.
     const early = await audit('compliance', '--profile', 'hipaa')
     expect(early.code).toBe(1)

@@ -224,8 +224,8 @@ class DatabaseLog implements AuditLog {
 
   prove(index: number, size = this.#size): InclusionProof {
     this.#checkSize(size)
-    const hashes = inclusionProof(index, size, this.#subtrees)
-    return { index, size, entry: this.#entryBytes(index), hashes }
+    const entry = this.#entryBytes(index)
+    return { index, size, entry, hashes: inclusionProof(index, size, this.#subtrees) }
   }
 
   proveGrowth(first: number, second = this.#size): readonly Hash[] {
@@ -236,7 +236,8 @@ class DatabaseLog implements AuditLog {
   #entryBytes(index: number): Uint8Array {
     const entry = this.#selectEntry.get(index)
     if (entry !== undefined) return Uint8Array.from(entry as Uint8Array)
-    throw new AskeeError('audit/range', `the log has ${this.#size} entries, there is no number ${index}`)
+    const there = this.#size === 0 ? 'no entry yet' : `the entries 0 to ${this.#size - 1}`
+    throw new AskeeError('audit/range', `there is no entry ${index}: the log has ${there}`)
   }
 
   #checkSize(size: number): void {

@@ -4,7 +4,7 @@ import { type LogEntry, parseEntry } from './entry.ts'
 import { Frontier } from './frontier.ts'
 import { type Hash, leafHash } from './merkle.ts'
 import { createTurns, type TurnComponents, type Turns } from './turns.ts'
-import { type ContentRow, Contents } from './verify/contents.ts'
+import { type ContentCounts, type ContentRow, Contents } from './verify/contents.ts'
 import { type Finding, Findings } from './verify/findings.ts'
 import { Notes } from './verify/notes.ts'
 
@@ -13,7 +13,7 @@ export type { Finding } from './verify/findings.ts'
 export interface Verification {
   readonly entries: number
   readonly checkpoints: number
-  readonly contents: { readonly readable: number; readonly erased: number; readonly purged: number }
+  readonly contents: ContentCounts
   /** The first hundred. */
   readonly findings: readonly Finding[]
   /** How many there are. */

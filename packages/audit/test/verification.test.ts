@@ -54,7 +54,10 @@ describe('contents that are gone', () => {
     await held.log.append(act(22))
     expect(await verify(held)).toMatchObject({ findings: [], contents: { purged: 21, readable: 2 } })
     tamper(held.database, 'DELETE FROM audit_contents WHERE idx = 22')
-    expect((await verify(held)).findings).toEqual([missing(22)])
+    expect(await verify(held)).toMatchObject({
+      findings: [missing(22)],
+      contents: { purged: 21, readable: 1, lost: 1 },
+    })
   })
 
   it('AUD-2 are not covered by an act whose own content is gone', async () => {
@@ -135,7 +138,7 @@ describe('verification', () => {
     expect(await verify(held, [held.note])).toEqual({
       entries: 23,
       checkpoints: 2,
-      contents: { readable: 2, erased: 13, purged: 8 },
+      contents: { readable: 2, erased: 13, purged: 8, lost: 0 },
       findings: [],
       found: 0,
     })

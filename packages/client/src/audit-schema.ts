@@ -26,7 +26,10 @@ export const auditEntrySchema = z.object({
   at: z.number(),
   action: z.string(),
   outcome: z.enum(['done', 'refused', 'failed']),
-  /** Whether its content can be read; else subject and content are null. */
+  /**
+   * Whether its content can be read; else subject and content are null. That one is not here any more (`purged`) is not proof that
+   * a rule took it: the list of removals says that, and verification finds what is not in it.
+   */
   state: z.enum(['readable', 'erased', 'purged', 'damaged']),
   subject: z.string().nullable(),
   content: z.record(z.string(), scalar).nullable(),
@@ -99,7 +102,8 @@ export const auditVerificationSchema = z.object({
   verdict: z.enum(['whole', 'unwitnessed', 'changed']),
   entries: position,
   checkpoints: position,
-  contents: z.object({ readable: position, erased: position, purged: position }),
+  /** `lost`: changed, damaged, or gone although no act of the log says so. */
+  contents: z.object({ readable: position, erased: position, purged: position, lost: position }),
   /** The first hundred. */
   findings: z.array(z.object({ code: z.string(), from: z.number(), to: z.number(), text: z.string() })),
   /** How many there are. */

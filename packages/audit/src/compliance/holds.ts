@@ -11,7 +11,7 @@ export function checkNotHeld(database: Database, tag: string): void {
   if (!isHeld(database, tag)) return
   throw new AskeeError(
     'audit/legal-hold',
-    'what is written about this subject is under legal hold: it can be forgotten after a release',
+    'what is written about this subject is under legal hold: nothing was erased. End the hold first (askee audit release), then ask again; that it was asked stands in the log.',
   )
 }
 

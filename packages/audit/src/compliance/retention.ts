@@ -1,7 +1,7 @@
 import { AskeeError, type AuditReceipt, type Clock } from '@askee/core'
 import { type Database, purge, type Vault } from '@askee/store'
 import type { AuditLog } from '../log.ts'
-import { ERASED, PURGED, REMOVALS_SUBJECT, removalContent } from '../removals/act.ts'
+import { ERASED, isCustody, PURGED, REMOVALS_SUBJECT, removalContent } from '../removals/act.ts'
 import { formatPositions, MAX_POSITIONS } from '../removals/positions.ts'
 import { subjectTag } from '../subject.ts'
 import { createTurns, type TurnComponents, type Turns } from '../turns.ts'
@@ -13,13 +13,6 @@ import type { ComplianceProfile, Region } from './profile.ts'
 const MAX_REASON = 200
 /** A key destroyed is synchronised to disk: nothing else in that turn. */
 const ERASE_UNITS = 1_000
-/** Subjects of the log's own acts: without them nobody could tell what was purged, erased or exported. */
-const CUSTODY_SUBJECTS: ReadonlySet<string> = new Set([
-  REMOVALS_SUBJECT,
-  'audit-exports',
-  'audit-verifications',
-  'audit-damage',
-])
 
 export interface RetentionComponents extends TurnComponents {
   readonly log: AuditLog
@@ -115,7 +108,7 @@ export function createRetention(
     },
     async erase(subject, reason) {
       checkReason(reason)
-      if (CUSTODY_SUBJECTS.has(subject)) {
+      if (isCustody(subject)) {
         throw new AskeeError(
           'audit/custody',
           `${subject} is no person but the log's own record of what was removed, exported or verified: it stays. Nothing was erased.`,

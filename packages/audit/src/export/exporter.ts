@@ -214,7 +214,7 @@ function checkOrder(
   if (!(Number.isSafeInteger(from) && Number.isSafeInteger(end) && from >= 0 && from < end && end <= size)) {
     throw new AskeeError(
       'audit/export-range',
-      `the log has the entries 0 to ${size - 1}, asked for ${from} to ${end - 1}`,
+      `the log has ${size === 0 ? 'no entries yet' : `the entries 0 to ${size - 1}`}: it cannot give those from ${from} to before ${end}`,
     )
   }
   if (end - from > MAX_EXPORT_ENTRIES) {

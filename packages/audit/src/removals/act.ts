@@ -82,16 +82,15 @@ function checked(
   throw new AskeeError('audit/removal', 'its count, first and last are not those of its positions')
 }
 
-/** Acts whose content is nobody's and stays, whatever a later act says. */
-const CUSTODY: ReadonlySet<string> = new Set([
-  PURGED,
-  ERASED,
-  'audit.exported',
-  'audit.verified',
-  'audit.key-damaged',
-])
+/** Acts of the log itself that are about somebody, and go when that one is erased. */
+const ABOUT_SOMEBODY: ReadonlySet<string> = new Set(['audit.held', 'audit.released'])
+
+/** Subjects of the acts of the log itself: without these nobody could tell what was removed, exported or verified. */
+export function isCustody(subject: string): boolean {
+  return subject.startsWith('audit-')
+}
 
 /** Whether the content of an act may be gone for this cause. The acts of the log itself are never purged. */
 export function mayBe(kind: 'purged' | 'erased', action: string): boolean {
-  return kind === 'purged' ? !action.startsWith('audit.') : !CUSTODY.has(action)
+  return !action.startsWith('audit.') || (kind === 'erased' && ABOUT_SOMEBODY.has(action))
 }

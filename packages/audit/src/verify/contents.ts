@@ -4,7 +4,7 @@ import { type LogEntry, parseContent } from '../entry.ts'
 import { placeOf } from '../log.ts'
 import { mayBe, parseRemoval } from '../removals/act.ts'
 import { Coverage, PositionSet } from '../removals/coverage.ts'
-import type { Findings } from './findings.ts'
+import type { Finding, Findings } from './findings.ts'
 
 /** A content as it stands on disk; null where there is none. */
 export interface ContentRow {
@@ -12,6 +12,17 @@ export interface ContentRow {
   readonly action: string | null
   readonly at: number | null
   readonly sealed: Uint8Array | null
+}
+
+/** Contents of a log. */
+export interface ContentCounts {
+  readonly readable: number
+  /** An act of the log says that their key was destroyed. */
+  readonly erased: number
+  /** An act of the log says that they were deleted. */
+  readonly purged: number
+  /** Changed, damaged, or gone although no act says so. */
+  readonly lost: number
 }
 
 const GONE = {
@@ -28,14 +39,14 @@ export class Contents {
   readonly #findings: Findings
   readonly #coverage = new Coverage()
   readonly #gone = { purged: new PositionSet(), erased: new PositionSet() }
-  readonly #counts = { readable: 0, erased: 0, purged: 0 }
+  readonly #counts = { readable: 0, erased: 0, purged: 0, lost: 0 }
 
   constructor(vault: Vault, findings: Findings) {
     this.#vault = vault
     this.#findings = findings
   }
 
-  get counts(): { readonly readable: number; readonly erased: number; readonly purged: number } {
+  get counts(): ContentCounts {
     return { ...this.#counts }
   }
 
@@ -45,7 +56,7 @@ export class Contents {
       return
     }
     if (action !== entry.action || at !== entry.at) {
-      this.#findings.at('audit/content-changed', index, 'its content stands under another action or time')
+      this.#lose('audit/content-changed', index, 'its content stands under another action or time')
       return
     }
     try {
@@ -60,25 +71,27 @@ export class Contents {
       if (code === 'store/erased') this.#missing('erased', index, entry.action)
       else if (code === 'audit/removal') this.#findings.at('audit/removal', index, errorText(error))
       else if (code === 'store/unknown-key') {
-        this.#findings.at('audit/content-missing', index, 'the key of its content is gone')
-      } else this.#findings.at('audit/content-changed', index, errorText(error))
+        this.#lose('audit/content-missing', index, 'the key of its content is gone')
+      } else this.#lose('audit/content-changed', index, errorText(error))
     }
   }
 
   #missing(kind: 'purged' | 'erased', index: number, action: string): void {
-    this.#counts[kind]++
     if (mayBe(kind, action)) this.#gone[kind].add(index)
-    else {
-      this.#findings.at('audit/content-missing', index, `its content is gone, and an ${action} always stays`)
-    }
+    else this.#lose('audit/content-missing', index, `its content is gone, and an ${action} always stays`)
+  }
+
+  #lose(code: Finding['code'], index: number, why: string): void {
+    this.#counts.lost++
+    this.#findings.at(code, index, why)
   }
 
   /** Once the whole log was read: one step of this for each entry. */
   judge(index: number): void {
     for (const kind of ['purged', 'erased'] as const) {
-      if (this.#gone[kind].has(index) && !this.#coverage.has(kind, index)) {
-        this.#findings.at('audit/content-missing', index, GONE[kind])
-      }
+      if (!this.#gone[kind].has(index)) continue
+      if (this.#coverage.has(kind, index)) this.#counts[kind]++
+      else this.#lose('audit/content-missing', index, GONE[kind])
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { ComplianceView } from '@askee/client'
 import { Command, Option } from 'commander'
 import { EXIT } from '../../exit.ts'
-import { printData, printJson, printNote } from '../../terminal/output.ts'
+import { printable, printData, printJson, printNote } from '../../terminal/output.ts'
 import { formatTable } from '../../terminal/table.ts'
 import { type AgentOptions, agentOptions } from '../consent/options.ts'
 import { controlClient, repeated } from '../options.ts'
@@ -55,6 +55,13 @@ export function purgeCommand(): Command {
     })
 }
 
+function proofOf(index: number): string {
+  return `The proof, for others: askee audit export FILE --removal ${index} --reason TEXT`
+}
+
+const NOTHING_ELSE =
+  'Nothing else stands in the log about this subject. Was it the whole id? askee consent list --json and askee status show them.'
+
 type SubjectOptions = AgentOptions & { reason: string }
 
 function subjectCommand(name: string): Command {
@@ -68,9 +75,17 @@ export function holdCommand(): Command {
   return subjectCommand('hold')
     .description('legal hold: nothing about the subject is purged or erased until its release')
     .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
-      const { receipt } = await controlClient(options).holdAudit({ subject, reason })
-      if (options.json === true) printJson({ receipt })
-      else printData(`held, said in entry ${receipt.index}`)
+      const client = controlClient(options)
+      const { receipt } = await client.holdAudit({ subject, reason })
+      if (options.json === true) {
+        printJson({ receipt })
+        return
+      }
+      printData(
+        `held: nothing about ${printable(subject)} is purged or erased until its release. Said in entry ${receipt.index}`,
+      )
+      // The hold itself is the only act.
+      if ((await client.auditLog({ about: subject, limit: 2 })).entries.length < 2) printNote(NOTHING_ELSE)
     })
 }
 
@@ -81,7 +96,11 @@ export function releaseCommand(): Command {
     .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
       const { receipt } = await controlClient(options).releaseAudit({ subject, reason })
       if (options.json === true) printJson({ receipt })
-      else printData(`released, said in entry ${receipt.index}`)
+      else {
+        printData(
+          `released: rules and requests reach ${printable(subject)} again. Said in entry ${receipt.index}`,
+        )
+      }
     })
 }
 
@@ -94,8 +113,10 @@ export function eraseCommand(): Command {
       if (options.json === true) printJson(erased)
       else {
         printData(
-          `${erased.contents} contents erased: nobody can read them again. Said in entry ${erased.receipt.index}`,
+          `${erased.contents === 1 ? '1 content' : `${erased.contents} contents`} erased, this request among them: nobody can read them again. Said in entry ${erased.receipt.index}`,
         )
+        if (erased.contents < 2) printNote(NOTHING_ELSE)
+        else printNote(proofOf(erased.receipt.index))
       }
     })
 }
@@ -119,6 +140,8 @@ function complianceText({ profiles, holds }: ComplianceView): string {
           titles.map((title) => ({ title, align: title === 'entries' ? 'right' : 'left' })),
           rows,
         ),
-    ...(holds === 0 ? [] : [`${holds} subjects are under legal hold`]),
+    ...(holds === 0
+      ? []
+      : [holds === 1 ? '1 subject is under legal hold' : `${holds} subjects are under legal hold`]),
   ].join('\n')
 }

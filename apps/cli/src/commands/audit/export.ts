@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import type { VerifiedExport } from '@askee/audit'
-import { AskeeError, type NodeId } from '@askee/core'
+import type { ControlClient } from '@askee/client'
+import { AskeeError, errorCode, type NodeId } from '@askee/core'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
 import { printable, printData, printJson, printNote } from '../../terminal/output.ts'
@@ -38,11 +39,13 @@ export function exportCommand(): Command {
     .action(async (path: string, options: ExportOptions) => {
       const { reason } = options
       const { from, to } = rangeOf(options)
+      const client = controlClient(options)
+      if (options.removal !== undefined) await checkRemoval(client, options.removal)
       // Before anything is asked: an export that nobody holds would stand in the log.
       const handle = await openNew(path)
       let file: Uint8Array
       try {
-        file = await controlClient(options).exportAudit({
+        file = await client.exportAudit({
           reason,
           content: options.withoutContent === true ? 'withheld' : 'included',
           ...(from === undefined ? {} : { from }),
@@ -58,7 +61,10 @@ export function exportCommand(): Command {
       }
       const digest = createHash('sha256').update(file).digest('hex')
       if (options.json === true) printJson({ file: path, bytes: file.byteLength, digest })
-      else printData(`${path}: ${file.byteLength} bytes, SHA-256 ${digest}`)
+      else {
+        printData(`${path}: ${file.byteLength} bytes, SHA-256 ${digest}`)
+        printNote(`Anybody can check it, without an agent: askee audit verify-export ${path}`)
+      }
     })
 }
 
@@ -72,6 +78,13 @@ function rangeOf({ from, to, removal, withoutContent }: ExportOptions): { from?:
     )
   }
   return { from: removal, to: removal + 1 }
+}
+
+async function checkRemoval(client: ControlClient, index: number): Promise<void> {
+  if ((await client.auditRemovals()).some((removal) => removal.index === index)) return
+  throw usageError(
+    `entry ${index} does not say that contents went, so it proves no purge and no erasure: askee audit removals lists those that do`,
+  )
 }
 
 /** `askee audit verify-export`: needs no agent and no database. */
@@ -94,7 +107,18 @@ export function verifyExportCommand(): Command {
           `${path} has ${bytes} bytes, an export at most ${MAX_EXPORT_BYTES}`,
         )
       }
-      const verified = verifyExport(await readNamedFile(path), options.node as NodeId | undefined)
+      const file = await readNamedFile(path)
+      let verified: VerifiedExport
+      try {
+        verified = verifyExport(file, options.node as NodeId | undefined)
+      } catch (error) {
+        printNote(
+          errorCode(error) === 'audit/content-missing'
+            ? 'The log was not whole when this was exported: somebody took a content away, and no purge or erasure says so.'
+            : 'Do not rely on this file: it was changed, cut off or never whole. Ask for it again, and compare its SHA-256 with the one in the log of the node (audit.exported).',
+        )
+        throw error
+      }
       if (options.json === true) printJson(summary(verified, options.entries === true ? 'entries' : 'none'))
       else printData(text(verified))
       if (options.node === undefined) {
@@ -170,12 +194,12 @@ function text(verified: VerifiedExport): string {
   return [
     `log of       ${node}`,
     `exported     ${new Date(at).toISOString()} for ${printable(exporter)}: ${printable(reason)}`,
-    `entries      ${from} to ${to - 1}: ${counts.readable} readable, ${counts.erased} erased, ${counts.purged} purged, ${counts.withheld} withheld`,
+    `${to - from === 1 ? `entry        ${from}` : `entries      ${from} to ${to - 1}`}: ${counts.readable} readable, ${counts.erased} erased, ${counts.purged} purged, ${counts.withheld} withheld`,
     `checkpoint   ${checkpoint.size} entries, cosigned by ${checkpoint.cosignatures.length}`,
     `custody      export ${number}${previous.length === 0 ? '' : `, after ${previous.map((one) => `${one.number} (entry ${one.index}, ${one.digest.slice(0, 16)}…)`).join(', ')}`}`,
     ...removals.map(
       ({ index, at, kind, because, count, ranges }) =>
-        `${kind.padEnd(12)} ${count} contents of the entries ${shown(ranges)}, ${printable(because)}; said in entry ${index} on ${new Date(at).toISOString()}`,
+        `${kind.padEnd(12)} the content${count === 1 ? ' of entry' : `s of ${count} entries:`} ${shown(ranges)}; ${printable(because)}, said in entry ${index} on ${new Date(at).toISOString()}`,
     ),
     `SHA-256      ${digest}`,
     'whole: nothing was changed, left out or added',

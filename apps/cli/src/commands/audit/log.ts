@@ -49,12 +49,24 @@ function entriesTable(entries: readonly AuditEntryView[]): string {
       outcome,
       printable(subject ?? '—'),
       content === null
-        ? state
-        : printable(
-            Object.entries(content)
-              .map(([key, value]) => `${key} ${value}`)
-              .join(', '),
+        ? // Whether a rule took it, `removals` and `verify` say.
+          state === 'purged'
+          ? 'gone'
+          : state
+        : shortened(
+            printable(
+              Object.entries(content)
+                .map(([key, value]) => `${key} ${value}`)
+                .join(', '),
+            ),
           ),
     ]),
   )
+}
+
+/** Characters of a content in the table: `--json` has it whole. */
+const MAX_CONTENT = 120
+
+function shortened(text: string): string {
+  return text.length <= MAX_CONTENT ? text : `${text.slice(0, MAX_CONTENT - 1)}…`
 }

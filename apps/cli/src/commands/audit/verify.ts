@@ -34,16 +34,17 @@ export function proveCommand(): Command {
 
 function verificationText(verified: AuditVerificationView): string {
   const { entries, checkpoints, contents, findings, witnesses, alarms, contradicted, cosigned } = verified
-  const { readable, erased, purged } = contents
+  const { readable, erased, purged, lost } = contents
   return [
-    `entries      ${entries}: ${readable} readable, ${erased} erased, ${purged} purged`,
+    `entries      ${entries}: ${readable} readable, ${erased} erased, ${purged} purged${lost === 0 ? '' : `, ${lost} LOST`}`,
     `checkpoints  ${checkpoints}${cosigned === null ? '' : `, the first ${cosigned.size} entries cosigned by ${cosigned.by.length}`}`,
-    `witnesses    ${witnesses.length === 0 ? 'no connected node keeps a checkpoint' : `compared with what ${witnesses.length} connected nodes keep`}`,
+    `witnesses    ${witnesses.length === 0 ? 'no connected node had kept a checkpoint of this log before now' : `compared with what ${witnesses.length === 1 ? 'a connected node keeps' : `${witnesses.length} connected nodes keep`}`}`,
     ...alarms.map(
       ({ code, text, witness }) => `ALARM        ${code}, ${witness ?? 'here'}: ${printable(text)}`,
     ),
     ...contradicted.map(({ node, text }) => `peer         ${node}: ${printable(text)}`),
     ...(findings.length === 0 ? [] : [findingsTable(findings)]),
+    ...(verified.found > findings.length ? [`and ${verified.found - findings.length} findings more`] : []),
     VERDICTS[verified.verdict],
   ].join('\n')
 }
@@ -52,7 +53,8 @@ const VERDICTS = {
   whole: 'nothing was changed',
   unwitnessed:
     'NOT CONFIRMED: no witness has seen this log, so it proves nothing against this machine. Connect to other nodes and verify again',
-  changed: 'THIS LOG IS NOT AS IT WAS WRITTEN, or others know more of it',
+  changed:
+    'THIS LOG IS NOT AS IT WAS WRITTEN, or others know more of it. Change nothing on this machine, copy its data directory as evidence (askee audit export FILE --reason TEXT makes what can still be proven), and find out who had access; docs/cli.md says what each finding means',
 } as const
 
 function findingsTable(findings: AuditVerificationView['findings']): string {
