@@ -40,6 +40,8 @@ export interface PeerKeepingComponents {
   readonly logger: Logger
   /** Sends a ping and waits for its answer. */
   readonly ping: (peer: PeerId, signal: AbortSignal) => Promise<unknown>
+  /** Has a connected peer name others. */
+  readonly hearOfPeers: () => Promise<void>
 }
 
 /** Entries looked at in one round at most; others come up in the next, because the order is random. */
@@ -53,13 +55,15 @@ interface Backoff {
 
 /**
  * Finds peers again: libp2p 3 has no auto-dialer. Kept peers (bootstrap, dialled by hand) are dialled until
- * they answer; other remembered ones while there are fewer than `minimumPeers`. After sleep or a change of
+ * they answer; other remembered ones while there are fewer than `minimumPeers`, and connected ones are asked for more where
+ * too few are remembered: with one peer alone a node hears what that one passes on, which is not all. After sleep or a change of
  * the machine's addresses dead connections are found by a ping and everything is tried at once.
  */
 export class PeerKeeping {
   readonly #init: PeerKeepingInit
   readonly #components: PeerKeepingComponents
   readonly #backoffs = new Map<string, Backoff>()
+  readonly #asking: Backoff = { failures: 0, notBefore: 0 }
   #cancel: () => void = () => {}
   #round: Promise<void> | undefined
   #wall = 0
@@ -104,6 +108,7 @@ export class PeerKeeping {
     if (slept || moved) {
       logger.info({ slept, moved }, 'looking for peers again')
       this.#backoffs.clear()
+      this.#asking.notBefore = 0
       void this.#dropDead()
     }
     this.#begin()
@@ -156,17 +161,31 @@ export class PeerKeeping {
     const missing = Math.max(0, this.#init.minimumPeers - connected.size - lost.length)
     // With all peers found, nothing is decoded or read.
     const others = missing === 0 ? [] : [...shuffled(reached, random), ...shuffled(heardOf, random)]
-    const targets = [
-      ...(await this.#dialable(lost, REDIALS_PER_ROUND)),
-      ...(await this.#dialable(
-        others.slice(0, LOOKUPS_PER_ROUND).map(peerOf).filter(wanted),
-        Math.min(missing, REDIALS_PER_ROUND),
-      )),
-    ]
+    const more = await this.#dialable(
+      others.slice(0, LOOKUPS_PER_ROUND).map(peerOf).filter(wanted),
+      Math.min(missing, REDIALS_PER_ROUND),
+    )
+    if (missing === 0) this.#asking.failures = 0
+    else if (more.length < missing && connected.size > 0) await this.#askForPeers()
+    const targets = [...(await this.#dialable(lost, REDIALS_PER_ROUND)), ...more]
     await Promise.all([
       ...bootstrap.slice(0, REDIALS_PER_ROUND).map((address) => this.#dial(address.toString(), address)),
       ...targets.slice(0, REDIALS_PER_ROUND).map((peer) => this.#dial(peer.toString(), peer)),
     ])
+  }
+
+  /** The next round dials whom it brings; a small network has no more, so each time after twice as long. */
+  async #askForPeers(): Promise<void> {
+    const { clock, hearOfPeers, logger } = this.#components
+    if (clock.monotonic() < this.#asking.notBefore) return
+    const wait = Math.min(REDIAL_MAX_MS, this.#init.period * 2 ** this.#asking.failures)
+    this.#asking.failures++
+    this.#asking.notBefore = clock.monotonic() + wait
+    try {
+      await hearOfPeers()
+    } catch (error) {
+      logger.debug({ error: errorText(error) }, 'nobody named other peers')
+    }
   }
 
   /** The first `count` whose addresses are known. */

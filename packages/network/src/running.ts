@@ -23,6 +23,7 @@ import { KnownPeers } from './known-peers.ts'
 import { type AskeeNode, createNode } from './libp2p-node.ts'
 import { ListeningPorts } from './listening-ports.ts'
 import { clearUp } from './memory-file.ts'
+import { hearOfPeers } from './more-peers.ts'
 import type { Offences } from './offences.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { PeerKeeping } from './peers.ts'
@@ -132,6 +133,12 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
         random,
         logger,
         ping: (peer, limit) => node.services.ping.ping(peer, { signal: limit }),
+        hearOfPeers: () =>
+          hearOfPeers(
+            { dht: node.services.dht, peerStore: node.peerStore, self: identity.id },
+            node.getPeers(),
+            { random, timers },
+          ),
       },
       {
         bootstrap,
