@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,9 @@ import type { FaultKind } from './options.ts'
 const START_TIMEOUT_MS = 60_000
 /** Time given to stop by itself before it is killed. */
 const STOP_TIMEOUT_MS = 3_000
+
+/** Agents that start at once: more would all be late, the first as late as the last. */
+const STARTING_AT_ONCE = 2 * availableParallelism()
 
 /** A crashed agent comes back after this long, each time later. */
 const FIRST_RESTART_MS = 100
@@ -78,6 +81,17 @@ export class Fleet {
     this.agents.push(agent)
     this.#keepAlive(plan, agent, child)
     return agent
+  }
+
+  /** Starts several, as many at once as this machine can, and gives them in order. */
+  async launchAll(plans: readonly AgentPlan[]): Promise<FleetAgent[]> {
+    const agents: FleetAgent[] = []
+    const waiting = plans.entries()
+    const launchNext = async (): Promise<void> => {
+      for (const [i, plan] of waiting) agents[i] = await this.launch(plan)
+    }
+    await Promise.all(Array.from({ length: STARTING_AT_ONCE }, launchNext))
+    return agents
   }
 
   /** Whether every agent that was not meant to crash is still in its first life. */

@@ -125,16 +125,14 @@ async function startMesh(
   const faults = faultsByNode(options)
   const { seed, executor } = options
   const requester = await fleet.launch({ name: 'requester', bootstrap: [], faults: [], seed, executor })
-  const workers = await Promise.all(
-    Array.from({ length: options.nodes }, (_, i) =>
-      fleet.launch({
-        name: `worker-${i + 1}`,
-        bootstrap: requester.addresses,
-        faults: faults[i] ?? [],
-        seed,
-        executor: executorOfNode(options, i),
-      }),
-    ),
+  const workers = await fleet.launchAll(
+    Array.from({ length: options.nodes }, (_, i) => ({
+      name: `worker-${i + 1}`,
+      bootstrap: requester.addresses,
+      faults: faults[i] ?? [],
+      seed,
+      executor: executorOfNode(options, i),
+    })),
   )
   progress.phase('meeting and granting consent')
   await Promise.all(workers.map((worker) => grantTo(worker, requester.node)))

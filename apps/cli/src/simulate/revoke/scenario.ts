@@ -46,11 +46,16 @@ export async function simulateRevocations(
     printNote(`starting ${options.nodes + 1} agents`)
     const { seed, executor } = options
     const requester = await fleet.launch({ name: 'requester', bootstrap: [], faults: [], seed, executor })
-    const workers = await Promise.all(
-      Array.from({ length: options.nodes }, (_, i) =>
-        fleet.launch({ name: `worker-${i + 1}`, bootstrap: requester.addresses, faults: [], seed, executor }),
-      ),
+    const workers = await fleet.launchAll(
+      Array.from({ length: options.nodes }, (_, i) => ({
+        name: `worker-${i + 1}`,
+        bootstrap: requester.addresses,
+        faults: [],
+        seed,
+        executor,
+      })),
     )
+    printNote('meeting and granting consent')
     await Promise.all(workers.map((worker) => grantTo(worker, requester.node)))
     await untilMet(requester, options.nodes, signal)
     const lostLeases: Record<string, number> = {}
@@ -146,14 +151,18 @@ async function revokeOnce(
 
 /** Waits until a task runs, and says under which consent. */
 async function runningConsent({ client, name }: FleetAgent, signal: AbortSignal): Promise<string> {
-  return poll(`${name} runs a task`, signal, async () => {
-    const [live] = (await client.consents()).filter((consent) => consent.live)
-    const { worker } = await client.status()
-    const isRunning = worker.leases.some(
-      ({ state, consent }) => state === 'running' && live?.tokens.includes(consent),
-    )
-    return isRunning ? live?.id : undefined
-  })
+  return poll(
+    () => `${name} runs a task`,
+    signal,
+    async () => {
+      const [live] = (await client.consents()).filter((consent) => consent.live)
+      const { worker } = await client.status()
+      const isRunning = worker.leases.some(
+        ({ state, consent }) => state === 'running' && live?.tokens.includes(consent),
+      )
+      return isRunning ? live?.id : undefined
+    },
+  )
 }
 
 async function refusedByAll(
@@ -162,20 +171,27 @@ async function refusedByAll(
   begun: number,
   signal: AbortSignal,
 ): Promise<number> {
-  await poll('every node refuses the token', signal, async () =>
-    (await accepting(clients, token)) === 0 ? true : undefined,
-  )
+  let left = clients.length
+  const what = () => `every node refuses the token (${left} of ${clients.length} still take it)`
+  await poll(what, signal, async () => {
+    left = await accepting(clients, token)
+    return left === 0 ? true : undefined
+  })
   return performance.now() - begun
 }
 
-async function poll<T>(what: string, signal: AbortSignal, look: () => Promise<T | undefined>): Promise<T> {
+async function poll<T>(
+  what: () => string,
+  signal: AbortSignal,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
   const giveUp = performance.now() + PATIENCE_MS
   for (;;) {
     signal.throwIfAborted()
     const seen = await look()
     if (seen !== undefined) return seen
     if (performance.now() > giveUp) {
-      throw new AskeeError('simulate/revoke', `${what}: not within ${PATIENCE_MS / 1000} s`)
+      throw new AskeeError('simulate/revoke', `${what()}: not within ${PATIENCE_MS / 1000} s`)
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
