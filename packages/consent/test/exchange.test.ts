@@ -247,4 +247,32 @@ describe('the exchange of revocations', () => {
     await exchange.stop()
     await Promise.all([mesh!.stop(), holder!.stop()])
   })
+
+  it('CON-5 is recorded with the certificate of the grant when the key of the owner signs no more', async () => {
+    const holder = await node()
+    const identity = createIdentity(systemRandom)
+    const mesh = network.node(identity.id, { topics })
+    await mesh.start()
+    const owner = createIdentity(systemRandom)
+    let isLost = false
+    const sign = (message: Uint8Array): Uint8Array => {
+      if (isLost) throw new Error('the key is lost')
+      return owner.sign(message)
+    }
+    const volunteer = { ...owner, id: owner.id, publicKey: owner.publicKey, sign }
+    const { registry, database } = testRegistry(identity.id, { volunteer })
+    const { id, token } = grantForTest(registry, createIdentity(systemRandom).id)
+    const book = createRevocationBook({ database, clock: systemClock })
+    const parts = { mesh, clock: systemClock, timers: systemTimers, logger: silentLogger, registry, book }
+    const exchange = createRevocationExchange(parts, { retellFirst: 30 })
+    await exchange.start()
+    stops.push(
+      () => mesh.stop(),
+      () => exchange.stop(),
+    )
+    isLost = true
+    registry.revoke(id, 'the key is lost')
+    await expect.poll(() => codeOf(() => holder.book.check(inspectToken(token)))).toBe('consent/revoked')
+    await expect.poll(() => holder.exchange.find(id, identity.id)).toHaveLength(1)
+  })
 })

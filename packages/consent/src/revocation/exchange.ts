@@ -68,6 +68,13 @@ export function createRevocationExchange(
   return new MeshExchange(components, init)
 }
 
+interface RecordedList {
+  readonly text: string
+  readonly at: Timestamp
+}
+
+const NO_LIST: RecordedList = { text: '', at: 0 }
+
 interface Telling {
   readonly revocation: OwnRevocation
   cancel: () => void
@@ -84,7 +91,7 @@ class MeshExchange implements RevocationExchange {
   readonly #cleanup: (() => void)[] = []
   #abort = new AbortController()
   /** The status list that was recorded last. */
-  #list: { readonly text: string; readonly at: Timestamp } = { text: '', at: 0 }
+  #list: RecordedList = NO_LIST
 
   constructor(components: ExchangeComponents, init: ExchangeInit) {
     this.#components = components
@@ -229,8 +236,9 @@ class MeshExchange implements RevocationExchange {
         const record = { namespace: REVOCATION_RECORDS, name, value, sequence: clock.now(), expires: until }
         await mesh.putRecord(record, options)
       }
-      await this.#recordList()
       telling.isRecorded = true
+      // Signed anew, which a certificate needs not: the owner's key may be lost.
+      await this.#recordList()
     } catch (error) {
       this.#components.logger.debug({ error: errorText(error) }, 'a revocation was not recorded')
     }
@@ -239,16 +247,16 @@ class MeshExchange implements RevocationExchange {
   /** Unless this very list stands there already. The mesh itself puts a record again and again, until it expires. */
   async #recordList(): Promise<void> {
     const { mesh, clock, registry } = this.#components
-    const before = this.#list
-    const list = { text: registry.statusList(), at: clock.now() }
-    if (list.text === before.text && list.at - before.at < RERECORD_LIST_MS) return
-    this.#list = list
-    const record = { namespace: STATUS_RECORDS, name: 'list', value: utf8(list.text), sequence: list.at }
-    const options = { quorum: QUORUM, signal: this.#abort.signal }
     try {
+      const list = { text: registry.statusList(), at: clock.now() }
+      if (list.text === this.#list.text && list.at - this.#list.at < RERECORD_LIST_MS) return
+      this.#list = list
+      const record = { namespace: STATUS_RECORDS, name: 'list', value: utf8(list.text), sequence: list.at }
+      const options = { quorum: QUORUM, signal: this.#abort.signal }
       await mesh.putRecord({ ...record, expires: list.at + LIST_RECORD_MS }, options)
     } catch (error) {
-      this.#list = before
+      // The next round tries again.
+      this.#list = NO_LIST
       throw error
     }
   }
