@@ -103,4 +103,14 @@ describe('an agent with a long log', () => {
     },
     120_000,
   )
+
+  it('STO-2 stops in the middle of a verification', async () => {
+    const working = client.verifyAudit().then(
+      () => 'answered',
+      () => 'cut off',
+    )
+    await client.status()
+    await agent.stop()
+    expect(await working).toBe('cut off')
+  }, 60_000)
 })

@@ -4,16 +4,18 @@ import { createIdentity } from '@askee/keys'
 import { purges } from '@askee/store'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { ruleFor } from '../src/compliance/profile.ts'
 import {
   type ComplianceProfile,
   checkCompliance,
+  createRetention,
   leafHash,
   PROFILES,
   parseProfile,
   verifyInclusion,
   verifyLog,
 } from '../src/index.ts'
-import { Logs } from './support/logs.ts'
+import { Logs, SUBJECT_KEY } from './support/logs.ts'
 
 const origin = createIdentity(systemRandom).id
 const DAY = 86_400_000
@@ -214,6 +216,63 @@ describe('retention', () => {
       { code: 'compliance/gone-too-early', count: 2, first: 0, last: 2 },
     ])
   })
+
+  it('AUD-2 holds before the act that says so is on disk, and not at all when it cannot be written', async () => {
+    const { clock, database, vault, timers, log } = await opened()
+    const holds = () => database.prepare('SELECT idx FROM audit_holds').pluck().all()
+    let held: unknown[] = []
+    const append: typeof log.append = (event) => {
+      held = holds()
+      return log.append(event)
+    }
+    const parts = { log: { ...log, append }, clock, database, vault, timers }
+    const retention = createRetention(parts, { subjectKey: SUBJECT_KEY })
+    const { index } = await retention.hold('c1', 'case 12/2026')
+    expect([held, holds()]).toEqual([[-1], [index]])
+    database.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+    )
+    await expect(retention.hold('c2', 'case 13/2026')).rejects.toThrow('disk full')
+    expect(holds()).toEqual([index])
+  })
+
+  it.each<[string, `${string}.${string}`, number]>([
+    ['hipaa', 'consent.granted', 2_192],
+    ['hipaa', 'key.rotated', 2_192],
+    ['soc2', 'consent.used', 365],
+    ['gdpr', 'consent.revoked', 365],
+  ])('AUD-2 finds by the rules of %s that %s went before %i days were over', async (id, act, days) => {
+    const { write, check, clock, retention, database } = await opened()
+    await write(act, 'c1')
+    const none = parseProfile({
+      ...{ id: 'none', title: 'x', evidence: [], erasure: null },
+      retention: [
+        { name: 'own', actions: ['audit.*'], regions: 'all', leastDays: 0, mostDays: null, source: 'x' },
+        { name: 'all', actions: ['*'], regions: 'all', leastDays: 0, mostDays: 0, source: 'x' },
+      ],
+    })
+    await clock.advance(1)
+    await retention.purge(none, 'EU')
+    database.prepare("INSERT INTO audit_cosignatures VALUES (9, 'somebody', 'line')").run()
+    const early = async () => (await check(id)).filter(({ code }) => code === 'compliance/gone-too-early')
+    await clock.advance(days * DAY - 2)
+    expect(await early()).toMatchObject([{ count: 1, first: 0 }])
+    await clock.advance(1)
+    expect(await early()).toEqual([])
+  })
+
+  it.each([...PROFILES.keys()])(
+    'AUD-2 has a source for every figure of %s, a rule for every act and region',
+    (id) => {
+      const { retention, evidence } = profile(id)
+      for (const { source } of [...retention, ...evidence]) expect(source).toMatch(/\w/)
+      for (const region of ['EU', 'US', 'other'] as const) {
+        for (const act of ['consent.used', 'key.rotated', 'audit.purged', 'compute.assigned']) {
+          expect(ruleFor(profile(id), act, region)).toBeDefined()
+        }
+      }
+    },
+  )
 
   it('AUD-2 wants a reason', async () => {
     const { retention } = await opened()

@@ -1,6 +1,7 @@
 import { fromHex, toHex } from '@askee/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Frontier } from '../src/frontier.ts'
 import {
   type CompleteSubtrees,
   completedBy,
@@ -83,6 +84,16 @@ describe('the Merkle tree', () => {
       roots.push(toHex(rootOf(index + 1, tree)))
     }
     expect(roots).toEqual(ROOTS)
+  })
+
+  it('AUD-1 has the same roots when only its frontier is held, for all sizes to 200', () => {
+    const tree = treeOf(200)
+    const frontier = new Frontier()
+    for (let size = 0; size <= 200; size++) {
+      expect([frontier.size, frontier.root()]).toEqual([size, rootOf(size, tree)])
+      const leaf = tree.leaves[size]
+      if (leaf !== undefined) expect(frontier.add(leaf)).toEqual(completedBy(size, leaf, tree))
+    }
   })
 
   it('AUD-1 proves inclusion and consistency for all sizes to 200', () => {

@@ -15,9 +15,14 @@ export function checkNotHeld(database: Database, tag: string): void {
   )
 }
 
-/** @param index the act that says so */
-export function putHold(database: Database, tag: string, index: number): void {
-  database.prepare('INSERT OR IGNORE INTO audit_holds VALUES (?, ?)').run(tag, index)
+/** In force from here on, before any act says so: a crash in between holds too much, never too little. */
+export function putHold(database: Database, tag: string): void {
+  database.prepare('INSERT OR IGNORE INTO audit_holds VALUES (?, -1)').run(tag)
+}
+
+/** @param index the act that says so, the first if there are several */
+export function nameHold(database: Database, tag: string, index: number): void {
+  database.prepare('UPDATE audit_holds SET idx = ? WHERE subject = ? AND idx = -1').run(index, tag)
 }
 
 /** @returns whether there was one */
@@ -27,4 +32,9 @@ export function endHold(database: Database, tag: string): boolean {
 
 export function countHolds(database: Database): number {
   return database.prepare('SELECT count(*) FROM audit_holds').pluck().get() as number
+}
+
+/** Takes back a hold that no act names yet. */
+export function withdrawHold(database: Database, tag: string): void {
+  database.prepare('DELETE FROM audit_holds WHERE subject = ? AND idx = -1').run(tag)
 }

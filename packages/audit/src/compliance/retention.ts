@@ -7,7 +7,7 @@ import { subjectTag } from '../subject.ts'
 import { createTurns, type TurnComponents, type Turns } from '../turns.ts'
 import { ERASURE_REQUESTED } from './check.ts'
 import { contentsDue } from './due.ts'
-import { checkNotHeld, endHold, isHeld, putHold } from './holds.ts'
+import { checkNotHeld, endHold, isHeld, nameHold, putHold, withdrawHold } from './holds.ts'
 import type { ComplianceProfile, Region } from './profile.ts'
 
 const MAX_REASON = 200
@@ -80,14 +80,21 @@ export function createRetention(
     purge: (profile, region) => inTurn(() => purgeAll(components, profile, region)),
     async hold(subject, reason) {
       checkReason(reason)
-      const receipt = await log.append({
-        action: 'audit.held',
-        subject,
-        outcome: 'done',
-        content: { reason },
-      })
-      putHold(database, tagOf(subject), receipt.index)
-      return receipt
+      const tag = tagOf(subject)
+      putHold(database, tag)
+      try {
+        const receipt = await log.append({
+          action: 'audit.held',
+          subject,
+          outcome: 'done',
+          content: { reason },
+        })
+        nameHold(database, tag, receipt.index)
+        return receipt
+      } catch (error) {
+        withdrawHold(database, tag)
+        throw error
+      }
     },
     async release(subject, reason) {
       checkReason(reason)

@@ -1,4 +1,5 @@
 import {
+  AskeeError,
   type AuditEvent,
   type AuditReceipt,
   type AuditSink,
@@ -82,7 +83,7 @@ export function openHistory(components: {
           outcome,
           content: { ...content, at, sequence },
         }
-        const { index, leaf } = await audit.append(event)
+        const { index, leaf } = await written(audit, event, sequence)
         receive.run(sequence, index, leaf)
         sent = sequence
       }
@@ -117,6 +118,25 @@ export function openHistory(components: {
   }
 }
 
+/**
+ * A row that the log does not take as it is must hold up no other, and not be lost silently either: an act that names it
+ * stands there in its place.
+ */
+async function written(audit: AuditSink, event: AuditEvent, sequence: number): Promise<AuditReceipt> {
+  try {
+    return await audit.append(event)
+  } catch (error) {
+    // A disk that fails is wrong with all rows: they wait.
+    if (!(error instanceof AskeeError)) throw error
+    return audit.append({
+      action: 'consent.unrecorded',
+      subject: 'system',
+      outcome: 'failed',
+      content: { sequence, why: error.code },
+    })
+  }
+}
+
 interface Row {
   readonly sequence: number
   readonly at: number
@@ -133,7 +153,16 @@ function entryOf({ log_index: index, leaf, content, act, outcome, ...row }: Row)
     ...row,
     act: act as HistoryAct,
     outcome: outcome as HistoryEntry['outcome'],
-    content: JSON.parse(content),
+    content: contentOf(content),
     receipt: index === null || leaf === null ? null : { index, leaf },
+  }
+}
+
+/** What cannot be read any more keeps nobody from reading the rest. */
+function contentOf(text: string): HistoryEntry['content'] {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return { damaged: true }
   }
 }
