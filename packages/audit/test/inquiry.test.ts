@@ -111,6 +111,21 @@ describe('what witnesses keep', () => {
     expect(own.standing.alarms()).toEqual([])
   })
 
+  it('AUD-1 that was cosigned before does not count for a log that begins anew', async () => {
+    const { identity, own } = await node()
+    await watching.watcher()
+    own.checkpointing.sign()
+    await own.checkpointing.cosign()
+    expect(own.checkpointing.cosigned()?.size).toBe(1)
+    await showing([noteOf(identity, OTHER_LOG, 3)])
+    await own.inquiry.askAll()
+    await own.standing.accept('x')
+    own.checkpointing.sign()
+    expect(own.checkpointing.cosigned()).toBeUndefined()
+    await own.checkpointing.cosign()
+    expect(own.checkpointing.cosigned()?.log).toBe(own.name())
+  })
+
   it('AUD-1 shows only to a log’s owner, and changes nothing', async () => {
     const { identity, mesh, own } = await node()
     const watcher = await watching.watcher()

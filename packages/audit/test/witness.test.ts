@@ -1,7 +1,18 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { encode, systemRandom, systemTimers } from '@askee/core'
 import { createIdentity, type Identity } from '@askee/keys'
+import { openDatabase } from '@askee/store'
 import { afterEach, describe, expect, it } from 'vitest'
-import { cosign, createCheckpointing, openCheckpoint, signCheckpoint, verifyLog } from '../src/index.ts'
+import {
+  cosign,
+  createCheckpointing,
+  openCheckpoint,
+  signCheckpoint,
+  verifyLog,
+  WITNESS_MIGRATIONS,
+} from '../src/index.ts'
 import { EMPTY_ROOT } from '../src/merkle.ts'
 import { signClaim } from '../src/witness/claim.ts'
 import { WITNESS_PROTOCOL } from '../src/witness/protocol.ts'
@@ -195,6 +206,27 @@ describe('witnesses', () => {
     await write(held, 1)
     checkpointing.sign()
     expect(await checkpointing.cosign()).toBe(1)
+  })
+
+  it('AUD-1 take what they kept before logs had names into the new table, and let it end aloud', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'askee-witness-')), 'witness.db')
+    const { owner, mesh, own } = await watched(0)
+    const before = openDatabase(file, WITNESS_MIGRATIONS.slice(0, 1))
+    const root = new Uint8Array(32).fill(1)
+    const note = signCheckpoint(owner, { size: 7, root, extensions: [] })
+    before.prepare('INSERT INTO witnessed VALUES (?, ?, ?, ?, ?)').run(owner.id, 7, root, note, 1)
+    before.close()
+    const database = openDatabase(file, WITNESS_MIGRATIONS)
+    const { witness, acts } = await watching.watcher({}, [], database)
+    expect(witness.kept(owner.id)).toEqual([note])
+    const { checkpointing, standing } = await own(await logs.open())
+    checkpointing.sign()
+    expect(await checkpointing.cosign()).toBe(1)
+    expect(standing.alarms()).toEqual([])
+    expect(acts).toEqual([`audit.peer-began-anew ${owner.id}`])
+    expect(mesh.peers()).toHaveLength(1)
+    database.close()
+    rmSync(dirname(file), { recursive: true })
   })
 
   it('AUD-1 refuse to sign for another, and what is no request', async () => {

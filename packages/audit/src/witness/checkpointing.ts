@@ -59,7 +59,7 @@ export interface CheckpointingInit {
 export interface Checkpointing extends Startable {
   /** The newest checkpoint with the cosignatures it has so far. */
   latest(): SignedCheckpoint | undefined
-  /** The newest checkpoint that another node cosigned: what is after it nobody else has seen. */
+  /** The newest checkpoint of this log that another node cosigned: what is after it nobody else has seen. */
   cosigned(): SignedCheckpoint | undefined
   /** The newest checkpoint of at least `size` entries that somebody cosigned, else the newest at all. */
   covering(size: number): SignedCheckpoint | undefined
@@ -129,7 +129,8 @@ class LogCheckpointing implements Checkpointing {
   }
 
   cosigned(): SignedCheckpoint | undefined {
-    return this.#checkpoints.cosigned()
+    const seen = this.#checkpoints.cosigned()
+    return seen?.log === this.#components.beginnings.current().log ? seen : undefined
   }
 
   covering(size: number): SignedCheckpoint | undefined {

@@ -96,10 +96,10 @@ export class Watching {
   async watcher(
     init: Parameters<typeof createWitness>[1] = {},
     consented: readonly NodeId[] = [],
+    database = openDatabase(':memory:', WITNESS_MIGRATIONS),
   ): Promise<Watcher> {
     const identity = createIdentity(systemRandom)
     const mesh = await this.node(identity)
-    const database = openDatabase(':memory:', WITNESS_MIGRATIONS)
     const acts: string[] = []
     const audit: Pick<AuditLog, 'append'> = {
       append: async ({ action, subject }) => {
