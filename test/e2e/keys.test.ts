@@ -64,6 +64,27 @@ describe('askee keys', () => {
   )
 
   it(
+    'MSG-2 enters paranoid mode by command, is in it after kill -9, and leaves it by the word of the person alone',
+    async () => {
+      const node = await mesh.start('node')
+      const before = activeOf(await node.client.keys(), 'sealing').kid
+      expect((await keys('node', 'paranoid', 'enter')).code).toBe(2)
+      expect(await json('node', 'paranoid', 'enter', '--reason', 'drill')).toEqual({ mode: 'paranoid' })
+      expect(['compromised', 'destroyed']).toContain(stateOf(await node.client.keys(), 'sealing', before))
+      await node.kill()
+      const again = await mesh.start('node')
+      expect(await again.client.mode()).toEqual({ mode: 'paranoid' })
+      expect((await keys('node', 'paranoid', 'leave', '--reason', 'over')).stdout).toContain('normal')
+      const acts = (await again.client.auditLog()).entries.map(({ action }) => action)
+      expect(acts.filter((action) => action.startsWith('paranoid.'))).toEqual([
+        'paranoid.entered',
+        'paranoid.left',
+      ])
+    },
+    DEADLINE_MS,
+  )
+
+  it(
     'KEY-1 tells other nodes of an emergency at once: they refuse the old key and take the new one',
     async () => {
       await (await mesh.start('one')).stop()

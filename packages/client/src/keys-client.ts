@@ -5,7 +5,10 @@ import {
   type KeyEmergencyRequest,
   type KeysView,
   keysSchema,
+  type ParanoidRequest,
+  type ParanoidView,
   type PeerKeysView,
+  paranoidSchema,
   peerKeysSchema,
   type RootTieView,
   type RotateKeysRequest,
@@ -26,6 +29,10 @@ export interface KeysClient {
   rotateKeys(request: RotateKeysRequest): Promise<KeysView>
   /** Voids the keys at once and tells the mesh. */
   keyEmergency(request: KeyEmergencyRequest): Promise<KeysView>
+  /** Whether only critical conversations go on here, in two layers. */
+  mode(): Promise<ParanoidView>
+  /** Enters that mode, which voids all keys of before, or leaves it. */
+  paranoid(request: ParanoidRequest): Promise<ParanoidView>
   /** This node's word that the root may declare it void, for ever. */
   adoptRoot(root: string): Promise<Uint8Array>
   /** Keeps what node and root said of each other. */
@@ -45,6 +52,8 @@ export function keysClient(call: Call): KeysClient {
       call(peerKeysSchema, 'GET', `/v1/keys/peers/${encodeURIComponent(node)}?how=${how}`),
     rotateKeys: (request) => call(keysSchema, 'POST', '/v1/keys/rotate', request),
     keyEmergency: (request) => call(keysSchema, 'POST', '/v1/keys/emergency', request),
+    mode: () => call(paranoidSchema, 'GET', '/v1/keys/paranoid'),
+    paranoid: (request) => call(paranoidSchema, 'POST', '/v1/keys/paranoid', request),
     adoptRoot: async (root) => {
       const answer = z.object({ adoption: z.base64() })
       return Buffer.from((await call(answer, 'POST', '/v1/keys/root/adoption', { root })).adoption, 'base64')

@@ -13,6 +13,15 @@ export type RotateKeysRequest = z.input<typeof rotateKeysSchema>
 export const keyEmergencySchema = z.strictObject({ uses, reason: z.string().min(1).max(500) })
 export type KeyEmergencyRequest = z.input<typeof keyEmergencySchema>
 
+/** Two layers and critical conversations only, or all as usual. The agent signs it with the person's key. */
+export const paranoidRequestSchema = z.strictObject({
+  action: z.enum(['enter', 'leave']),
+  reason: z.string().min(1).max(200),
+})
+export type ParanoidRequest = z.input<typeof paranoidRequestSchema>
+export const paranoidSchema = z.strictObject({ mode: z.enum(['normal', 'paranoid']) })
+export type ParanoidView = z.output<typeof paranoidSchema>
+
 export const keyBackupSchema = z.strictObject({ passphrase: z.string().max(4096) })
 
 const capability = z.enum(['request', 'compute', 'relay', 'witness', 'standby', 'operate'])

@@ -13,8 +13,9 @@ import { z } from 'zod'
 import type { NodeKeys } from '../keys.ts'
 import type { OwnerRoot } from '../owner-root.ts'
 import { ownerRootRoutes } from './owner-root.ts'
+import { type ParanoidRouteParts, paranoidRoutes } from './paranoid.ts'
 
-export interface KeyRouteParts {
+export interface KeyRouteParts extends ParanoidRouteParts {
   readonly identity: Identity
   readonly nodeKeys: NodeKeys
   readonly deviceKey: DeviceKey
@@ -63,6 +64,7 @@ export function keyRoutes(server: FastifyInstance, parts: KeyRouteParts): void {
     ],
   })
 
+  paranoidRoutes(server, parts)
   server.get('/v1/keys', async () => view())
   server.post('/v1/keys/rotate', async ({ body }) => {
     await nodeKeys.rotate(parse(body, rotateKeysSchema).uses)

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { backupCommand, restoreCommand } from './backup.ts'
 import { emergencyCommand, rotateCommand } from './change.ts'
 import { listCommand } from './list.ts'
+import { paranoidCommand } from './paranoid.ts'
 import { requestCommand } from './request.ts'
 import { rootCommand } from './root/index.ts'
 
@@ -12,6 +13,7 @@ export function keysCommand(): Command {
     listCommand(),
     rotateCommand(),
     emergencyCommand(),
+    paranoidCommand(),
     backupCommand(),
     restoreCommand(),
     requestCommand(),
