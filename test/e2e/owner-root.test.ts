@@ -65,6 +65,12 @@ describe('askee keys root', () => {
       const asked = await other.client.peerKeys(lost.node, 'ask').catch(() => undefined)
       expect(new Set(asked?.keys.map(({ code }) => code) ?? [])).not.toContain(null)
       expect(new Set(await refused())).toEqual(new Set(['keys/identity-revoked']))
+      // Who heard of it once knows it for good, also where nobody is left to tell.
+      await friend.stop()
+      await other.stop()
+      const again = await mesh.start('other')
+      const known = await again.client.peerKeys(lost.node, 'known')
+      expect(new Set(known.keys.map(({ code }) => code))).toEqual(new Set(['keys/identity-revoked']))
     },
     DEADLINE_MS,
   )

@@ -17,6 +17,7 @@ import {
   createPeerKeys,
   createRevocationRecords,
   createVoidBook,
+  createVoidMemory,
   type Identity,
   type KeyBundle,
   type KeyRing,
@@ -78,7 +79,10 @@ export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
   return {
     conversations,
     async start(signal) {
-      stopAll = await startAll([exchange, ring, conversations], signal)
+      stopAll = await startAll(
+        [createVoidMemory({ ...components, peerKeys }), exchange, ring, conversations],
+        signal,
+      )
     },
     stop: () => stopAll(),
     keys: () => ring.keys(),

@@ -14,6 +14,7 @@ import {
   createOwnerRoot,
   createPeerKeys,
   createVoidBook,
+  createVoidMemory,
   type Identity,
   KEYS_TOPIC,
   keyTopics,
@@ -211,6 +212,7 @@ describe('a void identity', () => {
       const peerKeys = createPeerKeys(time)
       const documents = () => ({ revocations: [], bundles: [] })
       const exchange = createKeyExchange({ mesh, peerKeys, documents, logger: silentLogger })
+      const memory = createVoidMemory({ store, peerKeys, timers: time, logger: silentLogger })
       const book = createVoidBook({
         store,
         peerKeys,
@@ -218,6 +220,7 @@ describe('a void identity', () => {
         timers: time,
         logger: silentLogger,
       })
+      if (name !== 'forgetful') await memory.start()
       await exchange.start()
       await book.start()
       return {
@@ -226,6 +229,7 @@ describe('a void identity', () => {
         stop: async () => {
           await book.stop()
           await exchange.stop()
+          await memory.stop()
         },
       }
     }
@@ -237,7 +241,7 @@ describe('a void identity', () => {
     const network = createMemoryMeshNetwork({ clock: time, timers: time })
     const [friend, peer, thief] = [
       await home(time, network, 'friend'),
-      await home(time, network, 'peer'),
+      await home(time, network, 'forgetful'),
       await home(time, network, 'thief'),
     ]
     const { root } = await createOwnerRoot({ total: 5, threshold: 3 }, random)
@@ -259,6 +263,17 @@ describe('a void identity', () => {
     expect(await isVoid()).toBe(false)
     await time.advance(HOUR)
     await eventually(isVoid)
+
+    // Who keeps what it heard needs to be told once.
+    const listener = await home(time, network, 'listener')
+    let careful = await listener.start()
+    const refuses = () => codeOf(() => careful.peerKeys.assertIdentity(lost.id))
+    await time.advance(HOUR)
+    await eventually(async () => (await refuses()) === 'keys/identity-revoked')
+    await careful.stop()
+    careful = await listener.start()
+    expect(await refuses()).toBe('keys/identity-revoked')
+    await careful.stop()
 
     // Nobody carries what is no void, or one from the future.
     const future = signIdentityVoid(root, signAdoption(lost, root.id, NOW), {

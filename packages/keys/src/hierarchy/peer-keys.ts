@@ -39,6 +39,8 @@ export interface PeerKeys {
    * @throws AskeeError `keys/not-adopted`, `keys/revocation-forged`, `codec/*`, `signature/*`
    */
   acceptVoid(bytes: Uint8Array): boolean
+  /** What this node itself verified before it was started again. */
+  recallVoid(nodes: Iterable<NodeId>): void
   /** @throws AskeeError `keys/no-peer-key`, `keys/revoked`, `keys/identity-revoked` */
   current(node: NodeId, use: ChainUse): KeyBundle
   /** @throws AskeeError `keys/identity-revoked` */
@@ -134,6 +136,9 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     acceptVoid(bytes) {
       const { node, at } = verifyIdentityVoid(bytes)
       return end(node, { use: 'signing', sequence: 0, until: at }, at)
+    },
+    recallVoid(nodes) {
+      for (const node of nodes) takeRevocation(node, { use: 'signing', sequence: 0, until: 0 })
     },
     onVoid(listener) {
       listeners.add(listener)

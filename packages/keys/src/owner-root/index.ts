@@ -14,3 +14,4 @@ export {
 } from './documents.ts'
 export { combineOwnerRoot, createOwnerRoot, type ShareErrorCode, type SplitRoot } from './shares.ts'
 export { createVoidBook, type VoidBook, type VoidBookComponents } from './void-book.ts'
+export { createVoidMemory, type VoidMemoryComponents } from './void-memory.ts'
