@@ -321,6 +321,11 @@ describe('consent registry', () => {
     expect(registry.revokeAll('sold the machine')).toHaveLength(1)
     expect(told).toEqual([certificate, held])
     expect(grantForTest(registry, requester.id).claims?.epoch).toBe(1)
+    // After a restart the mesh is told again of both, until what they end has ended by itself.
+    const clock = new VirtualTime()
+    const again = testRegistry(node.id, { clock, volunteer, database }).registry
+    expect(again.revocations().map((revocation) => revocation.certificate)).toEqual([certificate, held])
+    expect(again.revocations()[1]).toMatchObject({ requester: null, tokens: [] })
   })
 
   it('CON-5 can revoke one and all, and tell the mesh, when the key of the owner signs no more', () => {

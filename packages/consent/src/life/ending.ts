@@ -1,5 +1,6 @@
-import { type Clock, errorText } from '@askee/core'
+import { type Clock, errorText, type Timestamp } from '@askee/core'
 import { refuse } from '../errors.ts'
+import { verifyCertificate } from '../revocation/certificate.ts'
 import { MAX_LIFETIME_MS } from '../terms.ts'
 import type { Enactment } from './enactment.ts'
 import type { ConsentHistory } from './history.ts'
@@ -58,15 +59,17 @@ export class Ending {
       ...enactment.unwritten(),
       ...given.map((life) => () => enactment.act(life, { type: 'Revoke', now }, { content: { reason } })),
       () => this.#settleEpoch(),
-      () =>
-        tellings.tell({
-          requester: null,
-          tokens: [],
-          certificate: raised.certificate,
-          until: now + MAX_LIFETIME_MS,
-        }),
+      () => tellings.tell(everything(raised.certificate, now + MAX_LIFETIME_MS)),
     ])
     return given.map((life) => entryOf(life, clock.now()))
+  }
+
+  /** The revocation of everything, as long as anything that it ends may not have ended by itself; null when there was none. */
+  revokedAll(): OwnRevocation | null {
+    const { epoch, clock } = this.#parts
+    if (epoch.told === null) return null
+    const { until } = verifyCertificate(epoch.told)
+    return clock.now() >= until ? null : everything(epoch.told, until)
   }
 
   settle(id: string): void {
@@ -96,6 +99,10 @@ export class Ending {
       throw refuse('consent/not-written', text, {}, cause)
     }
   }
+}
+
+function everything(certificate: string, until: Timestamp): OwnRevocation {
+  return { requester: null, tokens: [], certificate, until }
 }
 
 /** Does all of it, whatever fails. @throws the first error */

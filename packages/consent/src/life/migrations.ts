@@ -56,4 +56,9 @@ export const CONSENT_MIGRATIONS: readonly Migration[] = [
       CREATE TRIGGER receipts_stay BEFORE DELETE ON receipts BEGIN SELECT RAISE (ABORT, 'receipts are append-only'); END;
     `,
   },
+  {
+    version: 3,
+    // The certificate of the last raise, so that it is told again after a restart.
+    sql: 'ALTER TABLE own_epoch ADD COLUMN told TEXT',
+  },
 ]

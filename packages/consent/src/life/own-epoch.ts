@@ -26,6 +26,11 @@ export class OwnEpoch {
     this.#records = records
   }
 
+  /** The certificate of the last raise, or null when there was none. */
+  get told(): string | null {
+    return this.#unwritten?.certificate ?? this.#records.epoch().told
+  }
+
   get current(): number {
     return this.#unwritten?.epoch ?? this.#records.epoch().epoch
   }
@@ -33,8 +38,9 @@ export class OwnEpoch {
   /** Signed ahead, at a grant, so that everything can be revoked even when the key is lost. */
   keepCertificate(): void {
     this.settle()
-    const { epoch, certificate } = this.#records.epoch()
-    if (certificate === null) this.#records.saveEpoch(epoch, this.#certificate(epoch + 1))
+    const { epoch, certificate, told } = this.#records.epoch()
+    if (certificate !== null) return
+    this.#records.saveEpoch({ epoch, certificate: this.#certificate(epoch + 1), told })
   }
 
   /**
@@ -55,7 +61,7 @@ export class OwnEpoch {
     const unwritten = this.#unwritten
     if (unwritten === null) return
     this.#records.atomically(() => {
-      this.#records.saveEpoch(unwritten.epoch, null)
+      this.#records.saveEpoch({ epoch: unwritten.epoch, certificate: null, told: unwritten.certificate })
       unwritten.record(unwritten.epoch)
     })
     this.#unwritten = null

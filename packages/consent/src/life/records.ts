@@ -20,14 +20,22 @@ export interface TokenRow {
   readonly certificate: string
 }
 
+export interface EpochRow {
+  readonly epoch: number
+  /** Signed ahead, for the next raise. */
+  readonly certificate: string | null
+  /** Of the last raise. */
+  readonly told: string | null
+}
+
 /** The tables of the registry, and nothing else: no rule of consent is here. */
 export interface ConsentRecords {
   lives(): LifeRow[]
   tokens(): TokenRow[]
   saveLife(row: LifeRow): void
   saveToken(life: string, signed: SignedConsent): void
-  epoch(): { readonly epoch: number; readonly certificate: string | null }
-  saveEpoch(epoch: number, certificate: string | null): void
+  epoch(): EpochRow
+  saveEpoch(row: EpochRow): void
   /** Runs `body` in one transaction: all of it is on disk when this returns, or nothing. */
   atomically(body: () => void): void
 }
@@ -40,8 +48,8 @@ export function createConsentRecords(database: Database): ConsentRecords {
   )
   const insert = database.prepare('INSERT INTO tokens (id, life, token, certificate) VALUES (?, ?, ?, ?)')
   const upsertEpoch = database.prepare(
-    `INSERT INTO own_epoch (one, epoch, certificate) VALUES (1, ?, ?)
-     ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch, certificate = excluded.certificate`,
+    `INSERT INTO own_epoch (one, epoch, certificate, told) VALUES (1, ?, ?, ?)
+     ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch, certificate = excluded.certificate, told = excluded.told`,
   )
   return {
     lives: () =>
@@ -62,11 +70,13 @@ export function createConsentRecords(database: Database): ConsentRecords {
       insert.run(claims.id, life, token, certificate)
     },
     epoch: () =>
-      (database.prepare('SELECT epoch, certificate FROM own_epoch').get() as
-        | { epoch: number; certificate: string | null }
-        | undefined) ?? { epoch: 0, certificate: null },
-    saveEpoch: (epoch, certificate) => {
-      upsertEpoch.run(epoch, certificate)
+      (database.prepare('SELECT epoch, certificate, told FROM own_epoch').get() as EpochRow | undefined) ?? {
+        epoch: 0,
+        certificate: null,
+        told: null,
+      },
+    saveEpoch: ({ epoch, certificate, told }) => {
+      upsertEpoch.run(epoch, certificate, told)
     },
     atomically: (body) => database.transaction(body)(),
   }

@@ -156,12 +156,14 @@ export class VolunteerRegistry implements ConsentRegistry {
   }
 
   revocations(): readonly OwnRevocation[] {
-    return this.#lives.all().flatMap((life) => {
+    const own = this.#lives.all().flatMap((life) => {
       const { state } = life
       if (state.phase !== 'revoked' || this.#clock.now() >= state.given.expires) return []
       const revocation = revocationOf(life)
       return revocation === null ? [] : [revocation]
     })
+    const all = this.#ending.revokedAll()
+    return all === null ? own : [...own, all]
   }
 
   statusList(): string {
