@@ -80,8 +80,7 @@ export async function createAuditWatch(components: AuditWatchComponents): Promis
   const standing = createStanding({ log, database, beginnings, node, stores, clock, logger })
   const inquiry = createInquiry({ mesh, standing, timers, logger })
 
-  const isConsented = (peer: NodeId): boolean =>
-    consents.list().some(({ live, manifest }) => live && manifest.requester === peer)
+  const isConsented = consentedNodes(consents, clock)
   const evidence = createEvidenceBook({
     database: witnessDatabase,
     clock,
@@ -134,6 +133,20 @@ export async function createAuditWatch(components: AuditWatchComponents): Promis
         for (const end of ends) end()
       }
     },
+  }
+}
+
+/** Whether a node has a live consent here. Asked thousands of times in a row, so the list is looked at once a second. */
+function consentedNodes(consents: ConsentRegistry, clock: Clock): (node: NodeId) => boolean {
+  let nodes: ReadonlySet<NodeId> = new Set()
+  let until = Number.NEGATIVE_INFINITY
+  return (node) => {
+    const now = clock.monotonic()
+    if (now >= until) {
+      nodes = new Set(consents.list().flatMap(({ live, manifest }) => (live ? [manifest.requester] : [])))
+      until = now + 1_000
+    }
+    return nodes.has(node)
   }
 }
 

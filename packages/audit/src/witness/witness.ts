@@ -174,17 +174,12 @@ class LogWitness implements Witness {
 
   #admit(node: NodeId): void {
     const { mesh, isConsented = () => false } = this.#components
-    const connected = new Set(mesh.peers())
     const newcomer = isConsented(node) ? 'consented' : 'stranger'
-    const admission = admit(
-      this.#logs.tenants(),
-      newcomer,
-      this.#maxNodes,
-      (tenant) => connected.has(tenant) || isConsented(tenant),
-    )
-    if (admission.state === 'refused' || (newcomer === 'stranger' && !this.#mayAdd())) {
-      throw new AskeeError('audit/witness-full', 'this node takes on no more logs now: ask another')
-    }
+    if (newcomer === 'stranger' && !this.#mayAdd()) throw full()
+    const connected = new Set(mesh.peers())
+    const isProtected = (tenant: NodeId): boolean => connected.has(tenant) || isConsented(tenant)
+    const admission = admit(this.#logs.tenants(), newcomer, this.#maxNodes, isProtected)
+    if (admission.state === 'refused') throw full()
     if (admission.evict !== null) this.#logs.remove(admission.evict)
   }
 
@@ -227,6 +222,10 @@ class LogWitness implements Witness {
       logger.error({ error: errorText(error) }, `${action} could not be written down`)
     })
   }
+}
+
+function full(): AskeeError {
+  return new AskeeError('audit/witness-full', 'this node takes on no more logs now: ask another')
 }
 
 function contradicted(node: NodeId): AskeeError {
