@@ -212,13 +212,19 @@ async function compose(
     { log: audit, database: auditDatabase, vault, clock, timers },
     { subjectKey: secrets.subjectKey },
   )
+  // What the log says that it went, goes, also when a crash came in between.
+  await retention
+    .resume()
+    .catch((error: unknown) => logger.error({ error: errorText(error) }, 'a removal could not be ended'))
   const ownExecutor = chooseExecutor(
     { clock, timers, logger },
     { policy: init.executor, cache: { directory: paths.compiled, key: secrets.compiledKey } },
   )
   const executor = decorators.executor?.(ownExecutor) ?? ownExecutor
+  // Requester and worker talk in sessions: what they say to each other is nobody else's.
+  const talk = nodeKeys.conversations.mesh
   const exchange = createRevocationExchange({
-    mesh,
+    mesh: talk,
     clock,
     timers,
     logger,

@@ -1,4 +1,4 @@
-import { systemRandom } from '@askee/core'
+import { type AuditEvent, systemRandom } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
 import { purges } from '@askee/store'
@@ -10,6 +10,7 @@ import {
   checkCompliance,
   createRetention,
   leafHash,
+  listRemovals,
   PROFILES,
   parseProfile,
   verifyInclusion,
@@ -166,6 +167,67 @@ describe('retention', () => {
       ),
       { numRuns: 15 },
     )
+  })
+
+  it('AUD-2 ends a purge that a crash kept between its act and the deed', async () => {
+    const { write, clock, retention, database, vault, timers, log } = await opened()
+    for (let i = 0; i < 3; i++) await write('consent.used', 'c1')
+    await write('consent.used', 'c2')
+    await clock.advance(91 * DAY)
+    // What the act said is as it was: nothing was deleted, and nothing said that it was not.
+    await retention.hold('c2', 'case 12/2026')
+    database.exec(
+      "CREATE TRIGGER crash BEFORE DELETE ON audit_contents BEGIN SELECT RAISE(ABORT, 'crash'); END",
+    )
+    const crashed = Object.assign(Object.create(log), {
+      append: (event: AuditEvent) => {
+        if (event.outcome === 'failed') throw new Error('crash')
+        return log.append(event)
+      },
+      read: (index: number) => log.read(index),
+    })
+    const parts = { log: crashed, clock, database, vault, timers }
+    await expect(
+      createRetention(parts, { subjectKey: SUBJECT_KEY }).purge(profile('gdpr'), 'EU'),
+    ).rejects.toThrow()
+    database.exec('DROP TRIGGER crash')
+    expect(log.read(0).event).toMatchObject({ subject: 'c1' })
+    expect(await retention.resume()).toBe(true)
+    expect([0, 1, 2, 3].map((index) => typeof log.read(index).event)).toEqual([
+      ...['string', 'string', 'string', 'object'],
+    ])
+    expect(await retention.resume()).toBe(false)
+  })
+
+  it('AUD-2 ends an erasure that a crash kept between its act and the deed, and erases nothing written after one', async () => {
+    const { write, clock, retention, database, vault, timers, log } = await opened()
+    await write('consent.granted', 'c1')
+    await write('consent.granted', 'c2')
+    const broken = Object.assign(Object.create(vault), {
+      erase: () => {
+        throw new Error('crash')
+      },
+      has: () => false,
+    })
+    const parts = { log, clock, database, vault: broken, timers }
+    await expect(
+      createRetention(parts, { subjectKey: SUBJECT_KEY }).erase('c1', 'asked for'),
+    ).rejects.toThrow('crash')
+    expect(log.read(0).event).toMatchObject({ subject: 'c1' })
+    await write('consent.used', 'c1')
+    expect(await listRemovals({ log, database, timers })).toMatchObject([{ count: 2, left: 2 }])
+    expect(await retention.resume()).toBe(true)
+    expect([0, 1, 4].map((index) => log.read(index).event)).toMatchObject([
+      'erased',
+      { subject: 'c2' },
+      'erased',
+    ])
+    expect((await verifyLog({ database, vault, origin, timers })).findings).toEqual([])
+
+    await write('consent.granted', 'c1')
+    expect(await retention.resume()).toBe(false)
+    expect(log.read(log.size() - 1).event).toMatchObject({ subject: 'c1' })
+    expect((await verifyLog({ database, vault, origin, timers })).findings).toEqual([])
   })
 
   it('AUD-2 keeps what is under legal hold, whoever asks, until its release', async () => {

@@ -51,6 +51,10 @@ export function parsePositions(text: string): PositionRange[] {
   return ranges
 }
 
+export function positionsOf(ranges: readonly PositionRange[]): number[] {
+  return ranges.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, i) => first + i))
+}
+
 export function countOf(ranges: readonly PositionRange[]): number {
   return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0)
 }
