@@ -233,8 +233,6 @@ async function compose(
   })
   const lookup = createRevocationLookup({ clock, book: revocations, records: exchange, logger })
   const verifyToken = createTokenVerifier({ clock, revocations, statuses: exchange, lookup, logger })
-  // Requester and worker talk in sessions: what they say to each other is nobody else's.
-  const talk = nodeKeys.conversations.mesh
   const requester = createRequester(
     { mesh: talk, identity, clock, timers, random, logger, verifyToken, revocations, blocks, sealing },
     { journal: paths.journal },
