@@ -12,6 +12,7 @@ import {
   sizesOf,
   stemOf,
 } from './support/hostile.ts'
+import { oneBlockStore } from './support/one-block-store.ts'
 import { oneDatabase } from './support/one-database.ts'
 
 const folder = temporaryFolder()
@@ -20,11 +21,26 @@ const work = join(folder, 'work')
  * Bytes at the beginning and the end of each file that are all flipped: headers, and what the cipher leaves in clear. Most files
  * have no more.
  */
-const EDGE_BYTES = 600
+const EDGE_BYTES = 400
 /** Places in the middle of a larger file, the same at every run: one digest, page or chunk covers them all alike. */
-const MIDDLE_PLACES = 700
+const MIDDLE_PLACES = 500
 /** `ASKEE_FLIPS=all` tries every byte of every file, for as long as that takes. */
 const ALL = process.env.ASKEE_FLIPS === 'all'
+
+/** The least of the store that has to be opened to judge a flip in this file. */
+async function judgeOf(
+  standing: Standing,
+  file: string,
+): Promise<(at: number) => Judgement | Promise<Judgement>> {
+  if (file.startsWith('blocks')) {
+    const alone = await oneBlockStore(standing, work)
+    return (at) => alone.judge(file, at)
+  }
+  if (!file.includes('.db')) return (at) => judge(standing, work, flip(file, at))
+  const bytes = readFileSync(join(standing.directory, file))
+  const alone = await oneDatabase(standing, stemOf(file), work)
+  return (at) => alone.judge(file.slice(stemOf(file).length), at, bytes[at] as number)
+}
 
 function placesIn(size: number): number[] {
   const middle = size - 2 * EDGE_BYTES
@@ -46,12 +62,7 @@ describe('a disk that lies, flip by flip', { timeout: 3_600_000 }, () => {
     async (state) => {
       const standing = standings[state]
       for (const [file, size] of sizesOf(standing)) {
-        const isDatabase = file.includes('.db')
-        const bytes = readFileSync(join(standing.directory, file))
-        const alone = isDatabase ? await oneDatabase(standing, stemOf(file), work) : undefined
-        const one = (at: number): Judgement | Promise<Judgement> =>
-          alone?.judge(file.slice(stemOf(file).length), at, bytes[at] as number) ??
-          judge(standing, work, flip(file, at))
+        const one = await judgeOf(standing, file)
         const counts: Record<string, number> = {}
         const places = placesIn(size)
         for (const at of places) {

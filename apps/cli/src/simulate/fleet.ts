@@ -10,8 +10,8 @@ import type { ExecutorPolicy } from '@askee/sandbox'
 import { z } from 'zod'
 import type { FaultKind } from './options.ts'
 
-/** A process that has not answered by then never will. */
-const START_TIMEOUT_MS = 60_000
+/** A process that has not answered by then never will; on a machine that others keep busy a start takes a minute. */
+const START_TIMEOUT_MS = 240_000
 /** Time given to stop by itself before it is killed. */
 const STOP_TIMEOUT_MS = 3_000
 

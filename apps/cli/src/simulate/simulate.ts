@@ -21,7 +21,7 @@ const MODULE_LIMITS: ExecutionLimits = {
 }
 /** Wall time of a workload's task: far above what it takes, since the machine is shared by all nodes. */
 const WORKLOAD_WALL_MS = 60_000
-const MEET_TIMEOUT_MS = 60_000
+const MEET_TIMEOUT_MS = 240_000
 const MEET_POLL_MS = 50
 
 /** What is to be computed: a workload of ours, or one of the caller's modules. */

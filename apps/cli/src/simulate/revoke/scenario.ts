@@ -29,7 +29,7 @@ const MARK = randomBytes(24)
 const TASKS_PER_NODE = 24
 /** Rounds in which nothing ran, at most. */
 const MAX_IDLE = 6
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 const POLL_MS = 10
 
 /**
