@@ -219,6 +219,29 @@ describe('the exchange of revocations', () => {
     await expect(verify(token, parties)).rejects.toMatchObject({ code: 'consent/revoked' })
   })
 
+  it('CON-5 looks for every token of many that are shown at once, a few at a time', async () => {
+    const { registry, database } = testRegistry(createIdentity(systemRandom).id)
+    const book = createRevocationBook({ database, clock: systemClock })
+    const audience = createIdentity(systemRandom).id
+    const tokens = Array.from({ length: 30 }, (_, i) =>
+      inspectToken(grantForTest(registry, audience, { purposes: [`purpose ${i}`] }).token),
+    )
+    const asked = new Set<string>()
+    let [now, most] = [0, 0]
+    const find = async (token: string) => {
+      asked.add(token)
+      most = Math.max(most, ++now)
+      await new Promise((resolve) => setImmediate(resolve))
+      now--
+      if (asked.size % 3 === 0) throw new Error('nobody answers')
+      return []
+    }
+    const parts = { clock: systemClock, book, records: { find }, logger: silentLogger }
+    const lookup = createRevocationLookup(parts)
+    await Promise.all(tokens.map((token) => lookup.look(token)))
+    expect([asked.size, most, now]).toEqual([30, 8, 0])
+  })
+
   it('CON-5 records the status list anew before it is over', async () => {
     const clock = new VirtualTime(systemClock.now())
     const fabric = createMemoryMeshNetwork({ clock, timers: clock })

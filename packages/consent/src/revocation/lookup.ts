@@ -37,15 +37,28 @@ export interface LookupComponents {
 export const LOOK_PERIOD_MS: Milliseconds = 5 * 60_000
 /** Tokens remembered as looked for; a forgotten one is looked for once more. */
 const KEPT_LOOKED = 20_000
-/** Looks at once. A look is two walks through the records; more wait for the next time the token is shown. */
+/** Looks at once; a look is two walks through the records. */
 const MAX_UNDER_WAY = 8
+/** Looks that wait for their turn; beyond them a token is looked for when it is shown again. */
+const MAX_WAITING = 4096
 
 type Link = Pick<ConsentClaims, 'id' | 'issuer' | 'subject'>
 
 export function createRevocationLookup({ clock, book, records, logger }: LookupComponents): RevocationLookup {
   const looked = new Map<string, Timestamp>()
+  const waiting: (() => void)[] = []
   let underWay = 0
 
+  /** Resolves with a turn, which `pass` hands on. */
+  const turn = async (): Promise<void> => {
+    if (underWay < MAX_UNDER_WAY) underWay++
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+  }
+  const pass = (): void => {
+    const next = waiting.shift()
+    if (next === undefined) underWay--
+    else next()
+  }
   const ask = async ({ id, issuer, subject }: Link): Promise<void> => {
     for (const text of await records.find(id, subject)) {
       // Its owner may put anything there: only what ends this issuer's tokens is an answer.
@@ -57,11 +70,11 @@ export function createRevocationLookup({ clock, book, records, logger }: LookupC
     async look(consent) {
       const now = clock.now()
       const last = looked.get(consent.id)
-      if (underWay >= MAX_UNDER_WAY || (last !== undefined && now - last < LOOK_PERIOD_MS)) return
+      if (waiting.length >= MAX_WAITING || (last !== undefined && now - last < LOOK_PERIOD_MS)) return
       looked.delete(consent.id)
       looked.set(consent.id, now)
       if (looked.size > KEPT_LOOKED) looked.delete(looked.keys().next().value as string)
-      underWay++
+      await turn()
       try {
         for (const link of [consent, ...consent.ancestors]) await ask(link)
       } catch (error) {
@@ -70,7 +83,7 @@ export function createRevocationLookup({ clock, book, records, logger }: LookupC
           'no record of a revocation could be read',
         )
       } finally {
-        underWay--
+        pass()
       }
     },
   }
