@@ -17,6 +17,8 @@ import { subjectTag } from './subject.ts'
 /** Acts in one transaction: one synchronisation of the disk for all that came in the meantime. */
 const MAX_BATCH = 500
 
+/** Positions given at once, when nobody says how many. */
+const MAX_ABOUT = 1_000
 /** Damaged keys that are told along with one transaction. */
 const MAX_DAMAGE_TOLD = 100
 /** The act that says that a key does not open any more, and how many contents that concerns. */
@@ -66,8 +68,8 @@ export interface AuditLog extends AuditSink {
    * @throws AskeeError `audit/range`, `store/*`
    */
   content(index: number): Uint8Array | 'erased' | 'purged'
-  /** Positions of what was written about a subject and is still held, oldest first. */
-  about(subject: string): readonly number[]
+  /** Positions of what was written about a subject and is still held, oldest first: the newest `limit` before `before`. */
+  about(subject: string, limit?: number, before?: number): readonly number[]
   /** @throws AskeeError `audit/range` */
   prove(index: number, size?: number): InclusionProof
   /** That the log of `first` entries is the beginning of that of `second`. @throws AskeeError `audit/range` */
@@ -215,11 +217,12 @@ class DatabaseLog implements AuditLog {
     }
   }
 
-  about(subject: string): readonly number[] {
-    return this.#components.database
-      .prepare('SELECT idx FROM audit_contents WHERE subject = ? ORDER BY idx')
+  about(subject: string, limit = MAX_ABOUT, before = Number.MAX_SAFE_INTEGER): readonly number[] {
+    const newest = this.#components.database
+      .prepare('SELECT idx FROM audit_contents WHERE subject = ? AND idx < ? ORDER BY idx DESC LIMIT ?')
       .pluck()
-      .all(this.#tag(subject)) as number[]
+      .all(this.#tag(subject), before, limit) as number[]
+    return newest.reverse()
   }
 
   prove(index: number, size = this.#size): InclusionProof {

@@ -279,6 +279,18 @@ describe('retention', () => {
     ])
   })
 
+  it('AUD-2 finds a legal hold that somebody took away past its release', async () => {
+    const { write, check, retention, database } = await opened()
+    await write('consent.granted', 'c1')
+    for (const subject of ['c1', 'c2', 'c3']) await retention.hold(subject, 'case 12/2026')
+    await retention.release('c2', 'over')
+    expect(await check('gdpr')).toEqual([])
+    database.exec('DELETE FROM audit_holds WHERE idx = 1')
+    expect(await check('gdpr')).toMatchObject([{ code: 'compliance/hold-missing', count: 1, first: 1 }])
+    await retention.hold('c1', 'again')
+    expect(await check('gdpr')).toEqual([])
+  })
+
   it('AUD-2 holds before the act that says so is on disk, and not at all when it cannot be written', async () => {
     const { clock, database, vault, timers, log } = await opened()
     const holds = () => database.prepare('SELECT idx FROM audit_holds').pluck().all()

@@ -47,6 +47,15 @@ describe('the audit log', () => {
     }
   })
 
+  it('AUD-1 finds what was written about a subject, the newest first asked for', async () => {
+    const { log } = await logs.open()
+    await Promise.all(Array.from({ length: 9 }, (_, i) => log.append(act(i, i % 3 === 0 ? 'a' : 'b'))))
+    expect(log.about('a')).toEqual([0, 3, 6])
+    expect(log.about('b', 3)).toEqual([5, 7, 8])
+    expect(log.about('b', 3, 7)).toEqual([2, 4, 5])
+    expect(log.about('nobody')).toEqual([])
+  })
+
   it('AUD-1 finds content that was put in the place of another', async () => {
     const { log, database } = await logs.open()
     await log.append(act(1))

@@ -14,6 +14,7 @@ export interface ComplianceFinding {
     | 'compliance/gone-too-early'
     | 'compliance/evidence-missing'
     | 'compliance/erasure-overdue'
+    | 'compliance/hold-missing'
   /** Name of the rule. */
   readonly rule: string
   /** Entries concerned: how many, the first and the last; 0 and null where it is about what is not there. */
@@ -53,7 +54,25 @@ export async function checkCompliance(
     ...(await goneTooEarly(parts, profile, now, region)),
   ]
   for (const rule of profile.evidence) found.push(...(await missingEvidence(parts, rule, now)))
-  return [...found, ...(await overdueErasures(parts, profile, now))]
+  return [...found, ...(await overdueErasures(parts, profile, now)), ...missingHolds(checked.database)]
+}
+
+/** Legal holds that the log says and never released, and that are not in force: somebody took them away. */
+function missingHolds(database: Database): ComplianceFinding[] {
+  const indices = database
+    .prepare(
+      `SELECT idx FROM audit_contents AS held
+       WHERE action = 'audit.held' AND subject NOT IN (SELECT subject FROM audit_holds) AND NOT EXISTS (
+         SELECT 1 FROM audit_contents AS released
+         WHERE released.action = 'audit.released' AND released.subject = held.subject AND released.idx > held.idx
+       ) ORDER BY idx`,
+    )
+    .pluck()
+    .all() as number[]
+  const tally = new Tally()
+  for (const index of indices) tally.add(index)
+  const text = 'legal holds that nobody released are not in force: put them again (askee audit hold)'
+  return tally.count === 0 ? [] : [finding('compliance/hold-missing', 'legal-hold', tally, text)]
 }
 
 /** How many entries a rule concerns, the first and the last of them. */

@@ -166,7 +166,7 @@ async function collect(
     if (bytes > MAX_EXPORT_BYTES) throw tooLarge()
     items.push({ kind: 'entry', index, content: found })
   }
-  const acts = previousExports(components)
+  const acts = await previousExports(components, turns)
   for (const { index } of acts) items.push({ kind: 'export', index, content: contentOf(log, index) })
   if (gone.purged.size + gone.erased.size > 0) {
     for await (const { index, removal } of removalActs(components, turns, from + 1)) {
@@ -227,13 +227,17 @@ function checkOrder(
 }
 
 /** The newest exports whose acts can be read, without a gap, oldest first. */
-function previousExports({ log, database }: ExporterComponents): { index: number; exported: Exported }[] {
+async function previousExports(
+  { log, database }: ExporterComponents,
+  turns: Turns,
+): Promise<{ index: number; exported: Exported }[]> {
   const indices = database
     .prepare('SELECT idx FROM audit_contents WHERE action = ? ORDER BY idx DESC LIMIT ?')
     .pluck()
     .all(EXPORTED, MAX_PREVIOUS) as number[]
   const acts: { index: number; exported: Exported }[] = []
   for (const index of indices) {
+    await turns.spend(ITEM_UNITS)
     const { entry } = log.prove(index)
     const content = contentOf(log, index)
     if (typeof content === 'string') break
