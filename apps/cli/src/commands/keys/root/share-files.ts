@@ -15,22 +15,11 @@ export interface ShareFile {
 /** Larger than any share with what belongs to it. */
 const MAX_BYTES = 65_536
 
-/**
- * Writes a file for each keeper into a folder that is made, or is empty. Mode 0600; on disk when it resolves.
- * @throws AskeeError `cli/usage` when something is there
- */
-export async function writeShareFiles(
-  folder: string,
-  { root, shares }: SplitRoot,
-  threshold: number,
-  adoption: Uint8Array,
-): Promise<string[]> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+/** What each keeper gets, with what it is for. */
+export function shareTexts({ root, shares }: SplitRoot, threshold: number, adoption: Uint8Array): string[] {
   const total = shares.length
-  const paths: string[] = []
-  for (const [i, share] of shares.entries()) {
-    const path = join(folder, `share-${i + 1}-of-${total}.txt`)
-    const text = `Askee owner root, share ${i + 1} of ${total}
+  return shares.map(
+    (share, i) => `Askee owner root, share ${i + 1} of ${total}
 
 root ${root.id}
 share ${share}
@@ -40,7 +29,19 @@ declare the nodes void that adopted it. Keep each share with another person or i
 that begins with "share" is enough; the lines below are no secret, and belong to every share.
 
 ${adoptionLine(adoption)}
-`
+`,
+  )
+}
+
+/**
+ * Writes a file for each keeper into a folder, which is made. Mode 0600; on disk when it resolves.
+ * @throws AskeeError `cli/usage` when one is there
+ */
+export async function writeShareFiles(folder: string, texts: readonly string[]): Promise<string[]> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const paths: string[] = []
+  for (const [i, text] of texts.entries()) {
+    const path = join(folder, `share-${i + 1}-of-${texts.length}.txt`)
     await writeNew(path, text)
     paths.push(path)
   }
