@@ -137,7 +137,7 @@ describe('retention', () => {
   })
 
   it('AUD-2 says so when a purge that it announced did not succeed', async () => {
-    const { write, clock, database, retention, log } = await opened()
+    const { write, clock, database, retention, log, timers } = await opened()
     await write('consent.used', 'c1')
     await clock.advance(91 * DAY)
     database.exec('DROP TABLE store_purge_permits')
@@ -147,6 +147,10 @@ describe('retention', () => {
       { action: 'audit.purged', outcome: 'done' },
       { action: 'audit.purged', outcome: 'failed' },
     ])
+    // It covers nothing, and is not ended later.
+    expect(await listRemovals({ log, database, timers })).toEqual([])
+    expect(await retention.resume()).toBe(false)
+    expect(log.read(0).event).toMatchObject({ subject: 'c1' })
   })
 
   it('AUD-2 purges exactly what is older than its rule allows, at any age', async () => {
