@@ -1,4 +1,5 @@
 import { PROTOCOLS } from '@askee/compute/protocol/names'
+import { CONSENT_PROTOCOLS } from '@askee/consent'
 import {
   AskeeError,
   type AuditSink,
@@ -26,8 +27,10 @@ import {
 
 /** What requesters and workers say to each other. Requests of one pair overtake each other, as on any mesh. */
 const COMPUTE = { conv: 'compute', window: 1024 }
+/** Revocations and status lists. Gossip and records tell of them as well, to everybody. */
+const CONSENT = { conv: 'consent/exchange', window: 64 }
 /** Conversations that go on in paranoid mode. Helping others is none of them. */
-const CRITICAL = ['consent/', 'keys/']
+const CRITICAL = ['consent/']
 
 export interface NodeConversationsComponents {
   readonly identity: Identity
@@ -47,7 +50,7 @@ export interface NodeConversationsComponents {
 
 /** The sealed conversations of this node. Started after its keys. */
 export interface NodeConversations extends Startable {
-  /** The mesh on which requester and worker talk in sessions; never in clear. */
+  /** The mesh on which requester and worker talk in sessions, of work and of consents; never in clear. */
   readonly mesh: Mesh
   mode(): ReturnType<Conversations['mode']>
   /**
@@ -67,11 +70,18 @@ export function createNodeConversations(components: NodeConversationsComponents)
   }
   const sealer = createSealer({ ...components, recipientKey: (node, use) => exchange.current(node, use) })
   const opener = createOpener({ ...components, self: identity.id })
-  const sessions = createSessions({ ...components, sealer, conversations }, { conversations: [COMPUTE] })
-  const protocols = Object.values(PROTOCOLS)
+  const sessions = createSessions(
+    { ...components, sealer, conversations },
+    { conversations: [COMPUTE, CONSENT] },
+  )
+  const sealed = { sessions, clock, timers }
+  const forConsent = sealedMesh({ ...sealed, mesh }, { conv: CONSENT.conv, protocols: CONSENT_PROTOCOLS })
 
   return {
-    mesh: sealedMesh({ mesh, sessions, clock, timers }, { conv: COMPUTE.conv, protocols }),
+    mesh: sealedMesh(
+      { ...sealed, mesh: forConsent },
+      { conv: COMPUTE.conv, protocols: Object.values(PROTOCOLS) },
+    ),
     mode: () => conversations().mode(),
     alert: (bytes) => conversations().alert(bytes),
     async start() {

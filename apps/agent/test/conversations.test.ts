@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PROTOCOLS } from '@askee/compute/protocol/names'
+import { CONSENT_PROTOCOLS } from '@askee/consent'
 import {
   AskeeError,
   errorCode,
   fromUtf8,
   type Mesh,
+  type ProtocolName,
   systemRandom as random,
   silentLogger,
   systemClock,
@@ -27,6 +29,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createNodeKeys, type NodeKeys } from '../src/keys.ts'
 
 const SAY = PROTOCOLS.settle
+const [REVOKE] = CONSENT_PROTOCOLS as [ProtocolName]
 const LIMITS = {
   maxRequestBytes: 65_536,
   maxResponseBytes: 65_536,
@@ -167,6 +170,14 @@ describe('conversations of requester and worker over libp2p', () => {
     }
     expect(await told(say(alice, bob, 'two'))).toBe('paranoid/frozen')
     expect(await told(say(bob, alice, 'two'))).toBe('paranoid/frozen')
+    // Consents are critical: they go on, and what travels is of two layers.
+    bob.mesh.handle(REVOKE, LIMITS, async ({ body }) => body)
+    expect(await alice.mesh.request(bob.wire.self, REVOKE, utf8('revoked'))).toEqual(utf8('revoked'))
+    const hello = alice.sent.findLast(({ protocol }) => protocol === '/askee/session/open/1')
+    expect(Buffer.from(hello?.body as Uint8Array).toString('latin1')).toContain('double/1')
+    for (const { protocol, body } of alice.sent) {
+      if (protocol === REVOKE) expect(Buffer.from(body).toString('latin1')).not.toContain('revoked')
+    }
     expect(await told(alert('leave', bob.identity, 2))).toBe('paranoid/alert-signer')
     await alert('leave', owner, 2)
     expect(await say(alice, bob, 'three')).toBe('three heard')

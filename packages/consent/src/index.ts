@@ -38,7 +38,7 @@ export {
   type RevocationLookup,
   type RevocationSource,
 } from './revocation/lookup.ts'
-export { consentTopics, REVOCATION_TOPIC } from './revocation/topic.ts'
+export { CONSENT_PROTOCOLS, consentTopics, REVOCATION_TOPIC } from './revocation/topic.ts'
 export { createTokenVerifier, type StatusSource, type VerifierComponents } from './revocation/verifier.ts'
 export {
   type ConsentPermissions,

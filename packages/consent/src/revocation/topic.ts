@@ -9,6 +9,8 @@ export const REVOCATION_TOPIC: TopicName = '/askee/topic/revocations/1'
 export const REVOCATION_PROTOCOL: ProtocolName = '/askee/consent/revocation/1'
 /** Gives the signed status list of the node that is asked. */
 export const STATUS_PROTOCOL: ProtocolName = '/askee/consent/status/1'
+/** What is asked and told between two nodes, beside gossip and records. */
+export const CONSENT_PROTOCOLS: readonly ProtocolName[] = [REVOCATION_PROTOCOL, STATUS_PROTOCOL]
 
 /** A volunteer revokes now and then, and perhaps all at once; to verify a certificate costs 0.3 ms. */
 const PER_SECOND = 2

@@ -44,8 +44,8 @@ const CHECKPOINT_LIMITS: ProtocolLimits = {
   concurrency: 4,
 }
 const SWEEP_PERIOD: Milliseconds = 10_000
-/** Opening takes one round trip, and two more where keys have to be asked for. */
-const OPEN_TIMEOUT: Milliseconds = 10_000
+/** Of a round trip of an opening. Whoever waits for it has a deadline of their own. */
+const OPEN_TIMEOUT: Milliseconds = 30_000
 
 export interface ConversationRules {
   /** 1 to 50 of a–z, 0–9, dot, slash and hyphen. Critical where the rules of paranoid mode name its beginning. */
