@@ -99,7 +99,11 @@ impl Warden {
         Self::of(shell, policy)
     }
 
-    fn of(mut command: Command, policy: &str) -> Self {
+    /// By a command that becomes a warden.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn of(mut command: Command, policy: &str) -> Self {
         let child = command
             .env_clear()
             .stdin(Stdio::piped())
@@ -165,16 +169,20 @@ impl Warden {
 
     /// The runner's last word: RESULT, CHECKPOINT or FAULT; or EXIT when it had none.
     pub fn outcome(&mut self) -> (u8, Vec<u8>) {
+        self.last_word().expect("a warden that is not gone")
+    }
+
+    /// As [`Self::outcome`]; `None` when the warden ended without a word.
+    pub fn last_word(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             while let Some(frame) = self.frames.pop_front() {
                 if matches!(frame.0, RESULT | CHECKPOINT | FAULT) {
-                    return frame;
+                    return Some(frame);
                 }
             }
-            match self.next_frame() {
-                Some(frame @ (EXIT | REFUSED, _)) => return frame,
-                Some(_) => {}
-                None => panic!("the warden is gone"),
+            let frame = self.next_frame()?;
+            if matches!(frame.0, EXIT | REFUSED) {
+                return Some(frame);
             }
         }
     }
@@ -190,11 +198,23 @@ impl Warden {
         }
     }
 
+    /// Until the runner has said HELLO.
+    pub fn until_hello(&mut self) {
+        while self.frames.is_empty() {
+            self.until(RUNNER);
+        }
+    }
+
     /// Processor time used, in µs.
     pub fn used(&mut self) -> u64 {
+        self.usage()[0]
+    }
+
+    /// The numbers of USED: processor time in µs, resident and peak bytes, times stopped for `cpu-percent`.
+    pub fn usage(&mut self) -> [u64; 4] {
         self.send(&frame(USAGE, &[]));
         let payload = self.until(USED);
-        u64::from_le_bytes(payload[..8].try_into().expect("8 bytes"))
+        [0, 8, 16, 24].map(|at| u64::from_le_bytes(payload[at..at + 8].try_into().expect("8 bytes")))
     }
 }
 
@@ -231,6 +251,21 @@ pub fn module(body: &str) -> Vec<u8> {
 /// A module whose `run` is `instructions`.
 pub fn run(instructions: &str) -> Vec<u8> {
     module(&format!(r#"(func (export "run") {instructions})"#))
+}
+
+/// Long functions of values that all stay alive: small to send, seconds to compile, and in more than 64 MiB.
+pub fn compile_bomb() -> Vec<u8> {
+    const LOCALS: usize = 400;
+    let mut body = String::new();
+    for at in 0..20_000 {
+        let [a, b, c] = [at * 7, at * 13 + 1, at * 29 + 2].map(|index| index % LOCALS);
+        body += &format!("local.get {a} local.get {b} i64.mul local.get {c} i64.xor local.set {a}\n");
+        if at % 8 == 0 {
+            body += &format!("(if (i64.eqz (local.get {c})) (then (local.set {c} (local.get {b}))))\n");
+        }
+    }
+    let function = format!(r#"(func (local {}) {body})"#, "i64 ".repeat(LOCALS));
+    module(&format!(r#"{} (func (export "run"))"#, function.repeat(6)))
 }
 
 /// Runs it under a warden that demands the contained tier.

@@ -4,21 +4,6 @@ use askee_native_tests::*;
 
 const LIMITED: [&str; 4] = ["data-limit", "process-limit", "stack-limit", "rlimits"];
 
-/// Long functions of values that all stay alive: small to send, seconds to compile, and in more than 64 MiB.
-fn compile_bomb() -> Vec<u8> {
-    const LOCALS: usize = 400;
-    let mut body = String::new();
-    for at in 0..20_000 {
-        let [a, b, c] = [at * 7, at * 13 + 1, at * 29 + 2].map(|index| index % LOCALS);
-        body += &format!("local.get {a} local.get {b} i64.mul local.get {c} i64.xor local.set {a}\n");
-        if at % 8 == 0 {
-            body += &format!("(if (i64.eqz (local.get {c})) (then (local.set {c} (local.get {b}))))\n");
-        }
-    }
-    let function = format!(r#"(func (local {}) {body})"#, "i64 ".repeat(LOCALS));
-    module(&format!(r#"{} (func (export "run"))"#, function.repeat(6)))
-}
-
 /// What is said of a module that cannot be compiled within the limits.
 fn fault_of_compiling(mut warden: Warden) -> String {
     warden.send_task(&task(&compile_bomb(), &[], None, &Limits::default()));

@@ -41,7 +41,9 @@ fn filters_in(status: &Path) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::namespaces;
     use super::*;
+    use std::io::{Read, Write};
     use std::os::unix::process::CommandExt;
     use std::process::Command;
 
@@ -59,6 +61,42 @@ mod tests {
         // SAFETY: makes system calls only.
         unsafe { command.pre_exec(put_on) };
         command
+    }
+
+    /// A process of two threads, on each of which it puts on filters or does not; killed and collected at once after a look.
+    fn filters_of_threads(leader: u32, other: u32) -> Option<u32> {
+        let (mut ready, tell) = std::io::pipe().unwrap();
+        let namespaces::Forked::Parent { pid, .. } = namespaces::fork(false, None).unwrap() else {
+            let put_on = |count| {
+                sys::prctl_set(38, 1, 0).unwrap();
+                (0..count).for_each(|_| install(&ALLOW_ALL).unwrap());
+                (&tell).write_all(&[1]).unwrap();
+                loop {
+                    std::thread::park();
+                }
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(|| put_on(other));
+                // The other one is there and inherits nothing of this.
+                put_on(leader);
+            });
+            std::process::abort()
+        };
+        // Also when it ends early, which then is seen as fewer filters.
+        drop(tell);
+        let _ = ready.read_exact(&mut [0; 2]);
+        let seen = own_filters_of(pid);
+        sys::send_signal(pid, sys::SIGKILL).unwrap();
+        sys::wait(pid, 0).unwrap();
+        seen
+    }
+
+    #[test]
+    fn sbx_3_a_process_with_one_thread_outside_the_filter_is_not_sealed() {
+        assert_eq!(filters_of_threads(2, 0), Some(0), "the other thread is free");
+        assert_eq!(filters_of_threads(0, 2), Some(0), "the first thread is free");
+        assert_eq!(filters_of_threads(2, 1), Some(1));
+        assert_eq!(filters_of_threads(2, 2), Some(2), "the control");
     }
 
     #[test]
