@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Runs the command on the Node that came with the installation: the system's may be too old to run TypeScript.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -19,6 +19,16 @@ if (major > 24 || (major === 24 && minor >= 15)) {
     process.exit(1)
   }
   const askee = fileURLToPath(import.meta.url)
-  const child = spawnSync(node, [askee, ...process.argv.slice(2)], { stdio: 'inherit' })
-  process.exit(child.status ?? 1)
+  const child = spawn(node, [askee, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // Who tells this process to stop means that one. A Ctrl-C reaches both by itself, and a second one would kill.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
+    })
+  }
+  child.once('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
 }
