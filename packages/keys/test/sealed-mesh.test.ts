@@ -369,6 +369,41 @@ describe('sessions', () => {
     expect([alice.sessions.size, bob.sessions.size]).toEqual([0, 0])
   })
 
+  it('MSG-1 are renewed every hour, and the old one serves while no new one can be opened', async () => {
+    const { node, time } = house()
+    let attempts = 0
+    let isBlocked = false
+    const wrap = (mesh: Mesh): Mesh =>
+      decorate(mesh, {
+        request: (...args) => {
+          if (args[1] === '/askee/session/open/1') attempts += 1
+          if (args[1] !== '/askee/session/open/1' || !isBlocked) return mesh.request(...args)
+          return Promise.reject(new AskeeError('mesh/unreachable', 'blocked'))
+        },
+      })
+    const [alice, bob] = [await node({ wrap }), await node()]
+    echo(bob)
+    const sids = new Set<string>()
+    const talkFor = async (minutes: number): Promise<void> => {
+      for (let minute = 0; minute < minutes; minute += 5) {
+        await say(alice, bob, 'on')
+        sids.add((await alice.sessions.to(bob.id, 'test')).context.sid)
+        await time.advance(5 * MINUTE)
+      }
+    }
+    await talkFor(55)
+    expect([attempts, sids.size]).toEqual([1, 1])
+    isBlocked = true
+    await talkFor(30)
+    expect(sids.size).toBe(1)
+    attempts = 0
+    for (let i = 0; i < 20; i++) await say(alice, bob, 'on')
+    expect(attempts).toBeLessThanOrEqual(1)
+    isBlocked = false
+    await talkFor(15)
+    expect(sids.size).toBe(2)
+  })
+
   it('MSG-1 are bounded for each peer and in all, without ending what is in use for a stranger', async () => {
     const { node, time } = house()
     const limits = { acceptedPerPeer: 2, sessions: 3 }

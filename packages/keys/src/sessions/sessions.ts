@@ -44,6 +44,8 @@ const CHECKPOINT_LIMITS: ProtocolLimits = {
   concurrency: 4,
 }
 const SWEEP_PERIOD: Milliseconds = 10_000
+/** From one attempt to renew a session to the next. */
+const RENEW_RETRY: Milliseconds = 60_000
 /** Of a round trip of an opening. Whoever waits for it has a deadline of their own. */
 const OPEN_TIMEOUT: Milliseconds = 30_000
 
@@ -96,6 +98,7 @@ class KeptSessions implements Sessions {
   readonly #table: SessionTable
   /** One opening at a time for each peer and conversation. */
   readonly #pending = new Map<string, Promise<Session>>()
+  readonly #renewAfter = new WeakMap<Session, Milliseconds>()
   readonly #cancels: (() => void)[] = []
   #stopped = new AbortController()
 
@@ -150,8 +153,7 @@ class KeptSessions implements Sessions {
   async to(peer: NodeId, conv: string, signal?: AbortSignal): Promise<Session> {
     const held = this.#table.current(peer, conv)
     if (held !== undefined && held.ended === undefined) {
-      if (held.wantsRenewal)
-        void this.#open(peer, conv).catch((error: unknown) => this.#log(error, peer, conv))
+      this.#renew(held)
       return held
     }
     return unlessAborted(this.#open(peer, conv), signal)
@@ -174,6 +176,15 @@ class KeptSessions implements Sessions {
 
   endAll(why: string): void {
     this.#table.endWhere(() => why)
+  }
+
+  /** In the background, and not with every message when it does not succeed. */
+  #renew(session: Session): void {
+    const { clock } = this.#components
+    const { peer, context } = session
+    if (!session.wantsRenewal || clock.monotonic() < (this.#renewAfter.get(session) ?? 0)) return
+    this.#renewAfter.set(session, clock.monotonic() + RENEW_RETRY)
+    this.#open(peer, context.conv).catch((error: unknown) => this.#log(error, peer, context.conv))
   }
 
   #open(peer: NodeId, conv: string): Promise<Session> {

@@ -4,7 +4,10 @@ import type { Session } from './session.ts'
 export interface SessionLimits {
   /** Sessions that one peer may have opened here at once; the oldest makes room. */
   readonly acceptedPerPeer: number
-  /** Of all peers together, opened or accepted: 4,096 of at most 25 KB. */
+  /**
+   * Of all peers together, opened or accepted. Some 10 KB each; 130 KB where the peer holds its checkpoints back, which
+   * ends the session after three minutes.
+   */
   readonly sessions: number
   /** What was not used for so long makes room for a new one when all places are taken. */
   readonly spareAfter: Milliseconds
