@@ -14,6 +14,8 @@ export interface Seen {
   readonly text: string
   /** Stopped (with containment), or did succeed (in the control). */
   readonly asExpected: boolean
+  /** There is no such run of this attempt: neither held nor failed. */
+  readonly applies?: false
 }
 
 export interface Part {
@@ -55,6 +57,16 @@ export function seen(asExpected: boolean, text: string): Seen {
   return { asExpected, text }
 }
 
+/** For the run without seccomp, of what no filter has a part in. */
+export function doesNotApply(reason: string): Seen {
+  return { asExpected: false, applies: false, text: `does not apply: ${reason}` }
+}
+
+/** Stopped in every run that there is. */
+export function holds({ contained, withoutSeccomp }: Part): boolean {
+  return contained.asExpected && (withoutSeccomp.applies === false || withoutSeccomp.asExpected)
+}
+
 /** Compares what was told with what stops the attempt. */
 export function stops(told: string, expected: string | RegExp): Seen {
   const fits = typeof expected === 'string' ? told === expected : expected.test(told)
@@ -78,7 +90,7 @@ function needsRoot(parts: readonly Part[]): boolean {
 }
 
 export function judge(attempt: Attempt, parts: readonly Part[]): Row {
-  const holds = parts.every((part) => part.contained.asExpected && part.withoutSeccomp.asExpected)
+  const isHeld = parts.every(holds)
   // Of the kinds of native code under one number some cannot succeed on every kernel; one that does shows the sight.
   const controlled = parts.some((part) => part.control.asExpected)
   const isRoots = !controlled && needsRoot(parts)
@@ -90,7 +102,7 @@ export function judge(attempt: Attempt, parts: readonly Part[]): Row {
     stoppedBy: of((part) => part.contained),
     withoutSeccomp: of((part) => part.withoutSeccomp),
     control: `${isRoots ? 'only root could show it: ' : ''}${of((part) => part.control)}`,
-    verdict: holds ? (controlled || isRoots ? 'held' : 'control failed') : 'ESCAPED',
+    verdict: isHeld ? (controlled || isRoots ? 'held' : 'control failed') : 'ESCAPED',
     parts,
   }
 }

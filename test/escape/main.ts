@@ -22,7 +22,16 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const missing = missingPrograms()
 if (missing !== null) {
   if (values.json)
-    console.log(JSON.stringify({ attempts: [], passed: 0, failed: 0, notRun: 50, reason: missing }))
+    console.log(
+      JSON.stringify({
+        attempts: [],
+        passed: 0,
+        failed: 0,
+        notRun: 50,
+        alsoWithoutSeccomp: 0,
+        reason: missing,
+      }),
+    )
   else console.error(`The escape suite cannot run: ${missing}.`)
   process.exit(values.optional ? 0 : 1)
 }
@@ -41,7 +50,7 @@ if (values.json) {
 } else {
   console.log(formatRows(summary.attempts))
   console.log(
-    `\n${summary.passed} held, ${summary.failed} failed, ${summary.notRun} not run here, of ${rows.length}; ${seconds} s`,
+    `\n${summary.passed} held (${summary.alsoWithoutSeccomp} of them also without seccomp, to the others it does not apply), ${summary.failed} failed, ${summary.notRun} not run here, of ${rows.length}; ${seconds} s`,
   )
 }
 process.exit(summary.failed === 0 ? 0 : 1)

@@ -104,10 +104,22 @@ export interface Summary {
   readonly passed: number
   readonly failed: number
   readonly notRun: number
+  /** Of those that passed, how many did so again in a run without seccomp; of the others no part has such a run. */
+  readonly alsoWithoutSeccomp: number
 }
 
 export function summarize(rows: readonly Row[]): Summary {
   const passed = rows.filter(({ verdict }) => verdict === 'held').length
   const notRunHere = rows.filter(({ verdict }) => verdict === 'not run here').length
-  return { attempts: rows, passed, failed: rows.length - passed - notRunHere, notRun: notRunHere }
+  const alsoWithoutSeccomp = rows.filter(
+    ({ verdict, parts }) =>
+      verdict === 'held' && parts.some(({ withoutSeccomp }) => withoutSeccomp.applies !== false),
+  ).length
+  return {
+    attempts: rows,
+    passed,
+    failed: rows.length - passed - notRunHere,
+    notRun: notRunHere,
+    alsoWithoutSeccomp,
+  }
 }

@@ -1,4 +1,4 @@
-import type { Row } from './attempt.ts'
+import { holds, type Row } from './attempt.ts'
 
 const WIDTH = 38
 
@@ -21,8 +21,7 @@ export function formatRows(rows: readonly Row[]): string {
     }
     const title = [number, row.name, '', '', '', row.verdict]
     const parts = row.parts.map((part) => {
-      const holds = part.contained.asExpected && part.withoutSeccomp.asExpected
-      const mark = holds ? (part.control.asExpected ? '' : 'no control') : 'ESCAPED'
+      const mark = holds(part) ? (part.control.asExpected ? '' : 'no control') : 'ESCAPED'
       return ['', `  ${part.name}`, part.contained.text, part.withoutSeccomp.text, part.control.text, mark]
     })
     return [title, ...parts]

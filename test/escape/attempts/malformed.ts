@@ -8,7 +8,7 @@ import { runTask } from '@askee/sandbox/testing'
 import { Prng } from '@askee/wasm/testing'
 import { encodeFrame, FrameReader, frameHeader } from '../../../packages/sandbox/src/frames.ts'
 import { runningCaps } from '../../../packages/sandbox/src/messages.ts'
-import { type Attempt, type Context, type Part, seen } from '../attempt.ts'
+import { type Attempt, type Context, doesNotApply, type Part, seen } from '../attempt.ts'
 import { tinyProgram } from '../elf.ts'
 import { runNative, taskStream } from '../native-task.ts'
 import { CAUSES, OUTER, outerFrame, PROGRAMS, Warden } from '../warden.ts'
@@ -66,7 +66,7 @@ function agentReader(): Part {
   return {
     name: 'to the agent, a million',
     contained: sight,
-    withoutSeccomp: sight,
+    withoutSeccomp: doesNotApply('the agent reads, which has no filter'),
     control: seen([...new FrameReader(runningCaps(64)).push(whole)].length === 2, 'undamaged: taken'),
   }
 }
@@ -134,7 +134,7 @@ async function programs(kind: 'warden' | 'runner', times: number): Promise<Part>
   return {
     name: `to the ${kind}, ${times} processes`,
     contained: sight,
-    withoutSeccomp: kind === 'runner' ? seen(fine, 'this one is held by nothing: the same') : sight,
+    withoutSeccomp: doesNotApply(`this ${kind} has no filter as it is`),
     control: seen(/^( null \d+|exit 0)$/.test(undamaged), `undamaged: ${undamaged.trim()}`),
   }
 }
@@ -156,16 +156,17 @@ async function hostileRunners(times: number): Promise<Part> {
   try {
     await inParallel(spoken, async (bytes) => {
       const start = performance.now()
-      count(tally, await causeOf(directory, bytes), start)
+      // Some of it is well-formed, or only begun: silence is an answer.
+      count(tally, await causeOf(directory, bytes, { patience: 1500 }), start)
     })
     const liars = [
       hello,
       result,
       Buffer.concat([Buffer.from(frameHeader('result', 0)).fill(32, 3, 4), result]),
     ]
-    const compilers = await Promise.all(liars.map((bytes) => causeOf(directory, bytes, 'with a task')))
+    const compilers = await Promise.all(liars.map((bytes) => causeOf(directory, bytes, { gets: 'a task' })))
     const claims = await causeOf(directory, Buffer.concat([hello, ready, result]))
-    const quiet = await causeOf(directory, hello)
+    const quiet = await causeOf(directory, hello, { patience: 1500 })
     const fine = [...tally.ends.keys()].every((end) => /^(protocol|not sealed|none|silent)$/.test(end))
     const ended = compilers.every((cause) => /^(killed|protocol)$/.test(cause))
     const text = `a claimed filter: ${claims}; ${ofTally(tally)}; as compilers: ${compilers.join(', ')}`
@@ -173,7 +174,7 @@ async function hostileRunners(times: number): Promise<Part> {
     return {
       name: `from a runner, ${spoken.length} programs`,
       contained: sight,
-      withoutSeccomp: seen(sight.asExpected, 'it had no last filter'),
+      withoutSeccomp: doesNotApply('the warden reads, which has no filter'),
       control: seen(quiet === 'silent', 'one that says HELLO alone: lives'),
     }
   } finally {
@@ -181,20 +182,22 @@ async function hostileRunners(times: number): Promise<Part> {
   }
 }
 
+/** Milliseconds for what shall end: of the lowest priority, on a busy machine it waits. */
+const PATIENCE = 20_000
 let programCount = 0
 
 /** Starts a warden with a program that says `bytes` and then waits; how that ended, or `silent` after a while. */
 async function causeOf(
   directory: string,
   bytes: Buffer,
-  how: 'idle' | 'with a task' = 'idle',
+  { patience = PATIENCE, gets = 'nothing' }: { patience?: number; gets?: 'nothing' | 'a task' } = {},
 ): Promise<string> {
   const path = join(directory, `program-${programCount++}`)
   writeFileSync(path, tinyProgram(bytes))
   chmodSync(path, 0o755)
   const warden = new Warden(`runner ${path}`)
-  if (how === 'with a task') warden.sendTask(taskStream(await runTask('')))
-  const timer = setTimeout(() => void warden.close(), 1500)
+  if (gets === 'a task') warden.sendTask(taskStream(await runTask('')))
+  const timer = setTimeout(() => void warden.close(), patience)
   const frame = await warden.until(OUTER.exit, OUTER.refused)
   clearTimeout(timer)
   await warden.close()
