@@ -70,6 +70,7 @@ function withCheckpoint(
   change: Partial<Checkpoint>,
   by = pair.alice,
   leaves?: Uint8Array,
+  seq = 2,
 ): Uint8Array {
   const { sid, conv, handshake } = pair.a.context
   const own = leaves ?? new Uint8Array(32)
@@ -85,7 +86,7 @@ function withCheckpoint(
     at: START,
     ...change,
   })
-  return forged(pair, { seq: 2, checkpoint: true }, plain({ document, leaves: own }))
+  return forged(pair, { seq, checkpoint: true }, plain({ document, leaves: own }))
 }
 
 describe('a session', () => {
@@ -201,9 +202,14 @@ describe('a session', () => {
       (pair) => withCheckpoint(pair, { direction: 1 }),
     ],
     [
+      'a checkpoint of what was not said yet',
+      'session/checkpoint-ahead',
+      (pair) => withCheckpoint(pair, { last: 2 }, pair.alice, new Uint8Array(64)),
+    ],
+    [
       'a checkpoint that leaves messages out',
       'session/checkpoint-gap',
-      (pair) => withCheckpoint(pair, { first: 2, last: 2 }),
+      (pair) => withCheckpoint(pair, { first: 2, last: 2 }, pair.alice, undefined, 3),
     ],
     [
       'a checkpoint that says something else',

@@ -45,6 +45,7 @@ export type SessionErrorCode =
   | 'session/checkpoint-signature'
   | 'session/checkpoint-leaves'
   | 'session/checkpoint-other'
+  | 'session/checkpoint-ahead'
   | 'session/checkpoint-gap'
   | 'session/checkpoint-mismatch'
 
@@ -223,7 +224,7 @@ export class Session {
     if (!this.#takes(kind)) throw new AskeeError('session/kind', `a ${this.role} takes no kind ${kind}`)
     this.#sent.acknowledge(frame.acked)
     this.#orEnd(() => {
-      this.#cover(message.checkpoint)
+      this.#cover(message.checkpoint, seq)
       const carries = kind === FRAME_KINDS.flush || kind === FRAME_KINDS.flushed
       const at = this.#clock.monotonic()
       this.#received.add(seq, { leaf: leafOf(header, content), at, weight: carries ? 'carries' : 'waits' })
@@ -281,7 +282,7 @@ export class Session {
     return { document, leaves }
   }
 
-  #cover(covered: FrameContent['checkpoint']): void {
+  #cover(covered: FrameContent['checkpoint'], carriedBy: number): void {
     if (covered === undefined) return
     const checkpoint = verifyCheckpoint(covered, this.peer)
     const { sid, conv, handshake } = this.context
@@ -293,6 +294,10 @@ export class Session {
       !bytesEqual(checkpoint.handshake, handshake)
     ) {
       throw new AskeeError('session/checkpoint-other', 'the checkpoint is of another conversation')
+    }
+    if (checkpoint.last >= carriedBy) {
+      // What is vouched for must be remembered until it comes: nobody may vouch for what was not said.
+      throw new AskeeError('session/checkpoint-ahead', 'the checkpoint covers messages that come after it')
     }
     // Copied, so that it does not keep the whole message alive.
     const kept = { document: Uint8Array.from(covered.document), leaves: Uint8Array.from(covered.leaves) }
