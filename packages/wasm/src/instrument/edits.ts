@@ -20,6 +20,8 @@ export const EDIT = {
   leave: 8,
   /** a: label, b and c as for `leave`. A br_if without values. */
   leaveIf: 9,
+  /** a: bytes of the `if`, b: 1 when its only arm ends by going back to a loop. Exchange the arms. */
+  exchangeArms: 10,
 } as const
 
 /** How the operand on top of the stack is turned into fuel. */
@@ -81,6 +83,11 @@ export class EditTape {
 
   addCost(index: number, cost: number): void {
     this.#a[index] = (this.#a[index] as number) + cost
+  }
+
+  /** The only arm of this `if` goes back to a loop. */
+  exchangeArms(index: number): void {
+    this.#b[index] = 1
   }
 
   /** Nobody sees the bits of this NaN: the edit is left out. */

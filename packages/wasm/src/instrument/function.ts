@@ -43,6 +43,7 @@ export function emitFunction(out: ByteWriter, body: Body, globals: PassGlobals, 
     if (kind === EDIT.charge && a === 0) continue
     if (kind === EDIT.canonical && tape.b(index) === 1) continue
     if (kind === EDIT.return && stackBytes === 0) continue
+    if (kind === EDIT.exchangeArms && tape.b(index) === 0) continue
     const at = tape.at(index)
     if (at > copied) {
       out.range(bytes, copied, at)
@@ -146,6 +147,13 @@ function emitEdit(
     case EDIT.call:
       out.u8(OP.call).u32(b)
       return a
+    case EDIT.exchangeArms: {
+      const at = tape.at(index)
+      out.u8(OP.i32Eqz)
+      out.range(body.context.bytes, at, at + a)
+      out.u8(OP.else)
+      return a
+    }
     case EDIT.length: {
       out.u8(OP.localTee).u32(scratch.length)
       chargeLength(out, globals, a, scratch.length, keeps(b) ? kept : { local: scratch.fuel, kept: 'global' })

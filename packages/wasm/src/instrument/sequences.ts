@@ -9,6 +9,7 @@ export const OP = {
   unreachable: 0x00,
   block: 0x02,
   if: 0x04,
+  else: 0x05,
   end: 0x0b,
   br: 0x0c,
   call: 0x10,

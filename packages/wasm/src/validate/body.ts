@@ -39,6 +39,8 @@ export class Body {
   /** Bytes of values computed, which an optimizing compiler could keep alive over a call. */
   computedBytes = 0
   depth = 0
+  /** Where the last branch back to a loop ended. */
+  wentBack = -1
   /** Edit to which the cost of the current instruction goes; −1 in code that cannot be reached. */
   region = -1
   readonly #frames: Frame[] = []
@@ -56,6 +58,7 @@ export class Body {
     this.calls = false
     this.computedBytes = 0
     this.depth = 0
+    this.wentBack = -1
     this.localBytes = 0
     // A parameter stands in the caller's outgoing area and in the frame; a result in the caller's area.
     this.signatureBytes = 2 * bytesOf(type.params) + bytesOf(type.results)
@@ -163,6 +166,7 @@ export class Body {
     frame.lowestTarget = this.depth - 1
     frame.entryRegion = this.region
     frame.loop = outer
+    frame.exchange = -1
     frame.polymorphic = false
     if (this.depth > 1) (this.#frames[this.depth - 2] as Frame).polymorphic = operands.polymorphic
     operands.floor = operands.height

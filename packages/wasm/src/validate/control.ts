@@ -59,7 +59,11 @@ function enterBlock(body: Body, opcode: number, offset: number): void {
   operands.popAll(params, offset)
   body.pushFrame(opcode === 0x02 ? FRAME.block : opcode === 0x03 ? FRAME.loop : FRAME.if, params, results)
   if (opcode === 0x03) body.enterLoop(offset)
-  else if (opcode === 0x04 && body.region >= 0) body.beginRegion(reader.pos, body.region)
+  else if (opcode === 0x04 && body.region >= 0) {
+    const { frame } = body
+    if (frame.loop >= 0) frame.exchange = body.tape.add(offset, EDIT.exchangeArms, reader.pos - offset, 0)
+    body.beginRegion(reader.pos, body.region)
+  }
 }
 
 function elseArm(body: Body, offset: number): void {
@@ -81,6 +85,9 @@ function endBlock(body: Body, offset: number): boolean {
   const { frame } = body
   if (frame.kind === FRAME.if && !sameTypes(frame.params, frame.results)) {
     refuse('wasm/invalid', offset, 'if without else whose parameters and results differ')
+  }
+  if (frame.kind === FRAME.if && frame.exchange >= 0 && body.wentBack === offset) {
+    body.tape.exchangeArms(frame.exchange)
   }
   return body.popFrame(offset)
 }
@@ -104,6 +111,7 @@ function branch(body: Body, opcode: number, offset: number): void {
   body.noteLeave(offset, opcode === 0x0d && types.length === 0 ? EDIT.leaveIf : EDIT.leave, label)
   body.noteBranch(label)
   if (opcode === 0x0c) {
+    if (target.kind === FRAME.loop) body.wentBack = reader.pos
     body.unreachable()
     return
   }

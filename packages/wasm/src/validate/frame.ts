@@ -17,6 +17,8 @@ export interface Frame {
   entryRegion: number
   /** Loop around the block's content, or −1. */
   loop: number
+  /** Of an `if` in a loop: the edit that exchanges its arms. Else −1. */
+  exchange: number
 }
 
 export const NO_TYPES = new Uint8Array(0)
@@ -33,5 +35,6 @@ export function newFrame(): Frame {
     lowestTarget: 0,
     entryRegion: 0,
     loop: -1,
+    exchange: -1,
   }
 }
