@@ -19,9 +19,13 @@ const { values } = parseArgs({
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 try {
-  const run = await measureCgroups((line) => {
-    if (values.verbose || line.startsWith('@@ ')) process.stderr.write(`${line}\n`)
-  }, values.only)
+  const run = await measureCgroups(
+    'installs',
+    (line) => {
+      if (values.verbose || line.startsWith('@@ ')) process.stderr.write(`${line}\n`)
+    },
+    values.only,
+  )
   const failed = run.results.filter(({ holds }) => !holds).length
   const isWell = run.isComplete && failed === 0 && run.results.length > 0
   if (values.json) console.log(JSON.stringify({ ...run, failed }))

@@ -10,7 +10,7 @@ import { taskStream } from '../escape/native-task.ts'
 import { missingPrograms, PROGRAMS } from '../escape/warden.ts'
 import { apparmorEntries } from './apparmor.ts'
 import { CHARACTER_DEVICE, cpio, DIRECTORY, type Entry, FILE, PROGRAM } from './cpio.ts'
-import { boot, type Kernel, NotHere, obtainKernel } from './machine.ts'
+import { boot, type Installs, type Kernel, NotHere, obtainKernel } from './machine.ts'
 import { v8InGuest } from './v8.ts'
 
 export interface Measured {
@@ -40,10 +40,14 @@ const MIB = 1024 * 1024
  * @param only the beginning of the names of experiments, for whoever works at one of them
  * @throws NotHere where it cannot be done
  */
-export async function measureCgroups(onLine: (line: string) => void, only = ''): Promise<CgroupRun> {
+export async function measureCgroups(
+  installs: Installs,
+  onLine: (line: string) => void,
+  only = '',
+): Promise<CgroupRun> {
   const missing = missingPrograms()
   if (missing !== null) throw new NotHere(missing)
-  const kernel = obtainKernel()
+  const kernel = obtainKernel(installs)
   const directory = mkdtempSync(join(tmpdir(), 'askee-cgroup-'))
   const remove = () => rmSync(directory, { recursive: true, force: true })
   process.once('exit', remove)
