@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { nativeNames, runNatives } from '../escape/attempts/native.ts'
-import { ATTEMPTS, runSuite } from '../escape/suite.ts'
+import { ATTEMPTS, runSuite, withoutBareRun } from '../escape/suite.ts'
 import { formatRows } from '../escape/table.ts'
 import { missingPrograms } from '../escape/warden.ts'
 
@@ -22,6 +22,7 @@ describe.skipIf(missing !== null)('the escape suite, in part', () => {
     const rows = await runSuite({ thorough: 'default', only: QUICK })
     const failed = rows.filter(({ verdict }) => verdict !== 'held')
     expect(failed, formatRows(failed)).toEqual([])
+    expect(withoutBareRun(rows)).toEqual([15, 18, 50])
     expect(rows.length).toBe(QUICK.length)
   })
 

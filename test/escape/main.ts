@@ -1,6 +1,6 @@
 /**
  * `npm run test:escape [-- --json] [--full] [--optional] [--only 19,20]`: the escape suite. Exit code 0 when every attempt
- * that can be made here was stopped, with and without seccomp, and every control shows that it could have succeeded.
+ * that can be made here was stopped, also without seccomp where that is a run of its own, and every control shows that it could have succeeded.
  */
 import { parseArgs } from 'node:util'
 import { runSuite, summarize } from './suite.ts'

@@ -108,12 +108,20 @@ export interface Summary {
   readonly alsoWithoutSeccomp: number
 }
 
+/** Numbers of those carried out of which no part has a run without seccomp. */
+export function withoutBareRun(rows: readonly Row[]): readonly number[] {
+  const none = rows.filter(
+    ({ parts }) => parts.length > 0 && parts.every(({ withoutSeccomp }) => withoutSeccomp.applies === false),
+  )
+  return none.map(({ number }) => number)
+}
+
 export function summarize(rows: readonly Row[]): Summary {
   const passed = rows.filter(({ verdict }) => verdict === 'held').length
   const notRunHere = rows.filter(({ verdict }) => verdict === 'not run here').length
+  const hasNone = withoutBareRun(rows)
   const alsoWithoutSeccomp = rows.filter(
-    ({ verdict, parts }) =>
-      verdict === 'held' && parts.some(({ withoutSeccomp }) => withoutSeccomp.applies !== false),
+    ({ verdict, number }) => verdict === 'held' && !hasNone.includes(number),
   ).length
   return {
     attempts: rows,
