@@ -47,6 +47,7 @@ const ATTEMPTS: &[(&str, Function)] = &[
     ("35-private-memory", memory::exceed_private),
     ("35-shared-memory", memory::exceed_shared),
     ("35-stack-memory", memory::exceed_stack),
+    ("35-table-memory", memory::exceed_tables),
     ("36-fill-disk", files::fill_disk),
     ("37-daemonise", processes::daemonise),
 ];

@@ -57,3 +57,23 @@ pub fn exceed_shared() -> Attempt {
 pub fn exceed_stack() -> Attempt {
     exceed(GROWS_DOWN)
 }
+
+/// Page tables: memory that is neither data nor resident pages. One byte read in each 2 MiB takes a table of its own.
+pub fn exceed_tables() -> Attempt {
+    const MADVISE: i64 = 28;
+    const NO_HUGE_PAGE: u64 = 15;
+    const PRIVATE_WITHOUT_RESERVE: u64 = 0x4022;
+    const A_TABLE_MAPS: u64 = 2 << 20;
+    let most = TOO_MUCH / 4096 * A_TABLE_MAPS;
+    let start = plain(MMAP, &[0, most, 1, PRIVATE_WITHOUT_RESERVE, u64::MAX, 0])? as u64;
+    plain(MADVISE, &[start, most, NO_HUGE_PAGE])?;
+    for at in (0..most).step_by(A_TABLE_MAPS as usize) {
+        // SAFETY: inside what was just mapped for reading.
+        unsafe { std::hint::black_box(((start + at) as *const u8).read_volatile()) };
+    }
+    // As above.
+    for _ in 0..2_000_000_000u64 {
+        std::hint::black_box(start);
+    }
+    Ok(format!("has {} MiB of page tables", TOO_MUCH >> 20))
+}

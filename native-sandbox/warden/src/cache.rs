@@ -18,6 +18,9 @@ const TAG: &[u8] = b"askee/compiled/2/tag";
 const STREAM: &[u8] = b"askee/compiled/2/stream";
 /// A stream's key serves for one file.
 const NONCE: [u8; 12] = [0; 12];
+/// Larger ones are compiled each time: the warden's one thread, which freezes and kills, is busy with a file for 8 ms a MiB, and
+/// who breaks a compiler shall not fill the disk.
+const MOST_KEPT_BYTES: usize = 8 * 1024 * 1024;
 /// Most bytes of a compiled module.
 pub const MOST_BYTES: usize = 512 * 1024 * 1024;
 /// Encrypted and written as one: a multiple of the cipher's blocks, small beside the module.
@@ -69,9 +72,9 @@ impl<'a> Cache<'a> {
         let mut start = [0; MAGIC.len() + TAG_BYTES];
         let mut bytes = Vec::new();
         let read =
-            (&file).read_exact(&mut start).and_then(|()| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+            (&file).read_exact(&mut start).and_then(|()| file.take(MOST_KEPT_BYTES as u64 + 1).read_to_end(&mut bytes));
         let tag: [u8; 32] = start[MAGIC.len()..].try_into().expect("32 bytes");
-        let is_whole = read.is_ok() && start.starts_with(MAGIC);
+        let is_whole = read.is_ok() && start.starts_with(MAGIC) && bytes.len() <= MOST_KEPT_BYTES;
         if is_whole {
             chacha20::apply(&self.stream_key(&tag), &NONCE, 0, &mut bytes);
         }
@@ -82,7 +85,11 @@ impl<'a> Cache<'a> {
         Found::Forged
     }
 
+    /// Keeps it, unless it is larger than what is kept.
     pub fn put(&self, identity: &[u8; 32], compiled: &[u8]) -> io::Result<()> {
+        if compiled.len() > MOST_KEPT_BYTES {
+            return Ok(());
+        }
         let path = self.path(identity);
         let draft = path.with_extension(format!("{}.draft", std::process::id()));
         let written = self.write(&draft, identity, compiled).and_then(|()| fs::rename(&draft, &path));
@@ -160,6 +167,22 @@ mod tests {
         }
         assert_ne!(cache.path(&name), Cache::new(&directory, &[8; 32]).path(&name));
         assert!(!cache.path(&name).to_str().unwrap().contains(&hex(&name)));
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn gov_7_what_is_too_large_is_neither_kept_nor_believed() {
+        let directory = std::env::temp_dir().join(format!("askee-cache-large-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let key = [7; 32];
+        let cache = Cache::new(&directory, &key);
+        let name = identity(b"engine", b"module");
+        cache.put(&name, &vec![1; MOST_KEPT_BYTES + 1]).unwrap();
+        assert_eq!(cache.get(&name), Found::Nothing);
+        cache.write(&cache.path(&name), &name, &vec![1; MOST_KEPT_BYTES + 1]).unwrap();
+        assert_eq!(cache.get(&name), Found::Forged);
+        cache.put(&name, &vec![1; MOST_KEPT_BYTES]).unwrap();
+        assert_eq!(cache.get(&name), Found::Compiled(vec![1; MOST_KEPT_BYTES]));
         fs::remove_dir_all(&directory).unwrap();
     }
 

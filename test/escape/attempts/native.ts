@@ -94,10 +94,16 @@ async function runAsV8(
   }))
 }
 
-/** An attempt whose line is missing is none that was stopped. */
+/** What stops an attempt: the filter, the watch, an error of the system; a fault where the clock is read. Nothing else is known to. */
+const STOPS = /^(seccomp|memory-watch|.* \(os error \d+\))$/
+const CLOCK_FAULT = 'signal 11'
+
+/** An attempt whose line is missing is none that was stopped, nor is one that broke by itself. */
 function stopped(line: Line | undefined): Seen {
   if (line === undefined) return seen(false, 'not carried out')
-  return seen(!line.escaped, line.escaped ? line.outcome : brief(line.by))
+  if (line.escaped) return seen(false, line.outcome)
+  const isStopped = STOPS.test(line.by) || (line.attempt.startsWith('30-') && line.by === CLOCK_FAULT)
+  return seen(isStopped, isStopped ? brief(line.by) : `ended, and nothing is known to have stopped it: ${line.outcome}`)
 }
 
 function succeeded(line: Line | undefined): Seen {

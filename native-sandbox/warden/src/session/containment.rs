@@ -14,6 +14,8 @@ pub trait Containment {
     fn is_sealed(&self) -> bool;
     /// Raises the flag that a stepwise task looks at between two steps.
     fn request_suspend(&mut self);
+    /// The runner is started and gets its module: its share of the processor counts from now on.
+    fn work_begins(&mut self);
     /// The task now runs: progress may be told, limits are watched.
     fn task_began(&mut self);
     /// Returns when no instruction runs any more: after how many microseconds.

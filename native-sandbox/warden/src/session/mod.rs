@@ -141,6 +141,7 @@ impl Session {
             return Ok(());
         }
         let Some(policy) = &self.policy else { return Ok(()) };
+        host.work_begins();
         if policy.profile == Profile::V8 {
             self.task.release_uncompiled(std::mem::take(&mut self.load));
             return Ok(());

@@ -1,5 +1,5 @@
-//! The stream from agent to runner: checks the order of FRAMES.md, takes LOAD out for compiling, holds GO back until
-//! the runner has shut the last door behind itself.
+//! The stream from agent to runner: checks the order of FRAMES.md, takes LOAD out for compiling, holds the input and all
+//! after it back until the runner has shut the last door behind itself.
 
 use crate::frames::{Piece, Splitter, header, inner};
 use std::collections::VecDeque;
@@ -116,7 +116,8 @@ impl TaskStream {
                 self.credit += header(kind, length).len();
             }
             inner::SUSPEND if !self.passes_suspend => self.credit += header(kind, length).len(),
-            inner::GO => {
+            // The first that is somebody's own: the runner has its module, and seals itself before it reads on.
+            inner::INPUT => {
                 self.queue.push_back(Item::Gate);
                 self.queue.push_back(Item::Task(header(kind, length).to_vec()));
             }
@@ -146,7 +147,7 @@ impl TaskStream {
         self.queue.push_front(Item::Own(header));
     }
 
-    /// The runner is sealed: GO may pass.
+    /// The runner is sealed: what follows LOAD may pass.
     pub fn open(&mut self) {
         self.is_open = true;
     }
@@ -200,17 +201,17 @@ mod tests {
     }
 
     #[test]
-    fn sbx_1_go_waits_until_the_runner_is_sealed() {
+    fn sbx_1_the_input_waits_until_the_runner_is_sealed() {
         let mut stream = TaskStream::new();
         let frames = [encode(inner::LOAD, b"load"), encode(inner::INPUT, b"in"), encode(inner::GO, b"")];
         let events = stream.push(&frames.concat()).unwrap();
         assert_eq!(events, [TaskEvent::Loaded(b"load".to_vec())]);
         assert!(drain(&mut stream).is_empty(), "nothing flows before the module is compiled");
         stream.release(b"code".to_vec(), b"load".to_vec());
-        let expected = [encode(inner::COMPILED, b"code"), frames[0].clone(), frames[1].clone()].concat();
+        let expected = [encode(inner::COMPILED, b"code"), frames[0].clone()].concat();
         assert_eq!(drain(&mut stream), expected);
         stream.open();
-        assert_eq!(drain(&mut stream), frames[2]);
+        assert_eq!(drain(&mut stream), [frames[1].clone(), frames[2].clone()].concat());
     }
 
     #[test]
@@ -234,8 +235,9 @@ mod tests {
         let frames = [encode(inner::LOAD, b"load"), encode(inner::INPUT, b"in"), encode(inner::GO, b"")].concat();
         stream.push(&frames).unwrap();
         stream.release_uncompiled(b"load".to_vec());
+        assert_eq!(drain(&mut stream), encode(inner::LOAD, b"load"), "the rest waits until it is sealed");
         stream.open();
-        assert_eq!(drain(&mut stream), frames);
+        assert_eq!(drain(&mut stream), frames[encode(inner::LOAD, b"load").len()..]);
         assert_eq!(stream.push(&encode(inner::SUSPEND, b"")).unwrap(), [TaskEvent::Suspend]);
         assert_eq!(drain(&mut stream), encode(inner::SUSPEND, b""));
     }
@@ -247,6 +249,7 @@ mod tests {
         stream.push(&[encode(inner::LOAD, b"load"), input.clone()].concat()).unwrap();
         assert_eq!(stream.credit, 12, "LOAD is taken in at once, INPUT waits");
         stream.release(Vec::new(), Vec::new());
+        stream.open();
         stream.credit = 0;
         drain(&mut stream);
         assert_eq!(stream.credit, input.len());

@@ -13,8 +13,8 @@ export interface CompiledCacheInit {
 }
 
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
-/** Tasks between two looks at the size. */
-const PRUNE_EVERY = 64
+/** Tasks between two looks at the size. The warden keeps no file above 8 MiB: so much and 16 times 8 MiB is the most there is. */
+const PRUNE_EVERY = 16
 /** `HEX.PID.draft`: what the warden PID is just writing. */
 const DRAFT = /\.(\d+)\.draft$/
 /** How a file begins that the warden of today wrote; those of before stood in clear. */

@@ -5,7 +5,7 @@ use super::duty_cycle::{DutyCycle, QUANTUM, Turn};
 use super::process::{self, Confinement, End, Spec, Work};
 use super::reaper::Reaper;
 use super::rlimits::{self, Bounds};
-use super::usage::{peak_bytes, resident_bytes};
+use super::usage::{held_bytes, peak_bytes};
 use super::{apparmor, freeze, open_runner, sys};
 use crate::policy::{Policy, Profile};
 use crate::report::{Layer, Report};
@@ -116,7 +116,7 @@ impl Machine {
             self.duty_percent = Some(policy.cpu_percent);
             Layer::enforced("duty-cycle", format!("{} % of one processor", policy.cpu_percent))
         });
-        layers.push(Layer::enforced("memory-watch", "resident memory, every 50 ms"));
+        layers.push(Layer::enforced("memory-watch", "resident memory and page tables, every 50 ms"));
         layers.push(apparmor::layer(work.pid));
         layers.extend(policy.profile.sealed_layers());
         self.runner_reaper = work.reaper.take();
@@ -172,7 +172,7 @@ impl Machine {
     /// Each process has a limit of its own. A compiler that passes its is ended alone: the session says why there is no code.
     fn watch_memory(&mut self) {
         let resident = |work: &Option<Work>| match work {
-            Some(work) if work.end.is_none() => resident_bytes(work.pid),
+            Some(work) if work.end.is_none() => held_bytes(work.pid),
             _ => 0,
         };
         let (runner, compiler) = (resident(&self.runner), resident(&self.compiler));
@@ -186,7 +186,7 @@ impl Machine {
         }
     }
 
-    /// Starting takes a few milliseconds and is not slowed down; a compiler or a task is.
+    /// Starting takes a few milliseconds and is not slowed down; what is done with a module is.
     fn begin_duty(&mut self) {
         if let (Some(percent), None) = (self.duty_percent, &self.duty) {
             self.duty = Some(DutyCycle::new(percent, now(), self.processor_ns()));
@@ -268,7 +268,6 @@ impl Containment for Machine {
         }
         self.compile_memory_bytes = policy.compile_memory_bytes;
         self.compiler = Some(work);
-        self.begin_duty();
         if self.is_frozen {
             freeze::stop(self.group.as_ref(), &self.works())?;
         }
@@ -290,9 +289,12 @@ impl Containment for Machine {
         self.control.suspend.store(1, Ordering::Relaxed);
     }
 
+    fn work_begins(&mut self) {
+        self.begin_duty();
+    }
+
     fn task_began(&mut self) {
         self.is_running = true;
-        self.begin_duty();
         self.next_tick = now() + TICKS_PER_PROGRESS;
     }
 
@@ -326,7 +328,7 @@ impl Containment for Machine {
 
     fn usage(&mut self) -> Usage {
         let works = self.works();
-        let resident = works.iter().map(|work| resident_bytes(work.pid)).sum();
+        let resident = works.iter().map(|work| held_bytes(work.pid)).sum();
         let ended = self.runner.iter().filter_map(|work| work.end).map(|(_, usage)| usage.peak_bytes());
         let peak = works.iter().map(|work| peak_bytes(work.pid)).chain(ended).max().unwrap_or(0);
         self.peak_bytes = self.peak_bytes.max(peak).max(resident);

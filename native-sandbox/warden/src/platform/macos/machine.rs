@@ -163,7 +163,6 @@ impl Containment for Machine {
         }
         self.started.push(started);
         self.compiler = Some(work);
-        self.begin_duty();
         Ok(())
     }
 
@@ -183,9 +182,12 @@ impl Containment for Machine {
         self.page.suspend.store(1, Ordering::Relaxed);
     }
 
+    fn work_begins(&mut self) {
+        self.begin_duty();
+    }
+
     fn task_began(&mut self) {
         self.is_running = true;
-        self.begin_duty();
         self.next_tick = self.now() + TICK;
     }
 

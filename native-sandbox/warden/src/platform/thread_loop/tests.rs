@@ -96,6 +96,7 @@ impl Containment for Scripted {
 
     fn request_suspend(&mut self) {}
 
+    fn work_begins(&mut self) {}
     fn task_began(&mut self) {}
 
     fn freeze(&mut self) -> Result<u32, String> {

@@ -105,6 +105,9 @@ impl Containment for Machine {
         self.page.suspend.store(1, Ordering::Relaxed);
     }
 
+    /// The job holds it from its first instruction.
+    fn work_begins(&mut self) {}
+
     fn task_began(&mut self) {
         self.next_tick = Some(Instant::now() + TICK);
     }
