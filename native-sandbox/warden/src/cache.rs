@@ -71,8 +71,9 @@ impl<'a> Cache<'a> {
         let Ok(file) = fs::File::open(&path) else { return Found::Nothing };
         let mut start = [0; MAGIC.len() + TAG_BYTES];
         let mut bytes = Vec::new();
-        let read =
-            (&file).read_exact(&mut start).and_then(|()| file.take(MOST_KEPT_BYTES as u64 + 1).read_to_end(&mut bytes));
+        let read = (&file)
+            .read_exact(&mut start)
+            .and_then(|()| file.take(MOST_KEPT_BYTES as u64 + 1).read_to_end(&mut bytes));
         let tag: [u8; 32] = start[MAGIC.len()..].try_into().expect("32 bytes");
         let is_whole = read.is_ok() && start.starts_with(MAGIC) && bytes.len() <= MOST_KEPT_BYTES;
         if is_whole {

@@ -103,7 +103,10 @@ function stopped(line: Line | undefined): Seen {
   if (line === undefined) return seen(false, 'not carried out')
   if (line.escaped) return seen(false, line.outcome)
   const isStopped = STOPS.test(line.by) || (line.attempt.startsWith('30-') && line.by === CLOCK_FAULT)
-  return seen(isStopped, isStopped ? brief(line.by) : `ended, and nothing is known to have stopped it: ${line.outcome}`)
+  return seen(
+    isStopped,
+    isStopped ? brief(line.by) : `ended, and nothing is known to have stopped it: ${line.outcome}`,
+  )
 }
 
 function succeeded(line: Line | undefined): Seen {

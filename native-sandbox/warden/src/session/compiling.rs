@@ -20,7 +20,8 @@ pub struct CompilerStream {
 impl CompilerStream {
     /// What a compiler made was in its memory: more than it was allowed to have is not believed.
     pub fn new(compile_memory_bytes: u64) -> Self {
-        let most = usize::try_from(compile_memory_bytes).map_or(cache::MOST_BYTES, |most| most.min(cache::MOST_BYTES));
+        let most =
+            usize::try_from(compile_memory_bytes).map_or(cache::MOST_BYTES, |most| most.min(cache::MOST_BYTES));
         Self { most, ..Self::default() }
     }
 

@@ -240,7 +240,8 @@ impl Drop for Machine {
 
 impl Containment for Machine {
     fn start(&mut self, policy: &Policy) -> Result<Report, String> {
-        rlimits::bound_warden(policy.compile_memory_bytes).map_err(|error| format!("cannot bound itself: {error}"))?;
+        rlimits::bound_warden(policy.compile_memory_bytes)
+            .map_err(|error| format!("cannot bound itself: {error}"))?;
         self.start_runner(policy).map(|layers| Report { layers })
     }
 

@@ -51,14 +51,19 @@ impl Profile {
         let has = |option: i32| sys::prctl_set(option, 0, 0).is_ok();
         match self {
             Self::Wasmtime => vec![
-                Layer::enforced("no-new-code", match has(sys::PR_GET_MDWE) {
-                    true => "the last filter, and PR_SET_MDWE",
-                    false => "the last filter alone: no PR_SET_MDWE before Linux 6.3",
-                }),
+                Layer::enforced(
+                    "no-new-code",
+                    match has(sys::PR_GET_MDWE) {
+                        true => "the last filter, and PR_SET_MDWE",
+                        false => "the last filter alone: no PR_SET_MDWE before Linux 6.3",
+                    },
+                ),
                 Layer::enforced("compiling-apart", "in a confined process of its own"),
                 match sys::can_read_tsc_mode() {
                     Ok(()) => Layer::enforced("no-clock", "no call tells the time, rdtsc faults"),
-                    Err(why) => Layer::missing("no-clock", format!("no call tells the time, but the processor may: {why}")),
+                    Err(why) => {
+                        Layer::missing("no-clock", format!("no call tells the time, but the processor may: {why}"))
+                    }
                 },
             ],
             Self::V8 => V8_LACKS.map(|(name, why)| Layer::missing(name, why)).to_vec(),
