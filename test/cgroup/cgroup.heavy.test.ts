@@ -19,5 +19,5 @@ describe('a kernel with cgroup controllers', () => {
       console.warn(`not run here: ${error.message}`)
       skip(error.message)
     }
-  }, 1_200_000)
+  }, 2_400_000)
 })

@@ -32,8 +32,8 @@ export interface CgroupRun {
 
 const GUEST = fileURLToPath(new URL('guest/main.rs', import.meta.url))
 const DISK_BYTES = 64 * 1024 * 1024
-/** Booting takes some 10 to 20 s without KVM, the experiments about three minutes; a busy machine a multiple. */
-const PATIENCE = 900_000
+/** Booting takes some 10 to 20 s without KVM, the experiments about four minutes; a busy machine a multiple. */
+const PATIENCE = 1_800_000
 const MIB = 1024 * 1024
 
 /**
