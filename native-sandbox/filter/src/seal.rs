@@ -47,8 +47,9 @@ pub fn without_filter() -> Result<(), String> {
     // No clock means no timing of what shares the processor. Only x86 can, and some virtual kernels cannot: the warden says
     // so by the same question. What can be had and is not is a failure.
     let mut mode: c_int = 0;
-    // SAFETY: room for an int; then numbers.
+    // SAFETY: room for an int.
     let has_tsc = unsafe { prctl(PR_GET_TSC, &raw mut mode) } == 0;
+    // SAFETY: takes numbers.
     if has_tsc && unsafe { prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0u64, 0u64, 0u64) } != 0 {
         return Err(failed("no clock"));
     }
@@ -59,8 +60,9 @@ fn give_up() -> Result<(), String> {
     // The seed of this thread's hash maps: drawn once, while there is a call to draw it with.
     drop(std::hash::RandomState::new());
     // What was compiled is mapped; nothing becomes executable any more. Before Linux 6.3 the filter alone says so.
-    // SAFETY: both take numbers.
+    // SAFETY: takes numbers.
     let has_mdwe = unsafe { prctl(PR_GET_MDWE, 0u64, 0u64, 0u64, 0u64) } >= 0;
+    // SAFETY: takes numbers.
     if has_mdwe && unsafe { prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0u64, 0u64, 0u64) } != 0 {
         return Err(failed("no new code"));
     }
