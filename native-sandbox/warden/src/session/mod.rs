@@ -127,7 +127,10 @@ impl Session {
             match event {
                 TaskEvent::Loaded(load) => {
                     self.load = load;
-                    self.compile(host)?;
+                    if let Err(why) = self.compile(host) {
+                        self.fault(fault_payload(FAULT_ENGINE, &why), host);
+                        return Ok(());
+                    }
                 }
                 TaskEvent::Suspend => host.request_suspend(),
             }
