@@ -44,7 +44,17 @@ async function setting() {
       return { index: log.length - 1, leaf: '' }
     },
   }
-  const parts = { identity, owner: identity.id, store, mesh, audit, clock: time, timers: time, random, logger: silentLogger }
+  const parts = {
+    identity,
+    owner: identity.id,
+    store,
+    mesh,
+    audit,
+    clock: time,
+    timers: time,
+    random,
+    logger: silentLogger,
+  }
   const rotations = () => log.filter(({ action }) => action === 'key.rotated').map(({ content }) => content)
   return { time, parts, log, full, rotations }
 }

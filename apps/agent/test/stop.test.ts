@@ -38,8 +38,7 @@ describe('an agent that stops', () => {
     })
     const client = createControlClient(agent.socket)
     // Each goes to the log by itself, one after the other.
-    for (let i = 0; i < 5; i++)
-      await client.consentText({ ...TERMS, purpose: `${i}`, requester: agent.node })
+    for (let i = 0; i < 5; i++) await client.consentText({ ...TERMS, purpose: `${i}`, requester: agent.node })
     await agent.stop()
 
     const paths = agentPaths(dataDirectory)
