@@ -30,13 +30,18 @@ export function createConsentUpkeep(components: ConsentUpkeepComponents): Consen
   const erasure = new Erasure(components)
   const cleanup: (() => void)[] = []
   let isErasing = false
-  const report = (error: unknown): void =>
+  /** Something may be left of an ended consent: the next sweep tries. */
+  let isLeft = true
+  const report = (error: unknown): void => {
+    isLeft = true
     logger.error({ error: errorText(error) }, 'what an ended consent left could not be erased')
+  }
   const resume = async (): Promise<void> => {
-    if (isErasing || erasure.tokens().length === 0) return
+    if (isErasing || !(isLeft || erasure.tokens().length > 0)) return
     isErasing = true
     try {
       await erasure.resume()
+      isLeft = false
     } finally {
       isErasing = false
     }
@@ -54,7 +59,8 @@ export function createConsentUpkeep(components: ConsentUpkeepComponents): Consen
     async start() {
       if (cleanup.length > 0) return
       consents.sweep()
-      await erasure.resume()
+      // One block that cannot be erased must not keep the person from the agent, and so from revoking.
+      await resume().catch(report)
       cleanup.push(
         timers.every(SWEEP_PERIOD_MS, sweep),
         consents.onEnded(({ tokens, code }) => {

@@ -184,4 +184,23 @@ describe('evidence', () => {
     expect(book.has(own?.id as never, LOG)).toBe(true)
     expect(book.add(fork(own), own?.id as never)).toBe('known')
   })
+
+  it('AUD-1 a node that contradicts itself under many names fills nothing, and none of its names counts any more', () => {
+    const [forger, accomplice] = [createIdentity(systemRandom), createIdentity(systemRandom)]
+    const book = createEvidenceBook(
+      { ...parts, database: openDatabase(':memory:', WITNESS_MIGRATIONS), concerns: () => true },
+      { limit: 5 },
+    )
+    let heard = 0
+    book.onNew(() => heard++)
+    book.add(fork(accomplice), accomplice.id)
+    const nameOf = (i: number): string => LOG.replace(/^..../, i.toString(16).padStart(4, '0'))
+    for (let i = 0; i < 20; i++) book.add(fork(forger, nameOf(i)), forger.id)
+    expect(heard).toBe(5)
+    expect(book.has(forger.id, nameOf(9_999))).toBe(true)
+    // Room for another goes at the cost of who has more than one.
+    const other = createIdentity(systemRandom)
+    expect(book.add(fork(other), other.id)).toBe('new')
+    expect([accomplice, forger, other].map(({ id }) => book.has(id, LOG))).toEqual([true, false, true])
+  })
 })

@@ -263,6 +263,38 @@ describe('consent registry', () => {
     }
   })
 
+  it('CON-5 revokes what was suspended while the disk was full, although the disk is full still', () => {
+    const { registry, database, volunteer: owner, clock } = setUp()
+    const { id } = grantForTest(registry, requester.id, TERMS)
+    const told: string[] = []
+    registry.onRevoked(({ tokens }) => told.push(...tokens))
+    database.exec(
+      "CREATE TRIGGER full BEFORE UPDATE ON lives BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    )
+    expect(codeOf(() => registry.suspend(id, 'wait'))).toBe('consent/not-written')
+    expect(codeOf(() => registry.revoke(id, 'stop'))).toBe('consent/not-written')
+    expect(told).toEqual([id])
+    expect(registry.show(id).phase).toBe('revoked')
+    expect(codeOf(() => registry.resume(id))).not.toBe('')
+    database.exec('DROP TRIGGER full')
+    registry.sweep()
+    expect(told).toEqual([id])
+    const again = testRegistry(node.id, { clock, volunteer: owner, database }).registry
+    expect(again.show(id).phase).toBe('revoked')
+    expect(codeOf(() => again.resume(id))).toBe('consent/phase')
+  })
+
+  it('CON-5 revokes everything years after the certificate for it was signed', () => {
+    const { registry, clock } = setUp()
+    grantForTest(registry, requester.id, TERMS)
+    clock.advance(800 * 24 * 3_600_000)
+    const certificates: string[] = []
+    registry.onRevoked(({ certificate, tokens }) => tokens.length === 0 && certificates.push(certificate))
+    registry.revokeAll('stop')
+    const { until } = verifyCertificate(certificates[0] as string)
+    expect(until).toBeGreaterThan(clock.now() + 365 * 24 * 3_600_000)
+  })
+
   it('CON-7 sends to the audit log what it did not take at first, in order and once', async () => {
     const database = openDatabase(':memory:', CONSENT_MIGRATIONS)
     const taken: AuditEvent[] = []

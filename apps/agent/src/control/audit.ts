@@ -133,10 +133,10 @@ function entryView({ index, entry, event }: ShownEntry): AuditEntryView {
 /** The log against itself, its own checkpoints and what connected witnesses keep of it. */
 async function verification({ audit, identity }: AuditRouteParts): Promise<AuditVerificationView> {
   const { log, watch } = audit
-  const { checkpointing, inquiry, beginnings } = watch
+  const { checkpointing, inquiry, beginnings, standing } = watch
   // What others keep, before anything new is signed.
   const kept = await inquiry.askAll()
-  if (log.size() > 0) checkpointing.sign()
+  if (log.size() > 0 && !standing.isHeld()) checkpointing.sign()
   await checkpointing.cosign()
   const latest = checkpointing.latest()
   const known = kept.flatMap(({ notes }) => notes).filter((note) => isOf(note, beginnings.current().log))

@@ -201,7 +201,7 @@ class LogStanding implements Standing {
     return this.#raise(older.code as AlarmCode, witness, older.message, note)
   }
 
-  /** On disk before it is told. */
+  /** In force and told, whatever the disk says: an alarm that a full disk swallowed would open the gate. */
   #raise(code: AlarmCode, witness: NodeId | null, text: string, note: string | null): false {
     const { database, beginnings, clock, logger, log } = this.#components
     this.alarms()
@@ -212,11 +212,16 @@ class LogStanding implements Standing {
     )
     if (isKnown) return false
     const alarm: Alarm = { code, witness, text, note, at: clock.now() }
-    database
-      .prepare('INSERT INTO audit_alarms (log, code, witness, text, note, at) VALUES (?, ?, ?, ?, ?, ?)')
-      .run(beginnings.current().log, code, witness ?? '', text, note, alarm.at)
     this.#open.push(alarm)
     logger.error({ code, witness }, `audit: ${text}`)
+    try {
+      database
+        .prepare('INSERT INTO audit_alarms (log, code, witness, text, note, at) VALUES (?, ?, ?, ?, ?, ?)')
+        .run(beginnings.current().log, code, witness ?? '', text, note, alarm.at)
+    } catch (error) {
+      // It holds until this process ends, and is raised again after that by whoever speaks against this log.
+      logger.error({ code, error: errorText(error) }, 'an alarm could not be kept')
+    }
     const content = { code, witness, text }
     log
       .append({ action: 'audit.alarm', subject: LOG_SUBJECT, outcome: 'failed', content })

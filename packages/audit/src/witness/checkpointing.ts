@@ -63,7 +63,11 @@ export interface Checkpointing extends Startable {
   cosigned(): SignedCheckpoint | undefined
   /** The newest checkpoint of at least `size` entries that somebody cosigned, else the newest at all. */
   covering(size: number): SignedCheckpoint | undefined
-  /** A checkpoint of all that is written, now. */
+  /**
+   * A checkpoint of all that is written, now.
+   * @throws AskeeError with the code of the alarm while one is open: a second root of a size that a witness holds would convict an
+   * innocent node
+   */
   sign(): SignedCheckpoint
   /**
    * Asks witnesses until enough have cosigned the newest checkpoint; nobody while an alarm is open: a history that others
@@ -142,6 +146,7 @@ class LogCheckpointing implements Checkpointing {
     const size = log.size()
     const newest = this.#checkpoints.newest()
     if (newest?.size === size) return openCheckpoint(newest.note)
+    this.#components.standing.assertGood()
     const { log: name } = beginnings.current()
     const extensions = storeLines(stores)
     const note = signCheckpoint(identity, { log: name, size, root: log.root(), extensions })

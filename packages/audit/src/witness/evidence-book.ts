@@ -34,7 +34,7 @@ export interface EvidenceBookInit {
 export interface EvidenceBook {
   /** Takes verified evidence; a listener hears of what is new. */
   add(evidence: Evidence, source: NodeId): 'new' | 'known' | 'full'
-  /** Whether this log is known to have two histories. */
+  /** Whether this log is known to have two histories, or so many of its node's are that none counts. */
   has(node: NodeId, log: string): boolean
   /** The newest first. */
   list(count?: number): KeptEvidence[]
@@ -42,14 +42,23 @@ export interface EvidenceBook {
   onNew(listener: (evidence: KeptEvidence) => void): () => void
 }
 
+/**
+ * Proofs kept of one node. It can make up names of logs and contradict itself under each, to fill this table and everybody's audit log;
+ * after so many none of its logs is believed, whatever its name.
+ */
+const MAX_PER_NODE = 4
+
 export function createEvidenceBook(
   { database, clock, concerns }: EvidenceBookComponents,
   { limit = MAX_EVIDENCE }: EvidenceBookInit = {},
 ): EvidenceBook {
   const listeners = new Set<(evidence: KeptEvidence) => void>()
   const mayAdd = tokenBucket(clock, STRANGERS)
+  const countOf = (node: NodeId): number =>
+    (database.prepare('SELECT count(*) AS n FROM evidence WHERE node = ?').get(node) as { n: number }).n
   const has = (node: NodeId, log: string): boolean =>
-    database.prepare('SELECT 1 FROM evidence WHERE node = ? AND log = ?').get(node, log) !== undefined
+    database.prepare('SELECT 1 FROM evidence WHERE node = ? AND log = ?').get(node, log) !== undefined ||
+    countOf(node) >= MAX_PER_NODE
 
   /** Room for one more; what concerns nobody here goes first, the oldest of it. */
   const makeRoom = (isConcerning: boolean): boolean => {
@@ -58,7 +67,10 @@ export function createEvidenceBook(
       log: string
     }[]
     if (rows.length < limit) return true
-    const victim = rows.find(({ node }) => !concerns(node)) ?? (isConcerning ? rows[0] : undefined)
+    // A second proof goes before anybody's only one: nobody buys room by contradicting himself again.
+    const spare = (): (typeof rows)[number] | undefined =>
+      rows.find(({ node }) => countOf(node) > 1) ?? rows[0]
+    const victim = rows.find(({ node }) => !concerns(node)) ?? (isConcerning ? spare() : undefined)
     if (victim === undefined) return false
     database.prepare('DELETE FROM evidence WHERE node = ? AND log = ?').run(victim.node, victim.log)
     return true

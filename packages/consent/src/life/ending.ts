@@ -44,8 +44,8 @@ export class Ending {
   revoke(id: string, reason: string): ConsentEntry {
     const { lives, clock, enactment } = this.#parts
     const life = lives.find(id)
-    // Revoked before, on disk only now.
-    if (enactment.settle(life) && life.state.phase === 'revoked') return entryOf(life, clock.now())
+    // Revoked before, on disk only now. What else the disk did not take may not hold up a revocation, which takes its place.
+    if (life.state.phase === 'revoked' && enactment.settle(life)) return entryOf(life, clock.now())
     return enactment.act(life, { type: 'Revoke', now: clock.now() }, { content: { reason } })
   }
 
@@ -53,13 +53,15 @@ export class Ending {
     const { lives, clock, enactment, epoch, history, tellings } = this.#parts
     const now = clock.now()
     const given = lives.all().filter(({ state }) => ['granted', 'renewed', 'suspended'].includes(state.phase))
-    const raised = epoch.raise((to) => history.write('revoked', 'all', 'done', { reason, epoch: to }))
-    // All of them end, and everybody is told, also when the disk takes none of it.
+    // All of them end, and everybody is told, also when the disk takes and gives none of it. What runs ends first.
     attemptAll([
-      ...enactment.unwritten(),
       ...given.map((life) => () => enactment.act(life, { type: 'Revoke', now }, { content: { reason } })),
+      ...enactment.unwritten(),
+      () => {
+        const to = epoch.raise((raised) => history.write('revoked', 'all', 'done', { reason, epoch: raised }))
+        tellings.tell(everything(to.certificate, now + MAX_LIFETIME_MS))
+      },
       () => this.#settleEpoch(),
-      () => tellings.tell(everything(raised.certificate, now + MAX_LIFETIME_MS)),
     ])
     return given.map((life) => entryOf(life, clock.now()))
   }

@@ -1,7 +1,7 @@
 import type { Clock, Random } from '@askee/core'
 import { toHex } from '@askee/core'
 import type { Identity } from '@askee/keys'
-import { signCertificate } from '../revocation/certificate.ts'
+import { signCertificate, verifyCertificate } from '../revocation/certificate.ts'
 import { MAX_LIFETIME_MS } from '../terms.ts'
 import type { ConsentRecords } from './records.ts'
 
@@ -39,7 +39,7 @@ export class OwnEpoch {
   keepCertificate(): void {
     this.settle()
     const { epoch, certificate, told } = this.#records.epoch()
-    if (certificate !== null) return
+    if (certificate !== null && this.#lasts(certificate)) return
     this.#records.saveEpoch({ epoch, certificate: this.#certificate(epoch + 1), told })
   }
 
@@ -51,7 +51,8 @@ export class OwnEpoch {
     if (this.#unwritten === null) {
       const { epoch, certificate } = this.#records.epoch()
       const raised = epoch + 1
-      this.#unwritten = { epoch: raised, certificate: certificate ?? this.#certificate(raised), record }
+      const kept = certificate !== null && this.#lasts(certificate) ? certificate : this.#certificate(raised)
+      this.#unwritten = { epoch: raised, certificate: kept, record }
     }
     return this.#unwritten
   }
@@ -65,6 +66,11 @@ export class OwnEpoch {
       unwritten.record(unwritten.epoch)
     })
     this.#unwritten = null
+  }
+
+  /** Whether it outlives every token that it is to end: one that was signed long ago would be over before them. */
+  #lasts(certificate: string): boolean {
+    return verifyCertificate(certificate).until >= this.#components.clock.now() + MAX_LIFETIME_MS
   }
 
   #certificate(minEpoch: number): string {

@@ -61,14 +61,18 @@ export function createRevocationLookup({ clock, book, records, logger }: LookupC
   }
   const ask = async ({ id, issuer, subject }: Link): Promise<void> => {
     for (const text of await records.find(id, subject)) {
-      // Its owner may put anything there: only what ends this issuer's tokens is an answer.
-      if (verifyCertificate(text).issuer !== issuer) continue
-      if (book.take(text) === 'new') logger.info({ token: id }, 'a revocation was found that nobody told')
+      // Its owner may put anything there: only what ends this issuer's tokens is an answer, and junk hides no other.
+      try {
+        if (verifyCertificate(text).issuer !== issuer) continue
+        if (book.take(text) === 'new') logger.info({ token: id }, 'a revocation was found that nobody told')
+      } catch (error) {
+        logger.debug({ token: id, error: errorText(error) }, 'a record of a revocation is none')
+      }
     }
   }
   return {
     async look(consent) {
-      const now = clock.now()
+      const now = clock.monotonic()
       const last = looked.get(consent.id)
       if (waiting.length >= MAX_WAITING || (last !== undefined && now - last < LOOK_PERIOD_MS)) return
       looked.delete(consent.id)
@@ -76,12 +80,15 @@ export function createRevocationLookup({ clock, book, records, logger }: LookupC
       if (looked.size > KEPT_LOOKED) looked.delete(looked.keys().next().value as string)
       await turn()
       try {
-        for (const link of [consent, ...consent.ancestors]) await ask(link)
-      } catch (error) {
-        logger.debug(
-          { token: consent.id, error: errorText(error) },
-          'no record of a revocation could be read',
-        )
+        for (const link of [consent, ...consent.ancestors]) {
+          // A link that cannot be looked up hides none above it.
+          await ask(link).catch((error: unknown) =>
+            logger.debug(
+              { token: link.id, error: errorText(error) },
+              'no record of a revocation could be read',
+            ),
+          )
+        }
       } finally {
         pass()
       }

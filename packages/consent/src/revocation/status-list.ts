@@ -8,6 +8,8 @@ import { openJws, signJws } from '../token/jws.ts'
 
 /** Token Status List (IETF draft-ietf-oauth-status-list): one JWT that says of many tokens whether they are good. */
 
+/** Clocks differ by so much; as tokens allow. */
+const MAX_AHEAD_MS = 5 * 60_000
 const LIST_TYPE = 'statuslist+jwt'
 /** Fits into one record of the mesh. 4,096 entries of which 1,000 are revoked take about 1 KiB. */
 export const MAX_LIST_BYTES = 6144
@@ -91,6 +93,10 @@ export function verifyStatusList(
   }
   if (payload.sub !== expected.uri) {
     throw refuse('consent/subject', `expected the list ${expected.uri}, received ${payload.sub}`)
+  }
+  if (payload.iat * 1000 > now + MAX_AHEAD_MS) {
+    // Taken for the newest it would stand above every later one until its time has come.
+    throw refuse('consent/not-yet-valid', 'the status list is of the future: a clock is wrong')
   }
   if (now >= payload.exp * 1000) throw refuse('consent/expired', 'the status list is over')
   const { bits, lst } = payload.status_list

@@ -47,7 +47,12 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
       kept =
         bytes === undefined ? [] : decode(bytes, keptSchema, MAX_KEPT * (MAX_VOID_BYTES + SIGNATURE_BYTES))
       for (const document of kept) {
-        peerKeys.acceptVoid(document)
+        try {
+          peerKeys.acceptVoid(document)
+        } catch (error) {
+          // It was judged when it came; a clock that was set back since must not keep the agent from starting.
+          logger.warn({ error: errorText(error) }, 'a void identity that is kept is not taken now')
+        }
         tell(document)
       }
       cancel = timers.every(REMIND_PERIOD, () => kept.forEach(tell))

@@ -150,8 +150,11 @@ class FileBlockStore implements BlockStore {
       const entry = this.#entries.get(name)
       if (entry === undefined) return 'absent'
       if (entry.pins > 0) return 'pinned'
+      // Forgotten only when it is gone: who asks again after an error must find it here.
+      await unlink(this.#path(name)).catch((error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      })
       this.#forget(name)
-      await unlink(this.#path(name))
       return 'removed'
     })
     this.#lastPut = result.then(
