@@ -29,10 +29,13 @@ async function bundle(): Promise<void> {
   for (const file of output) hash.update(file.type === 'chunk' ? file.code : file.source)
   const folder = `bundle-${hash.digest('hex').slice(0, 16)}`
   mkdirSync(join(cache, folder), { recursive: true, mode: 0o700 })
+  const outputs: Record<string, number> = {}
   for (const file of output) {
-    write(join(cache, folder, file.fileName), file.type === 'chunk' ? file.code : file.source)
+    const content = file.type === 'chunk' ? file.code : file.source
+    outputs[file.fileName] = Buffer.byteLength(content)
+    write(join(cache, folder, file.fileName), content)
   }
-  write(join(cache, 'bundle.json'), JSON.stringify({ root: ROOT, folder, sources }))
+  write(join(cache, 'bundle.json'), JSON.stringify({ root: ROOT, folder, sources, outputs }))
   removeOld()
 }
 

@@ -31,11 +31,15 @@ export function bundled(source) {
 /** Folder of the bundle, if it was made of the files that stand here now. */
 export function freshBundle() {
   try {
-    const { root, folder, sources } = JSON.parse(readFileSync(`${cache}bundle.json`, 'utf8'))
+    const { root, folder, sources, outputs } = JSON.parse(readFileSync(`${cache}bundle.json`, 'utf8'))
     // The checkout may be a copy of the one that it was made in.
     if (root !== checkout) return undefined
     const isFresh = Object.entries(sources).every(([path, stamp]) => stampOf(path) === stamp)
-    return isFresh ? `${cache}${folder}` : undefined
+    // A file that a power cut left empty is a valid program, which does nothing.
+    const isWhole = Object.entries(outputs).every(
+      ([name, size]) => statSync(`${cache}${folder}/${name}`).size === size,
+    )
+    return isFresh && isWhole ? `${cache}${folder}` : undefined
   } catch {
     return undefined
   }

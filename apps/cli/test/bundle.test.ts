@@ -27,10 +27,11 @@ afterEach(() => rmSync(folder, { recursive: true }))
 /** Writes down that the bundle was made of what stands there now. */
 function note(root: string): void {
   const script = `
-    import { writeFileSync } from 'node:fs'
+    import { statSync, writeFileSync } from 'node:fs'
     import { cache, stampOf } from './apps/cli/bin/bundle.js'
     const sources = { 'program.ts': stampOf('program.ts') }
-    writeFileSync(cache + 'bundle.json', JSON.stringify({ root: ${JSON.stringify(`${root}/`)}, folder: 'bundle-1', sources }))`
+    const outputs = { 'program.mjs': statSync(cache + 'bundle-1/program.mjs').size }
+    writeFileSync(cache + 'bundle.json', JSON.stringify({ root: ${JSON.stringify(`${root}/`)}, folder: 'bundle-1', sources, outputs }))`
   expect(node(root, script).stderr).toBe('')
 }
 
@@ -47,6 +48,11 @@ describe('the bundle of the programs', () => {
     expect(whatRuns()).toBe('bundle')
     writeFileSync(join(checkout, 'program.ts'), "console.log('newer source')")
     expect(whatRuns()).toBe('newer source')
+  })
+
+  it('CLI-1 gives way where a power cut left a file of it empty: that would be a program which does nothing', () => {
+    writeFileSync(join(checkout, 'node_modules/.cache/askee/bundle-1/program.mjs'), '')
+    expect(whatRuns()).toBe('source')
   })
 
   it('CLI-1 gives way where a source is missing, the note is damaged, or there is none', () => {

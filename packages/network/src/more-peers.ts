@@ -5,6 +5,9 @@ import { withDeadline } from './deadline.ts'
 import { DHT_MESSAGE_TIMEOUT_MS } from './defaults.ts'
 
 const KEY_BYTES = 32
+/** A node of ours names at most twenty, the size of a Kademlia bucket; who names more would fill the memory of peers with his own. */
+const MOST_NAMED = 20
+const MOST_ADDRESSES = 8
 /** Of a lookup that has one path with one message. */
 const ALONE = { index: 0, queued: 0, running: 1, total: 1 }
 
@@ -36,9 +39,11 @@ export async function hearOfPeers(
   await withDeadline(timers, DHT_MESSAGE_TIMEOUT_MS, undefined, async (signal) => {
     for await (const event of network.sendRequest(asked, message, { path: ALONE, signal })) {
       if (event.name !== 'PEER_RESPONSE') continue
-      for (const { id, multiaddrs } of event.closer) {
-        if (id.toString() === node.self || multiaddrs.length === 0) continue
-        await node.peerStore.merge(id, { multiaddrs })
+      for (const { id, multiaddrs } of event.closer.slice(0, MOST_NAMED)) {
+        if (signal.aborted) return
+        // Of who is known already its own word counts, and that of the DHT: addresses made up by a third would crowd them out.
+        if (id.toString() === node.self || multiaddrs.length === 0 || (await node.peerStore.has(id))) continue
+        await node.peerStore.merge(id, { multiaddrs: multiaddrs.slice(0, MOST_ADDRESSES) })
       }
     }
   })
