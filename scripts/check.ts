@@ -1,5 +1,5 @@
 /**
- * Everything that must hold: build, form, types, unused code, tests; with `--heavy`, as CI calls it, also the proofs that take
+ * Everything that must hold: build, form, types, unused code, tests; with `--heavy`, and in CI (`CI=true`), also the proofs that take
  * minutes (`vitest.heavy.config.ts`). The last line counts the tests of both.
  */
 import { spawnSync } from 'node:child_process'
@@ -30,7 +30,7 @@ const TEST_PROGRAMS: Step = [
   '--quiet',
 ]
 const HEAVY: Step = ['heavy tests', ...vitest('--config', 'vitest.heavy.config.ts')]
-const isHeavy = process.argv.includes('--heavy')
+const isHeavy = process.argv.includes('--heavy') || process.env.CI === 'true'
 // 10,000 modules take 6 minutes of two quiet processors. A slower machine compares fewer, not below 1,000, instead of running into
 // CI's limit, and the test says how many were not shown.
 if (isHeavy) process.env.ASKEE_DIFFERENTIAL_MINUTES ??= '40'
