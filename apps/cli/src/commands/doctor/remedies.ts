@@ -12,9 +12,10 @@ const REMEDIES: readonly (readonly [string, string])[] = [
     'cgroup-idle',
     'give tasks a group that stands beside your programs and that the agent is not in, and name it in ASKEE_CGROUP (docs/containment.md, "The foreground wins")',
   ],
+  ['cgroup-io', 'nothing to do: a task has no file, so no limit of disks is asked for'],
   [
     'cgroup-',
-    'start the agent in a systemd user scope with Delegate=yes (systemd-run --user --scope -p Delegate=yes askee agent); without it the duty cycle and the memory watch stand in',
+    'where there is cgroup v2, start the agent below the user manager with Delegate=yes (systemd-run --user -p Delegate=yes askee agent); without it the duty cycle and the memory watch stand in',
   ],
   [
     'user-namespace',
