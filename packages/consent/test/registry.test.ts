@@ -284,6 +284,21 @@ describe('consent registry', () => {
     expect(codeOf(() => again.resume(id))).toBe('consent/phase')
   })
 
+  it('CON-5 everything stays revoked that was suspended while the disk was full', () => {
+    const { registry, database, volunteer: owner, clock } = setUp()
+    const { id } = grantForTest(registry, requester.id, TERMS)
+    database.exec(
+      "CREATE TRIGGER full BEFORE UPDATE ON lives BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END",
+    )
+    expect(codeOf(() => registry.suspend(id, 'wait'))).toBe('consent/not-written')
+    database.exec('DROP TRIGGER full')
+    registry.revokeAll('stop')
+    registry.sweep()
+    expect(registry.show(id).phase).toBe('revoked')
+    const again = testRegistry(node.id, { clock, volunteer: owner, database }).registry
+    expect(again.show(id).phase).toBe('revoked')
+  })
+
   it('CON-5 revokes everything years after the certificate for it was signed', () => {
     const { registry, clock } = setUp()
     grantForTest(registry, requester.id, TERMS)

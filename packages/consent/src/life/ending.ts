@@ -56,7 +56,8 @@ export class Ending {
     // All of them end, and everybody is told, also when the disk takes and gives none of it. What runs ends first.
     attemptAll([
       ...given.map((life) => () => enactment.act(life, { type: 'Revoke', now }, { content: { reason } })),
-      ...enactment.unwritten(),
+      // Looked up only now: what a revocation has taken the place of must not be written over it.
+      () => attemptAll(enactment.unwritten()),
       () => {
         const to = epoch.raise((raised) => history.write('revoked', 'all', 'done', { reason, epoch: raised }))
         tellings.tell(everything(to.certificate, now + MAX_LIFETIME_MS))
