@@ -165,6 +165,23 @@ describe('block store', () => {
     expect(turns).toBeGreaterThan(5)
   })
 
+  it('CON-5 a block that the disk does not give up is still there for who asks again', async () => {
+    const directory = join(folder, 'stubborn')
+    const store = await open(directory)
+    const digest = await store.put(block(1, 100))
+    const [file] = readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.name !== 'key-check')
+      .map((entry) => join(entry.parentPath, entry.name)) as [string]
+    // A folder cannot be unlinked.
+    rmSync(file)
+    mkdirSync(file)
+    await expect(store.remove(digest)).rejects.toThrow()
+    expect(store.size()).toBe(100)
+    rmSync(file, { recursive: true })
+    expect(await store.remove(digest)).toBe('removed')
+    expect(store.size()).toBe(0)
+  })
+
   it('CON-5 removes a block from the disk when told, and none that is pinned', async () => {
     const directory = join(folder, 'removed')
     const store = await open(directory)

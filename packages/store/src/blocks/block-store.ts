@@ -150,11 +150,16 @@ class FileBlockStore implements BlockStore {
       const entry = this.#entries.get(name)
       if (entry === undefined) return 'absent'
       if (entry.pins > 0) return 'pinned'
-      // Forgotten only when it is gone: who asks again after an error must find it here.
-      await unlink(this.#path(name)).catch((error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-      })
       this.#forget(name)
+      try {
+        await unlink(this.#path(name))
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+          // It is still there: who asks again must find it, and not hear that it is gone.
+          this.#hold(name, entry)
+          throw error
+        }
+      }
       return 'removed'
     })
     this.#lastPut = result.then(
