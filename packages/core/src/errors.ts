@@ -19,6 +19,17 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof AskeeError ? error.code : undefined
 }
 
+const MAX_CODE_CHARACTERS = 64
+const CODE = /^(?:internal|[a-z][a-z0-9-]*\/[a-z0-9][a-z0-9-]*)$/
+
+/**
+ * Whether a text can be a code: `area/what-happened`, or `internal` for what is told to nobody; 64 characters at most. What a
+ * peer says is its reason is taken for nothing else: it goes to logs, to terminals and into decisions.
+ */
+export function isErrorCode(text: string): boolean {
+  return text.length <= MAX_CODE_CHARACTERS && CODE.test(text)
+}
+
 /** One line about any thrown value, for logs and messages. */
 export function errorText(error: unknown): string {
   if (error instanceof AskeeError) return `${error.code}: ${error.message}`

@@ -124,5 +124,19 @@ describe('frames of request streams', () => {
     expect(() => decodeRefusal(bytes.subarray(0, 10))).toThrow(AskeeError)
     expect(() => decodeRefusal(Uint8Array.of(0, 2, 0xff, 0xff))).toThrow(AskeeError)
     expect(FRAME_KINDS.refusal).toBe(3)
+    expect(decodeRefusal(encodeRefusal('handler', 'internal', '')).code).toBe('internal')
+  })
+
+  it.each([
+    '',
+    'no code',
+    'consent/missing\n',
+    '\u001b[2Jconsent/missing',
+    'consent/Missing',
+    'consent/',
+    '/missing',
+    'a/b/c',
+  ])('NET-5 carry no words of a peer in the place of a code: %j', (code) => {
+    expect(() => decodeRefusal(encodeRefusal('handler', code, ''))).toThrow(AskeeError)
   })
 })

@@ -1,4 +1,4 @@
-import { AskeeError, fromUtf8, utf8 } from '@askee/core'
+import { AskeeError, fromUtf8, isErrorCode, utf8 } from '@askee/core'
 import { MAX_FRAME_BYTES } from '../defaults.ts'
 
 /**
@@ -94,13 +94,17 @@ export function decodeRefusal(payload: Uint8Array): { origin: 'mesh' | 'handler'
   if (length === undefined || length > MAX_CODE_BYTES || payload.byteLength < 2 + length) {
     throw malformed('a refusal without a code')
   }
+  const code = codeIn(payload.subarray(2, 2 + length))
+  if (code === undefined) throw malformed('a refusal whose code is none')
+  return { origin: payload[0] === 0 ? 'mesh' : 'handler', code }
+}
+
+function codeIn(bytes: Uint8Array): string | undefined {
   try {
-    return {
-      origin: payload[0] === 0 ? 'mesh' : 'handler',
-      code: fromUtf8(payload.subarray(2, 2 + length)),
-    }
+    const text = fromUtf8(bytes)
+    return isErrorCode(text) ? text : undefined
   } catch {
-    throw malformed('a refusal whose code is not text')
+    return undefined
   }
 }
 
