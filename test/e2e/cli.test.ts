@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { askee, startAskee } from './askee.ts'
-import { grant, TestMesh } from './mesh.ts'
+import { grant, PURPOSE, TestMesh } from './mesh.ts'
 import { compileModules, type Modules } from './modules.ts'
 
 const mesh = new TestMesh()
@@ -62,6 +62,8 @@ describe('the askee command', () => {
       input,
       '--input',
       input,
+      '--purpose',
+      PURPOSE,
       '--wait',
     ]
 
@@ -74,7 +76,15 @@ describe('the askee command', () => {
     const table = await askee(args)
     expect(table.stdout).toMatch(/accepted +\d+ +3 .*hello/)
 
-    const refused = await askee(['submit', modules.path('greedy'), '--control', control, '--json'])
+    const refused = await askee([
+      'submit',
+      modules.path('greedy'),
+      '--control',
+      control,
+      '--purpose',
+      PURPOSE,
+      '--json',
+    ])
     expect(refused.code).toBe(1)
     expect(JSON.parse(refused.stdout).error.code).toBe('wasm/memory-limit')
 

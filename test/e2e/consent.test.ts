@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { askee } from './askee.ts'
-import { grant, TestMesh, until } from './mesh.ts'
+import { grant, PURPOSE, TestMesh, until } from './mesh.ts'
 import { compileModules, type Modules } from './modules.ts'
 
 const mesh = new TestMesh()
@@ -95,7 +95,7 @@ describe('askee consent', () => {
     const module = await requester.client.putBlock(readFileSync(modules.path('endless')))
     const input = await requester.client.putBlock(new Uint8Array(40_000))
     await requester.client.submit({
-      purpose: 'a task without end',
+      purpose: PURPOSE,
       kind: 'scientific-compute',
       module,
       inputs: [input],

@@ -67,7 +67,7 @@ describe('the data directory', () => {
     async () => {
       const requester = await mesh.start('requester')
       const workers = await Promise.all(['a', 'b', 'c'].map((name) => mesh.start(name, requester.addresses)))
-      await Promise.all(workers.map((worker) => grant(worker, requester)))
+      await Promise.all(workers.map((worker) => grant(worker, requester, { purpose: PURPOSE })))
       const { modules } = await compute(requester)
       const module = modules[0]!
       // What was learned of peers is written a moment later.
@@ -76,7 +76,6 @@ describe('the data directory', () => {
       await until('peers written', async () => nodes.every(hasPeers))
       const secrets = [
         PURPOSE,
-        'end-to-end test',
         'consent.granted',
         'scientific-compute',
         'SQLite format 3',

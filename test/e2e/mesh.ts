@@ -73,11 +73,18 @@ export class TestMesh {
   }
 }
 
+/** What the consents of these tests name, and so their campaigns. */
+export const PURPOSE = 'end-to-end test'
+
 /** Lets a requester use a worker for an hour. */
-export async function grant(worker: RunningAgent, requester: RunningAgent, ramMbMax = 512): Promise<void> {
+export async function grant(
+  worker: RunningAgent,
+  requester: RunningAgent,
+  { ramMbMax = 512, purpose = PURPOSE }: { readonly ramMbMax?: number; readonly purpose?: string } = {},
+): Promise<void> {
   const terms = {
     requester: requester.node,
-    purpose: 'end-to-end test',
+    purpose,
     kinds: ['scientific-compute' as const],
     lifetimeMs: 3_600_000,
     cpuPercentMax: 100,

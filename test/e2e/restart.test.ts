@@ -1,6 +1,6 @@
 import { loadModule, WORKLOADS } from '@askee/workloads'
 import { afterEach, describe, expect, it } from 'vitest'
-import { grant, type RunningAgent, TestMesh, until } from './mesh.ts'
+import { grant, PURPOSE, type RunningAgent, TestMesh, until } from './mesh.ts'
 
 /** Tasks run at idle priority: on a machine that is busy otherwise ten seconds become minutes. */
 const DEADLINE_MS = 300_000
@@ -15,7 +15,7 @@ async function submitPrimes(requester: RunningAgent): Promise<{ id: string; task
   const digests: string[] = []
   for (const input of inputs) digests.push(await requester.client.putBlock(input))
   const { id } = await requester.client.submit({
-    purpose: 'counting primes',
+    purpose: PURPOSE,
     kind: 'scientific-compute',
     module,
     inputs: digests,
@@ -77,7 +77,7 @@ describe('a mesh of real agents', () => {
       const names = ['a', 'b', 'c', 'without', 'narrow']
       const workers = await Promise.all(names.map((name) => mesh.start(name, requester.addresses)))
       await Promise.all(workers.slice(0, 3).map((worker) => grant(worker, requester)))
-      await grant(workers[4]!, requester, 32)
+      await grant(workers[4]!, requester, { ramMbMax: 32 })
       const { id } = await submitPrimes(requester)
       const { credit } = await requester.client.wait(id)
       expect(Object.keys(credit).sort()).toEqual(

@@ -28,6 +28,7 @@ const requester = createIdentity(systemRandom)
 const QUESTION: ConsentQuestion = {
   requester: requester.id,
   kind: 'scientific-compute',
+  purpose: 'tests',
   memoryBytes: 1024,
   durationMs: 1000,
   requesterReputation: 1,

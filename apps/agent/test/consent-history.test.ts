@@ -34,7 +34,7 @@ describe('the history of consents', () => {
     const requester = createIdentity(systemRandom).id
     const { id } = grantForTest(registry, requester)
     registry.renew(id)
-    registry.used(id, { campaign: 'folding' })
+    registry.used(id, { campaign: 'folding', purpose: 'tests' })
     registry.revoke(id, 'enough')
     const declined = registry.propose(requester, { ...TEST_TERMS, purposes: ['another'] })
     registry.refuse(declined.id, 'no')

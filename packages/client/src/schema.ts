@@ -30,7 +30,8 @@ export const resourcesSchema = z.strictObject({
 })
 
 export const submitSchema = z.strictObject({
-  purpose: z.string().min(1).max(2000),
+  /** Literally one of those that the volunteers' consents name, which have at most so many characters. */
+  purpose: z.string().min(1).max(500),
   kind: kinds,
   /** Digests of blocks sent before. */
   module: digest,

@@ -123,7 +123,7 @@ export async function measureCoordination(factory: MeshFactory, tasks: number): 
     for (let i = 0; i < 3; i++) stops.push(...(await startWorker(factory, topics)))
     const started = performance.now()
     const id = await requester.submit({
-      purpose: 'nothing at all',
+      purpose: 'bench',
       kind: 'scientific-compute',
       module: EMPTY_MODULE,
       inputs: Array.from({ length: tasks }, (_, i) => Uint8Array.of(i, i >> 8, i >> 16)),

@@ -43,11 +43,11 @@ async function stranger(): Promise<{ identity: Identity; mesh: Mesh }> {
 }
 
 /** A manifest of `identity`, as it would be announced. */
-function manifestOf(identity: Identity, created = Date.now()): Uint8Array {
+function manifestOf(identity: Identity, created = Date.now(), purpose = 'tests'): Uint8Array {
   return signManifest(identity, {
     v: 1,
     requester: identity.id,
-    purpose: 'tests',
+    purpose,
     kind: 'scientific-compute',
     module: digestOf(Uint8Array.of(1)),
     inputs: digestOf(Uint8Array.of(2)),
@@ -77,6 +77,29 @@ describe('the doors of consent', () => {
     await requester.wait(await requester.submit(campaignOf(2, { deadline: 400 })))
     expect(events).not.toContain('offer')
     expect(worker.status().completed).toBe(0)
+  })
+
+  it('CON-1 takes no work that says it is for another purpose than the consent names, offered or assigned', async () => {
+    const requester = await cluster.requester()
+    const { id, consent, worker } = await cluster.volunteer()
+    const events: string[] = []
+    requester.onEvent(({ type }) => events.push(type))
+    await requester.wait(await requester.submit(campaignOf(2, { purpose: 'Tests', deadline: 400 })))
+    expect(events).not.toContain('offer')
+    const manifest = manifestOf(cluster.requesterIdentity, Date.now(), 'tests and more')
+    const answer = await requester.mesh.request(id, PROTOCOLS.assign, assignment(manifest, consent))
+    const { refused } = decode(answer, assignAnswerSchema, PROTOCOL_LIMITS.assign.maxResponseBytes)
+    expect(refused).toMatchObject([{ code: 'consent/purpose' }])
+    expect(worker.status().leases).toEqual([])
+  })
+
+  it('CON-7 writes down for which campaign and stated purpose a consent was used', async () => {
+    const requester = await cluster.requester()
+    const { registry, consent } = await cluster.volunteer()
+    const campaign = await requester.submit(campaignOf(1, { f: 0 }))
+    await requester.wait(campaign)
+    const uses = registry.history.entries(consent).filter(({ act }) => act === 'used')
+    expect(uses).toMatchObject([{ content: { campaign, purpose: 'tests', tasks: 1 } }])
   })
 
   it('CON-1 refuses the assignment when the consent ended after the offer', async () => {

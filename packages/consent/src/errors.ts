@@ -27,7 +27,13 @@ export type ConsentErrorCode =
   /** Nothing is known that is young enough about whether it was revoked. */
   | 'consent/stale'
   | 'consent/kind'
+  /** The work says that it is for something that the consent does not name. */
+  | 'consent/purpose'
   | 'consent/limits'
+  /** It would be more on disk than the consent allows. */
+  | 'consent/storage'
+  /** The consent allows no traffic at all. */
+  | 'consent/bandwidth'
   | 'consent/unknown'
   /** The text that was shown is not the one of these terms. */
   | 'consent/text'

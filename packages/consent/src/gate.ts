@@ -7,6 +7,8 @@ import type { VerifiedConsent } from './token/verify.ts'
 export interface ConsentQuestion {
   readonly requester: NodeId
   readonly kind: TaskKind
+  /** As the requester states it, literally one of those that the consent names. Its word: what the work is for, nobody can check. */
+  readonly purpose: string
   readonly memoryBytes: number
   readonly durationMs: number
   /** What this node knows of the requester's conduct, 0 to 1; 0 is a stranger. */
@@ -54,7 +56,7 @@ export interface ConsentUses {
    * A task of the campaign is about to start under the consent. The first of a campaign is on disk when this returns; later
    * ones are counted and written together.
    */
-  used(consentId: string, use: { readonly campaign: string }): void
+  used(consentId: string, use: { readonly campaign: string; readonly purpose: string }): void
 }
 
 /** Checks a token that a stranger showed, as the requester does with every offer: offline, then whether it was revoked. */

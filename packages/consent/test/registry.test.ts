@@ -35,6 +35,7 @@ function setUp(file = ':memory:', clock = new VirtualTime()) {
 const question: ConsentQuestion = {
   requester: requester.id,
   kind: 'scientific-compute',
+  purpose: 'counting primes',
   memoryBytes: 64 * 1_048_576,
   durationMs: 3_600_000,
   requesterReputation: 0,
@@ -73,6 +74,8 @@ describe('consent registry', () => {
     const beyond: [Partial<ConsentQuestion>, string][] = [
       [{ requester: stranger.id }, 'consent/audience'],
       [{ kind: 'ml-training' }, 'consent/kind'],
+      [{ purpose: 'mining coins' }, 'consent/purpose'],
+      [{ purpose: 'Counting primes' }, 'consent/purpose'],
       [{ memoryBytes: 64 * 1_048_576 + 1 }, 'consent/limits'],
       [{ durationMs: 3_600_001 }, 'consent/limits'],
     ]
@@ -85,7 +88,7 @@ describe('consent registry', () => {
   it('CON-1 asks for the reputation that the consent demands', () => {
     const { registry } = setUp()
     const tasks = { ...TERMS.permissions.tasks, minReputation: 0.5 }
-    grantForTest(registry, requester.id, { permissions: { ...TERMS.permissions, tasks } })
+    grantForTest(registry, requester.id, { ...TERMS, permissions: { ...TERMS.permissions, tasks } })
     expect(registry.covering(question)).toBeUndefined()
     expect(registry.covering({ ...question, memoryBytes: 1, requesterReputation: 0.5 })).toBeDefined()
   })
@@ -345,7 +348,7 @@ describe('consent registry', () => {
   it('CON-7 loses no count of uses when the act that would have written it is undone', () => {
     const { registry, database } = setUp()
     const { id } = grantForTest(registry, requester.id, TERMS)
-    for (let i = 0; i < 3; i++) registry.used(id, { campaign: 'folding' })
+    for (let i = 0; i < 3; i++) registry.used(id, { campaign: 'folding', purpose: 'counting primes' })
     database.exec(
       "CREATE TRIGGER full BEFORE INSERT ON history WHEN new.act = 'revoked' BEGIN SELECT RAISE(ABORT, 'full'); END",
     )
@@ -476,12 +479,13 @@ describe('consent registry', () => {
   it('CON-7 writes every act down for ever, with its place in the audit log, and counts uses', async () => {
     const { registry, database } = setUp()
     const { id } = grantForTest(registry, requester.id, TERMS)
-    registry.used(id, { campaign: 'c1' })
+    const use = { campaign: 'c1', purpose: 'counting primes' }
+    registry.used(id, use)
     expect(registry.history.entries(id).at(-1)).toMatchObject({
       act: 'used',
-      content: { campaign: 'c1', tasks: 1 },
+      content: { ...use, tasks: 1 },
     })
-    for (let i = 0; i < 5; i++) registry.used(id, { campaign: 'c1' })
+    for (let i = 0; i < 5; i++) registry.used(id, use)
     registry.renew(id)
     registry.suspend(id, 'x')
     registry.resume(id)

@@ -51,6 +51,7 @@ describe('the text that a person reads', () => {
       /^Who asks: +node 12D3\w+$/m,
       /signed these terms with that key; calls itself "Lab" and says that lab\.example is its own/,
       /^What for: +counting primes; counting them again$/m,
+      /^ +\(the requester's word; not checked\. Work that names another purpose is refused\)$/m,
       /^Kinds of work: +scientific computation; processing of data sets$/m,
       /^About what: +programs, inputs and results about nobody; what this node says of itself/m,
       /^Until when: +1 h 30 min 5 s from the grant; you can renew it once, for 1 h 30 min 5 s at most$/m,

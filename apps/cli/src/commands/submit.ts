@@ -32,7 +32,7 @@ export function submitCommand(): Command {
     .description('run a module on the machines of volunteers who consented, each input on 2f+1 of them')
     .argument('<module>', 'WebAssembly module (docs/determinism.md says what a task imports and exports)')
     .option('--input <file...>', 'one task an input; without any, one task with an empty input')
-    .option('--purpose <text>', 'what for, in plain words; volunteers read it', 'unspecified work')
+    .requiredOption('--purpose <text>', 'what for; literally what the consents of your volunteers name')
     .addOption(new Option('--kind <kind>', 'kind of work').choices(TASK_KINDS).default('scientific-compute'))
     .option('--f <count>', 'wrong answers tolerated per task', integer(0, 10), 1)
     .addOption(enginesOption())

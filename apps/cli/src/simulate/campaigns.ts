@@ -10,8 +10,10 @@ import type { JudgedTask } from './verdict.ts'
 /** Later than any run of the simulation should last: what is not decided by then is shown as undecided. */
 const DEADLINE_MS = 240_000
 
+/** What the volunteers of the simulation agree to, and so what every campaign in it says. */
+export const SIMULATION_PURPOSE = 'local simulation of Askee'
+
 export interface RoundPlan {
-  readonly purpose: string
   readonly kind: TaskKind
   readonly module: Uint8Array
   readonly limits: ExecutionLimits
@@ -31,7 +33,7 @@ export async function runRound(
   const digests: string[] = []
   for (const input of inputs) digests.push(await client.putBlock(input))
   const { id } = await client.submit({
-    purpose: plan.purpose,
+    purpose: SIMULATION_PURPOSE,
     kind: plan.kind,
     module,
     inputs: digests,

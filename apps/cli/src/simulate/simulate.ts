@@ -4,7 +4,7 @@ import { AskeeError, type Fuel } from '@askee/core'
 import type { ExecutionLimits, ExecutorPolicy } from '@askee/sandbox'
 import { carryOut, loadModule, WORKLOADS } from '@askee/workloads'
 import { readNamedFile } from '../commands/files.ts'
-import { runRound } from './campaigns.ts'
+import { runRound, SIMULATION_PURPOSE } from './campaigns.ts'
 import { assertTwoEngines } from './engines.ts'
 import { Fleet, type FleetAgent } from './fleet.ts'
 import { executorOfNode, faultsByNode, type SimulationOptions } from './options.ts'
@@ -33,7 +33,6 @@ interface Job {
   run(round: (inputs: readonly Uint8Array[]) => Promise<readonly Uint8Array[]>): Promise<string | null>
   readonly module: Uint8Array
   readonly limits: ExecutionLimits
-  readonly purpose: string
   readonly kind: 'ml-training' | 'data-processing' | 'scientific-compute'
 }
 
@@ -86,7 +85,6 @@ async function prepareJobs(options: SimulationOptions): Promise<Job[]> {
       run: (round) => carryOut(workload.plan('default'), round),
       module,
       limits,
-      purpose: workload.purpose,
       kind: workload.kind,
     })
   }
@@ -110,7 +108,6 @@ async function moduleJob(
     },
     module,
     limits: MODULE_LIMITS,
-    purpose: 'a module of your own, in a local simulation',
     kind: 'scientific-compute',
   }
 }
@@ -152,7 +149,7 @@ export async function executorOf(workers: readonly FleetAgent[]): Promise<string
 export async function grantTo(worker: FleetAgent, requester: string): Promise<void> {
   const terms = {
     requester,
-    purpose: 'local simulation of Askee',
+    purpose: SIMULATION_PURPOSE,
     kinds: [...TASK_KINDS],
     lifetimeMs: 3_600_000,
     cpuPercentMax: 100,
@@ -199,7 +196,7 @@ async function runJob(
   const campaigns: CampaignView[] = []
   const round = async (inputs: readonly Uint8Array[]): Promise<readonly Uint8Array[]> => {
     signal.throwIfAborted()
-    const plan = { purpose: job.purpose, kind: job.kind, module: job.module, limits: job.limits, f, engines }
+    const plan = { kind: job.kind, module: job.module, limits: job.limits, f, engines }
     const result = await runRound(requester.client, job.reference, plan, inputs, (id) =>
       progress.campaign(id, job.name, inputs.length),
     )

@@ -82,6 +82,7 @@ async function takeOffer(components: DoorComponents, from: NodeId, body: Uint8Ar
   checkScope(claims, {
     requester: components.mesh.self,
     kind: manifest.kind,
+    purpose: manifest.purpose,
     memoryBytes: manifest.resources.memoryBytes,
     durationMs: manifest.resources.wallTime,
     // What the volunteer thinks of the requester is for the volunteer to judge.

@@ -45,12 +45,13 @@ export interface Permit {
 
 /** What a consent is asked about a campaign's tasks. */
 export function questionOf(
-  { requester, kind, resources }: Manifest,
+  { requester, kind, purpose, resources }: Manifest,
   reputation: (requester: NodeId) => number,
 ): ConsentQuestion {
   return {
     requester,
     kind,
+    purpose,
     memoryBytes: resources.memoryBytes,
     durationMs: resources.wallTime,
     requesterReputation: reputation(requester),
@@ -126,7 +127,7 @@ export class GatedWork {
     const { executor, holdings, uses, slots, processors } = this.#components
     const { resources } = this.check(permit)
     holdings?.note(permit.consent, module)
-    uses?.used(permit.consent, { campaign: permit.campaign })
+    uses?.used(permit.consent, { campaign: permit.campaign, purpose: permit.manifest.purpose })
     const cpuPercent = processorShare(resources.cpuPercentMax, slots, processors)
     // A consent speaks of each task: its engine and compiler are within that, not beside it.
     const processBytes = Math.max(MIN_PROCESS_BYTES, resources.ramMbMax * MIB)

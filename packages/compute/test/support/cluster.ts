@@ -211,7 +211,8 @@ export class Cluster {
 /** A campaign of `count` tasks, each with an input of its own. */
 export function campaignOf(count: number, spec: Partial<CampaignSpec> = {}): CampaignSpec {
   return {
-    purpose: 'adding one to bytes',
+    // What the consents of tests name.
+    purpose: 'tests',
     kind: 'scientific-compute',
     module: EMPTY_MODULE,
     inputs: Array.from({ length: count }, (_, i) => Uint8Array.of(i & 0xff, i >> 8, 7)),

@@ -57,6 +57,7 @@ export function consentText(
     `Who asks:       node ${manifest.requester}`,
     `                ${whoElse(manifest)}`,
     `What for:       ${terms.purposes.map(oneLine).join('; ')}`,
+    "                (the requester's word; not checked. Work that names another purpose is refused)",
     `Kinds of work:  ${tasks.kinds.map((kind) => KIND_WORDS[kind]).join('; ')}`,
     `About what:     ${terms.data.length === 0 ? 'nothing is named' : terms.data.map((item) => DATA_WORDS[item]).join('; ')}`,
     `Until when:     ${lifetime} from the grant${terms.maxRenewals === 0 ? '' : `; you can renew it ${terms.maxRenewals === 1 ? 'once,' : `${terms.maxRenewals} times, each time`} for ${lifetime} at most`}`,

@@ -2,6 +2,7 @@
 interface Counted {
   readonly consent: string
   readonly campaign: string
+  readonly purpose: string
   tasks: number
 }
 
@@ -13,22 +14,22 @@ const KEPT = 4096
  * thousand short tasks a second would cost more than the tasks.
  */
 export class Uses {
-  readonly #write: (consent: string, campaign: string, tasks: number) => void
+  readonly #write: (use: Readonly<Counted>) => void
   readonly #counted = new Map<string, Counted>()
 
-  constructor(write: (consent: string, campaign: string, tasks: number) => void) {
+  constructor(write: (use: Readonly<Counted>) => void) {
     this.#write = write
   }
 
-  add(consent: string, campaign: string): void {
+  add(consent: string, { campaign, purpose }: { readonly campaign: string; readonly purpose: string }): void {
     const key = `${consent} ${campaign}`
     const known = this.#counted.get(key)
     if (known !== undefined) {
       known.tasks++
       return
     }
-    this.#write(consent, campaign, 1)
-    this.#counted.set(key, { consent, campaign, tasks: 0 })
+    this.#write({ consent, campaign, purpose, tasks: 1 })
+    this.#counted.set(key, { consent, campaign, purpose, tasks: 0 })
     if (this.#counted.size <= KEPT) return
     const [oldest, counted] = this.#counted.entries().next().value as [string, Counted]
     this.#flush(counted)
@@ -44,7 +45,7 @@ export class Uses {
 
   #flush(counted: Counted): void {
     if (counted.tasks === 0) return
-    this.#write(counted.consent, counted.campaign, counted.tasks)
+    this.#write(counted)
     counted.tasks = 0
   }
 }

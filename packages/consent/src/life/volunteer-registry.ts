@@ -48,8 +48,8 @@ export class VolunteerRegistry implements ConsentRegistry {
     this.#ends = new Listeners(logger)
     this.#tellings = new Listeners(logger)
     this.#status = new StatusKeeper(components, this.statusUri)
-    this.#uses = new Uses((consent, campaign, tasks) =>
-      this.history.write('used', consent, 'done', { campaign, tasks }),
+    this.#uses = new Uses(({ consent, campaign, purpose, tasks }) =>
+      this.history.write('used', consent, 'done', { campaign, purpose, tasks }),
     )
     const shared = {
       ...components,
@@ -142,9 +142,9 @@ export class VolunteerRegistry implements ConsentRegistry {
     return this.#gate.hasEnded(consentId)
   }
 
-  used(consentId: string, { campaign }: { readonly campaign: string }): void {
+  used(consentId: string, use: { readonly campaign: string; readonly purpose: string }): void {
     const life = this.#lives.ofToken(consentId)
-    if (life !== undefined) this.#uses.add(life.id, campaign)
+    if (life !== undefined) this.#uses.add(life.id, use)
   }
 
   onEnded(listener: (ended: EndedConsents) => void): () => void {

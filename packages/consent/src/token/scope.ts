@@ -7,7 +7,7 @@ const HOUR_MS = 3_600_000
 
 /**
  * Whether a consent's permissions cover what is asked; the time of the consent itself is checked apart.
- * @throws AskeeError `consent/audience` | `consent/kind` | `consent/limits`
+ * @throws AskeeError `consent/audience` | `consent/kind` | `consent/purpose` | `consent/limits`
  */
 export function checkScope(claims: ConsentClaims, question: ConsentQuestion): void {
   const { resources, tasks } = claims.permissions
@@ -21,6 +21,14 @@ export function checkScope(claims: ConsentClaims, question: ConsentQuestion): vo
     throw new AskeeError(
       'consent/kind',
       `${question.kind} is not among the allowed kinds: ${tasks.kinds.join(', ')}`,
+    )
+  }
+  // Whether it is true nobody can see. But a requester who says another thing than what was agreed to is not let in, and one
+  // who says the same has signed it.
+  if (!claims.purposes.includes(question.purpose)) {
+    throw new AskeeError(
+      'consent/purpose',
+      `the work is said to be for "${question.purpose}", the consent names: ${claims.purposes.map((purpose) => `"${purpose}"`).join(', ')}`,
     )
   }
   if (question.memoryBytes > resources.ramMbMax * MIB) {

@@ -3,6 +3,7 @@ import { loadavg } from 'node:os'
 import { AskeeError } from '@askee/core'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { printNote } from '../../terminal/output.ts'
+import { SIMULATION_PURPOSE } from '../campaigns.ts'
 import { Fleet, type FleetAgent } from '../fleet.ts'
 import { executorOf, grantTo, untilMet } from '../simulate.ts'
 import { accepting, busyProcesses, computing, dataFiles, filesWith } from './probes.ts'
@@ -99,7 +100,7 @@ async function submitEndless(requester: FleetAgent, nodes: number): Promise<stri
     inputs.push(await requester.client.putBlock(input))
   }
   const { id } = await requester.client.submit({
-    purpose: 'tasks without end, to be revoked',
+    purpose: SIMULATION_PURPOSE,
     kind: 'scientific-compute',
     module,
     inputs,
