@@ -84,6 +84,7 @@ export async function createAuditWatch(components: AuditWatchComponents): Promis
   const evidence = createEvidenceBook({
     database: witnessDatabase,
     clock,
+    self: node,
     // Asked only once the node runs.
     concerns: (peer) => isConsented(peer) || witness.kept(peer).length > 0 || peer === node,
   })
@@ -111,9 +112,12 @@ export async function createAuditWatch(components: AuditWatchComponents): Promis
     logger,
     stores,
   })
-  evidence.onNew(({ node: convicted, log: name, source, text }) => {
+  const convict = ({ node: convicted, log: name, source, text }: KeptEvidence): void => {
     if (convicted === node) standing.convicted(name, source, `${source} shows a proof: ${text}`)
-  })
+  }
+  evidence.onNew(convict)
+  // The proof and the alarm stand in two databases, and a crash may have come in between.
+  for (const kept of evidence.of(node)) convict(kept)
 
   return {
     beginnings,
@@ -167,6 +171,7 @@ function heldGate(gate: ConsentGate, reason: () => string | undefined): ConsentG
       return permissions
     },
     hasEnded: (consentId) => gate.hasEnded?.(consentId) ?? false,
+    limitsOf: (consentId) => gate.limitsOf(consentId),
   }
 }
 

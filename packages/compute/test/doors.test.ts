@@ -21,6 +21,7 @@ afterEach(() => cluster.stop())
 function closingAfter(opened: number): (gate: ConsentGate) => ConsentGate {
   return (gate) => ({
     covering: (question) => gate.covering(question),
+    limitsOf: (id) => gate.limitsOf(id),
     check: (id, question) => {
       if (opened-- <= 0) throw new AskeeError('consent/expired', 'it has just ended')
       return gate.check(id, question)
@@ -181,6 +182,7 @@ describe('the doors of consent', () => {
         init: { heartbeatPeriod },
         gate: (gate) => ({
           covering: (question) => gate.covering(question),
+          limitsOf: (id) => gate.limitsOf(id),
           check: (id, question) => {
             if (ended) throw new AskeeError('consent/expired', 'it has just ended')
             return gate.check(id, question)
@@ -253,6 +255,7 @@ describe('the doors of consent', () => {
     let renewed = false
     const gate = (own: ConsentGate): ConsentGate => ({
       covering: (question) => own.covering(question),
+      limitsOf: (id) => own.limitsOf(id),
       check: (id, question) => {
         if (open === 'no') throw new AskeeError('consent/expired', 'it has just ended')
         return own.check(id, question)

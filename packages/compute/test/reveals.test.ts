@@ -83,7 +83,7 @@ describe('large outputs', () => {
 
   it('NET-5 one answer names no more than the budget of a round, and one output always', async () => {
     const { identity, mesh } = await cluster.volunteer()
-    const consents = { covering: () => undefined, check: () => PERMISSIONS }
+    const consents = { covering: () => undefined, check: () => PERMISSIONS, limitsOf: () => undefined }
     const executor = createFunctionExecutor(honest)
     const gated = new GatedWork({
       mesh,

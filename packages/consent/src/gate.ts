@@ -35,6 +35,20 @@ export interface ConsentGate {
   check(consentId: string, question: ConsentQuestion): ConsentPermissions
   /** Whether it has ended for ever, by revocation or time: what is kept under it is to go. */
   hasEnded?(consentId: string): boolean
+  /** The limits of the whole consent, live or not, by the id of any of its tokens; undefined when it is not held here. */
+  limitsOf(consentId: string): ConsentLimits | undefined
+}
+
+/** What one consent allows of what adds up over its tasks, as its newest token has it. */
+export interface ConsentLimits {
+  /** The same for every token of the consent. */
+  readonly consent: string
+  /** All its tokens: what is kept or sent under any of them counts. */
+  readonly tokens: readonly string[]
+  /** On disk. */
+  readonly storageBytes: number
+  /** To and from the requester together, averaged. */
+  readonly bytesPerSecond: number
 }
 
 /** Tokens under which nothing may be done any more. */

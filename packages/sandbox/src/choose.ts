@@ -81,6 +81,14 @@ class ChosenExecutor implements Executor {
     await this.#chosen?.forget?.(module)
   }
 
+  async keptBytes(module: Digest): Promise<number> {
+    return (await this.#chosen?.keptBytes?.(module)) ?? 0
+  }
+
+  mostKeptBytes(): number {
+    return this.#chosen?.mostKeptBytes?.() ?? 0
+  }
+
   /** @returns the started executor under a warden, or why there is none; `native` goes without for no reason */
   async #startHeld(signal?: AbortSignal): Promise<Executor | string> {
     const { policy } = this.#init

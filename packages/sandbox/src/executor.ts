@@ -61,6 +61,8 @@ export interface ExecutionRequest {
   readonly module: Uint8Array
   readonly input: Uint8Array
   readonly limits: ExecutionLimits
+  /** Whether what is compiled of the module may be kept on disk; default `kept`, where the executor keeps any. */
+  readonly compiled?: 'kept' | 'not-kept'
   /** Go on from here instead of from the start. */
   readonly resumeFrom?: Checkpoint
   /** Called at most ten times a second. */
@@ -127,4 +129,8 @@ export interface Executor extends Startable {
   execute(request: ExecutionRequest): Promise<Execution>
   /** Removes what is kept of a module beyond its tasks, compiled code on disk. Left out where nothing is. */
   forget?(module: Digest): Promise<void>
+  /** Bytes that compiled code of a module takes on disk now. Left out where nothing is kept. */
+  keptBytes?(module: Digest): Promise<number>
+  /** The most that one task may add to that; 0 where nothing is kept. Left out: 0. */
+  mostKeptBytes?(): number
 }

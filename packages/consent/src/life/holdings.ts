@@ -26,6 +26,20 @@ export interface ConsentHoldings {
   ): Promise<Erased>
   /** Tokens with notes. */
   tokens(): readonly string[]
+  /** Everything that is noted. */
+  digests(): readonly Digest[]
+  /**
+   * False after the database was put back: what came here since its copy was made has no note in it, and would never be
+   * erased. Whoever erased what has no note says so with `complete`.
+   */
+  areComplete(): boolean
+  complete(): void
+  /** What is noted under any of these tokens, each once. */
+  of(tokens: readonly string[]): readonly Digest[]
+  /** Whether it is noted under another token than these. */
+  isHeldElsewhere(tokens: readonly string[], digest: Digest): boolean
+  /** Takes notes back, after the bytes are gone or when others alone need them. */
+  drop(tokens: readonly string[], digest: Digest): void
 }
 
 /** Notes remembered as written; a forgotten one is written once more, to no effect. */
@@ -45,6 +59,8 @@ export function createConsentHoldings(database: Database): ConsentHoldings {
       noted.delete(`${token} ${digest}`)
     }
   })
+  const isHeldElsewhere = (tokens: ReadonlySet<string>, digest: Digest): boolean =>
+    (holders.all(digest) as string[]).some((holder) => !tokens.has(holder))
 
   return {
     note(token, digest) {
@@ -64,9 +80,9 @@ export function createConsentHoldings(database: Database): ConsentHoldings {
       for (const token of tokens) {
         for (const digest of of.all(token) as Digest[]) {
           try {
-            const isHeldElsewhere = (holders.all(digest) as string[]).some((holder) => !ending.has(holder))
-            if (!isHeldElsewhere) await forget?.(digest)
-            if (isHeldElsewhere || (await blocks.remove(digest)) === 'pinned') shared.push(digest)
+            const isShared = isHeldElsewhere(ending, digest)
+            if (!isShared) await forget?.(digest)
+            if (isShared || (await blocks.remove(digest)) === 'pinned') shared.push(digest)
             else erased.push(digest)
             over.push([token, digest])
           } catch (error) {
@@ -83,6 +99,14 @@ export function createConsentHoldings(database: Database): ConsentHoldings {
       }
       if (failures.length > 0) throw failures[0]
       return { erased, shared }
+    },
+    of: (tokens) => [...new Set(tokens.flatMap((token) => of.all(token) as Digest[]))],
+    isHeldElsewhere: (tokens, digest) => isHeldElsewhere(new Set(tokens), digest),
+    drop: (tokens, digest) => removeAll(tokens.map((token) => [token, digest])),
+    digests: () => database.prepare('SELECT DISTINCT digest FROM holdings').pluck().all() as Digest[],
+    areComplete: () => database.prepare('SELECT 1 FROM put_back').get() === undefined,
+    complete: () => {
+      database.exec('DELETE FROM put_back')
     },
     tokens: () => database.prepare('SELECT DISTINCT token FROM holdings').pluck().all() as string[],
   }

@@ -1,11 +1,14 @@
 import type { Clock } from '@askee/core'
 import { refuse } from '../errors.ts'
-import type { ConsentGate, ConsentQuestion, CoveringConsent } from '../gate.ts'
+import type { ConsentGate, ConsentLimits, ConsentQuestion, CoveringConsent } from '../gate.ts'
 import type { ConsentPermissions } from '../terms.ts'
 import { checkScope } from '../token/scope.ts'
 import { checkTime } from '../token/verify.ts'
-import type { Life, Lives } from './lives.ts'
+import { type Life, type Lives, tokensOf } from './lives.ts'
 import { closedBecause } from './machine.ts'
+
+const GIGABYTE = 1e9
+const MEGABIT = 1e6
 
 /** The gate over the consents of this machine. */
 export class LivesGate implements ConsentGate {
@@ -40,6 +43,19 @@ export class LivesGate implements ConsentGate {
   hasEnded(consentId: string): boolean {
     const phase = this.#lives.ofToken(consentId)?.state.phase
     return phase === 'revoked' || phase === 'expired'
+  }
+
+  limitsOf(consentId: string): ConsentLimits | undefined {
+    const life = this.#lives.ofToken(consentId)
+    if (life === undefined) return undefined
+    // Of one whose token is damaged nothing is allowed.
+    const resources = life.held?.claims.permissions.resources
+    return {
+      consent: life.id,
+      tokens: tokensOf(life.state),
+      storageBytes: (resources?.storageGbMax ?? 0) * GIGABYTE,
+      bytesPerSecond: ((resources?.bandwidthMbpsMax ?? 0) * MEGABIT) / 8,
+    }
   }
 
   /** The narrowest consent holds: older tokens of a line open no more than the newest. */

@@ -1,5 +1,5 @@
 import type { Clock, NodeId } from '@askee/core'
-import type { ConsentQuestion, CoveringConsent, EndedConsents } from '../gate.ts'
+import type { ConsentLimits, ConsentQuestion, CoveringConsent, EndedConsents } from '../gate.ts'
 import type { ConsentChoices } from '../meet.ts'
 import type { ConsentPermissions, ConsentTerms } from '../terms.ts'
 import { Enactment, revocationOf } from './enactment.ts'
@@ -114,6 +114,14 @@ export class VolunteerRegistry implements ConsentRegistry {
     return this.#ending.revokeAll(reason)
   }
 
+  putBack(reason: string): readonly ConsentEntry[] {
+    return this.#ending.putBack(reason)
+  }
+
+  learn(certificate: string): void {
+    this.#ending.learn(certificate)
+  }
+
   settle(id: string): void {
     this.#ending.settle(id)
   }
@@ -140,6 +148,10 @@ export class VolunteerRegistry implements ConsentRegistry {
 
   hasEnded(consentId: string): boolean {
     return this.#gate.hasEnded(consentId)
+  }
+
+  limitsOf(consentId: string): ConsentLimits | undefined {
+    return this.#gate.limitsOf(consentId)
   }
 
   used(consentId: string, use: { readonly campaign: string; readonly purpose: string }): void {

@@ -27,4 +27,6 @@ export interface BlockStore {
   pin(digest: Digest): () => void
   /** Bytes held now. */
   size(): number
+  /** What a block of so many bytes takes on disk, seal and whole pages of the file system included. */
+  diskBytes(bytes: number): number
 }

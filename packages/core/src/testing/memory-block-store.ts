@@ -68,5 +68,6 @@ export function createMemoryBlockStore(maxBytes = 256 * 1024 * 1024): BlockStore
       }
     },
     size: () => held,
+    diskBytes: (bytes) => bytes,
   }
 }

@@ -12,6 +12,9 @@ export interface CompiledCacheInit {
   readonly maxBytes?: number
 }
 
+const PAGE_BYTES = 4096
+/** The warden keeps no code above 8 MiB; its file is a little longer, in whole pages of the file system. */
+export const MOST_KEPT_BYTES = 8 * 1024 * 1024 + PAGE_BYTES
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024
 /** Tasks between two looks at the size. The warden keeps no file above 8 MiB: so much and 16 times 8 MiB is the most there is. */
 const PRUNE_EVERY = 16
@@ -65,6 +68,12 @@ export class CompiledCache {
       const isDraft = found.startsWith(draft) && DRAFT.test(found)
       if (found === name || isDraft) await rm(join(directory, found), { force: true })
     }
+  }
+
+  /** What is kept of `module` on disk, in whole pages of the file system; 0 when nothing is. Reads nothing of it. */
+  async bytesOf(hello: string, module: Digest): Promise<number> {
+    const found = await stat(join(this.#init.directory, this.#nameOf(hello, module))).catch(() => null)
+    return found === null ? 0 : Math.ceil(found.size / PAGE_BYTES) * PAGE_BYTES
   }
 
   /** Removes what was used longest ago until the rest fits, and what killed wardens left. */

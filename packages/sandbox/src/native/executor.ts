@@ -1,7 +1,7 @@
 import { AskeeError, type Digest } from '@askee/core'
 import type { ExecutionRequest, Executor } from '../executor.ts'
 import type { TaskExecutionComponents } from '../task-execution.ts'
-import { CompiledCache, type CompiledCacheInit } from './compiled-cache.ts'
+import { CompiledCache, type CompiledCacheInit, MOST_KEPT_BYTES } from './compiled-cache.ts'
 import { type HeldEngine, HeldExecutor, type HeldExecutorInit } from './held-executor.ts'
 import type { NativeBinaries } from './locate.ts'
 
@@ -58,6 +58,14 @@ class HeldWasmtime implements HeldEngine {
 
   async forget(module: Digest): Promise<void> {
     await this.#cache?.forget(this.#hello, module)
+  }
+
+  async keptBytes(module: Digest): Promise<number> {
+    return (await this.#cache?.bytesOf(this.#hello, module)) ?? 0
+  }
+
+  mostKeptBytes(): number {
+    return this.#cache === null ? 0 : MOST_KEPT_BYTES
   }
 
   async close(): Promise<void> {

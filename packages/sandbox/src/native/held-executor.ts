@@ -47,6 +47,9 @@ export interface HeldEngine {
   used(hello: string, request: ExecutionRequest): void
   /** Removes what is kept of a module. */
   forget?(module: Digest): Promise<void>
+  /** As the executor's. */
+  keptBytes?(module: Digest): Promise<number>
+  mostKeptBytes?(): number
   close(): Promise<void>
 }
 
@@ -128,6 +131,14 @@ export class HeldExecutor implements Executor {
 
   async forget(module: Digest): Promise<void> {
     await this.#engine.forget?.(module)
+  }
+
+  async keptBytes(module: Digest): Promise<number> {
+    return (await this.#engine.keptBytes?.(module)) ?? 0
+  }
+
+  mostKeptBytes(): number {
+    return this.#engine.mostKeptBytes?.() ?? 0
   }
 
   /** Starts a warden and a runner as for a task and asks what is in force. */

@@ -9,6 +9,7 @@ const MIN_MEMORY_BYTES = 16 * MIB
 const MAX_MEMORY_BYTES = 2 ** 40
 /** The warden's own `compile-memory-bytes`. */
 const MAX_COMPILE_BYTES = 1024 * MIB
+const CACHE_LINE = 'cache-'
 /** Machine code for a byte of WebAssembly, generously; the runner holds it once as read and once as mapped. */
 const COMPILED_GROWTH = 40
 
@@ -42,8 +43,12 @@ function isTorn(line: string): boolean {
   return [...line].some((character) => character < ' ' || character === '\u007f')
 }
 
-/** POLICY for one task. */
-export function policyOf(init: PolicyInit, request: ExecutionRequest): string {
+/** POLICY for one task. Without its lines about a cache the warden neither looks for compiled code nor keeps any. */
+export function policyOf(policy: PolicyInit, request: ExecutionRequest): string {
+  const engine = policy.engine.filter(
+    (line) => request.compiled !== 'not-kept' || !line.startsWith(CACHE_LINE),
+  )
+  const init = { ...policy, engine }
   const { cpuPercent = 100, outputBytes, processBytes } = request.limits
   return [
     basicPolicy(init),

@@ -42,6 +42,9 @@ export interface BlockStoreComponents {
   readonly clock: Clock
 }
 
+/** File systems give files whole pages. */
+const PAGE_BYTES = 4096
+
 interface Entry {
   bytes: number
   used: number
@@ -182,6 +185,10 @@ class FileBlockStore implements BlockStore {
 
   size(): number {
     return this.#size
+  }
+
+  diskBytes(bytes: number): number {
+    return Math.ceil(this.#format.fileBytes(bytes) / PAGE_BYTES) * PAGE_BYTES
   }
 
   #path(name: string): string {

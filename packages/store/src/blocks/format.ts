@@ -9,6 +9,8 @@ export interface BlockFormat {
   owns(name: string): boolean
   /** Bytes of the block in a file of so many bytes, or undefined when no whole block is that long. */
   contentBytes(fileBytes: number): number | undefined
+  /** Bytes of the file of a block of so many bytes. */
+  fileBytes(contentBytes: number): number
   /** Fills an empty file. */
   write(file: FileHandle, digest: Digest, bytes: Uint8Array): Promise<void>
   /**

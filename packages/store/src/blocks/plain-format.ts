@@ -6,6 +6,7 @@ export const plainFormat: BlockFormat = {
   nameOf: (digest) => digest,
   owns: isDigest,
   contentBytes: (fileBytes) => fileBytes,
+  fileBytes: (bytes) => bytes,
   write: (file, _digest, bytes) => file.writeFile(bytes),
   async *read(file, _digest, offset, length) {
     for (let at = offset; at < offset + length; ) {

@@ -33,6 +33,7 @@ export function sealedFormat(storeKey: Uint8Array, random: Random): BlockFormat 
       `${createHmac('sha256', nameKey).update(digestBytes(digest)).digest('hex')}${SEALED_END}`,
     owns: (name) => NAME.test(name),
     contentBytes: contentBytesOf,
+    fileBytes: (bytes) => HEADER_BYTES + bytes + Math.max(1, Math.ceil(bytes / CHUNK_BYTES)) * TAG_BYTES,
 
     async write(file, digest, bytes) {
       const salt = random.bytes(SALT_BYTES)
