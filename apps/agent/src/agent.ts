@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import {
   AUDIT_MIGRATIONS,
   createAuditLog,
@@ -35,6 +34,7 @@ import { createBlockStore, createVault, fileSealing, lockDirectory, openDatabase
 import { createAuditWatch } from './audit-watch.ts'
 import { backUpSecrets } from './backup.ts'
 import { createControlServer } from './control/server.ts'
+import { ownDataDirectory } from './data-directory.ts'
 import type { AgentInit } from './init.ts'
 import { createNodeKeys } from './keys.ts'
 import { createOwnerRoot } from './owner-root.ts'
@@ -64,7 +64,8 @@ export interface AgentDecorators {
 /**
  * The composition root: makes every part by hand, starts them in order, stops them in reverse.
  * @param signal ends the start: what was opened is closed, the directory given back, and the reason thrown
- * @throws AskeeError `store/in-use`, `agent/already-running`, `agent/socket-path`, `store/*`, `keys/*`
+ * @throws AskeeError `store/in-use`, `agent/already-running`, `agent/socket-path`, `agent/socket-taken`,
+ * `agent/foreign-directory`, `store/*`, `keys/*`
  */
 export async function startAgent(
   init: AgentInit,
@@ -72,6 +73,7 @@ export async function startAgent(
   signal?: AbortSignal,
 ): Promise<Agent> {
   const paths = agentPaths(init.dataDirectory, init.controlSocket)
+  await ownDataDirectory(init.dataDirectory)
   // Before anything is opened: two agents on one journal would destroy it.
   const release = lockDirectory(init.dataDirectory)
   const opened: Opened[] = []
@@ -119,7 +121,6 @@ async function compose(
   signal?: AbortSignal,
 ): Promise<Agent> {
   signal?.throwIfAborted()
-  await mkdir(init.dataDirectory, { recursive: true, mode: 0o700 })
   const clock = systemClock
   const timers = systemTimers
   const random = systemRandom

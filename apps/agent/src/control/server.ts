@@ -1,4 +1,4 @@
-import { chmod, unlink } from 'node:fs/promises'
+import { chmod, lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Requester } from '@askee/compute'
 import { AskeeError, type Logger, type Startable } from '@askee/core'
@@ -51,36 +51,42 @@ export function createControlServer(parts: ControlServerParts, socket: string, s
 
   return {
     async start() {
-      await removeDeadSocket(socket)
-      // The socket is born with the mode that the mask leaves: nobody else can open it for even a moment.
-      const mask = process.umask(0o177)
-      try {
-        await server.listen({ path: socket })
-      } finally {
-        process.umask(mask)
-      }
+      if (process.platform !== 'win32') await clearPlace(socket)
+      await server.listen({ path: socket })
+      // Until then the mask of the process keeps others out, and the folder, which is this user's alone.
       if (process.platform !== 'win32') await chmod(socket, 0o600)
     },
     stop: () => server.close(),
   }
 }
 
-/** A socket file outlives kill -9 of its agent; one that nobody answers is removed. */
-async function removeDeadSocket(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const answered = await new Promise<boolean>((resolve) => {
+/**
+ * A socket file outlives kill -9 of its agent: it is removed when nobody listens at it. Nothing else is, and not where it only seems
+ * so: an agent with too much to do takes no connection for a moment either.
+ */
+async function clearPlace(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined)
+  if (found === undefined) return
+  if (!found.isSocket()) {
+    throw new AskeeError(
+      'agent/socket-taken',
+      `${path} is there and is no socket. It was left as it is: choose another path with --control.`,
+      { path },
+    )
+  }
+  const refusal = await new Promise<string | undefined>((resolve) => {
     const probe = connect(path)
     probe.once('connect', () => {
       probe.destroy()
-      resolve(true)
+      resolve(undefined)
     })
-    probe.once('error', () => resolve(false))
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code))
   })
-  if (answered) {
+  if (refusal === 'ECONNREFUSED') await unlink(path)
+  else if (refusal !== 'ENOENT') {
     throw new AskeeError(
       'agent/already-running',
       `an agent already answers at ${path}. Stop it or use another data directory.`,
     )
   }
-  await unlink(path).catch(() => undefined)
 }
