@@ -51,9 +51,10 @@ async function nodeOn(network: ReturnType<typeof createMemoryMeshNetwork>) {
   const { registry: consents, volunteer: owner } = testRegistry(identity.id, { database: consentsDatabase })
   const mesh = network.node(identity.id, { topics: new Map() })
   const databases = { database, witnessDatabase, consentsDatabase }
-  const watch = await createAuditWatch({ ...parts, ...databases, log, consents, identity, owner, mesh })
+  const open = () => createAuditWatch({ ...parts, ...databases, log, consents, identity, owner, mesh })
+  const watch = await open()
   const start = async () => cleanup.push(await startAll([mesh, ...watch.parts]))
-  return { identity, consents, watch, log, start }
+  return { identity, consents, watch, log, database, start, reopen: open }
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -103,5 +104,27 @@ describe('the gate of consent on a node whose state others know', () => {
     )
     await node.watch.standing.accept('a stolen key')
     expect(isOpen()).toBe(true)
+  })
+
+  it('AUD-1 CON-1 stays closed after a crash that came between the proof and the alarm', async () => {
+    const node = await nodeOn(createMemoryMeshNetwork())
+    const { log } = node.watch.beginnings.current()
+    const noteOf = (fill: number): string =>
+      signCheckpoint(node.identity, { log, size: 3, root: new Uint8Array(32).fill(fill), extensions: [] })
+    const proof = openEvidence(encode({ v: 1, kind: 'fork', kept: noteOf(1), received: noteOf(2) }))
+    // The disk takes the proof and not the alarm, and then the process is gone.
+    node.database.pragma('query_only = 1')
+    node.watch.evidence.add(proof, requester.id)
+    expect(node.watch.standing.isHeld()).toBe(true)
+    node.database.pragma('query_only = 0')
+    for (let start = 0; start < 2; start++) {
+      const { standing } = await node.reopen()
+      expect(standing.alarms()).toMatchObject([{ code: 'audit/convicted', witness: requester.id }])
+    }
+    expect(node.database.prepare('SELECT count(*) FROM audit_alarms').pluck().get()).toBe(1)
+    // What the owner accepted is no alarm again at the next start.
+    const watch = await node.reopen()
+    await watch.standing.accept('a stolen key')
+    expect((await node.reopen()).standing.alarms()).toEqual([])
   })
 })

@@ -50,11 +50,10 @@ export {
   type ReadEntry,
 } from './log.ts'
 export { type Hash, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
+export type { Alarm, AlarmCode } from './own/alarms.ts'
 export { type Beginning, type FormerLog, openBeginning } from './own/beginning.ts'
 export { type Beginnings, type BeginningsComponents, openBeginnings } from './own/beginnings.ts'
 export {
-  type Alarm,
-  type AlarmCode,
   createStanding,
   type Standing,
   type StandingComponents,
@@ -79,6 +78,12 @@ export {
   createEvidenceExchange,
   type EvidenceExchangeComponents,
 } from './witness/evidence-exchange.ts'
-export { createInquiry, type Inquiry, type InquiryComponents, type KeptNotes } from './witness/inquiry.ts'
+export {
+  type Answers,
+  createInquiry,
+  type Inquiry,
+  type InquiryComponents,
+  type KeptNotes,
+} from './witness/inquiry.ts'
 export { WITNESS_MIGRATIONS } from './witness/migrations.ts'
 export { createWitness, type Witness, type WitnessComponents, type WitnessInit } from './witness/witness.ts'

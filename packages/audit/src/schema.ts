@@ -51,4 +51,47 @@ export const AUDIT_MIGRATIONS: readonly Migration[] = [
       ${appendOnly('audit_alarms')}
     `,
   },
+  {
+    version: VAULT_MIGRATIONS.length + 4,
+    sql: `
+      -- one row a hold: they add up, and each ends by its own number
+      CREATE TABLE audit_legal_holds (
+        number INTEGER PRIMARY KEY, subject TEXT NOT NULL, -- keyed hash of the subject
+        held INTEGER NOT NULL, -- the act that says so; -1 until it is written
+        released INTEGER -- the act that ended it
+      ) STRICT;
+      CREATE INDEX audit_legal_holds_by_subject ON audit_legal_holds (subject);
+      INSERT INTO audit_legal_holds (subject, held, released)
+        SELECT subject, idx, released FROM (
+          SELECT subject, idx, (
+            SELECT min(idx) FROM audit_contents AS later
+            WHERE later.action = 'audit.released' AND later.subject = act.subject AND later.idx > act.idx
+          ) AS released
+          FROM audit_contents AS act WHERE action = 'audit.held'
+        )
+        -- One that nobody released and that is not in force was taken away: it gets no row, and the check finds it.
+        WHERE released IS NOT NULL OR subject IN (SELECT subject FROM audit_holds) ORDER BY idx;
+      INSERT INTO audit_legal_holds (subject, held)
+        SELECT subject, -1 FROM audit_holds
+        WHERE subject NOT IN (SELECT subject FROM audit_legal_holds WHERE released IS NULL);
+      DROP TABLE audit_holds;
+
+      -- logs that the owner said are over: a statement names only some of them
+      CREATE TABLE audit_former (log TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+      ${appendOnly('audit_former')}
+
+      -- without the rule that a witness has one alarm of a kind: it may know two logs that are not here
+      CREATE TABLE audit_open_alarms (
+        number INTEGER PRIMARY KEY, log TEXT NOT NULL, code TEXT NOT NULL, witness TEXT NOT NULL, -- '' for itself
+        text TEXT NOT NULL, note TEXT, at INTEGER NOT NULL
+      ) STRICT;
+      INSERT INTO audit_open_alarms SELECT number, log, code, witness, text, note, at FROM audit_alarms;
+      DROP TABLE audit_alarms;
+      ALTER TABLE audit_open_alarms RENAME TO audit_alarms;
+      ${appendOnly('audit_alarms')}
+    `,
+  },
 ]
+
+/** Subjects under legal hold, as a query. */
+export const HELD_SUBJECTS = 'SELECT subject FROM audit_legal_holds WHERE released IS NULL'

@@ -20,11 +20,11 @@ afterEach(async () => {
 const [A, B, C] = ['aa'.repeat(16), 'bb'.repeat(16), 'cc'.repeat(16)] as [string, string, string]
 
 /** A node, its owner, a witness, and a way to ask for the first checkpoint of a log. */
-async function parties() {
+async function parties(consented: 'consented' | 'stranger' = 'consented') {
   const node = createIdentity(systemRandom)
   const owner = createIdentity(systemRandom)
   const mesh = await watching.node(node)
-  const watcher = await watching.watcher()
+  const watcher = await watching.watcher({}, consented === 'consented' ? [node.id] : [])
   const begin = (log: string, former: readonly string[], by = owner, of = node.id) => {
     const named = former.map((name) => ({ log: name, size: 0 }))
     const { bytes: beginning } = signBeginning(by, { node: of, log, at: 1, reason: 'lost', former: named })
@@ -56,6 +56,45 @@ describe('the beginning of a log', () => {
     expect(held.log.size()).toBe(1)
   })
 
+  it('AUD-1 leaves no alarm for ever: after ten restores every log that the owner ended is known, to late witnesses too', async () => {
+    const identity = createIdentity(systemRandom)
+    const mesh = await watching.node(identity)
+    const held = await logs.open()
+    const own = await ownLog(held, { identity, mesh })
+    const late = await watching.watcher()
+    own.checkpointing.sign()
+    expect(await own.checkpointing.cosign()).toBe(1)
+    const first = own.name()
+    const witness = createIdentity(systemRandom).id
+    const lost: string[] = []
+    for (let i = 0; i < 10; i++) {
+      // What one witness knows beside it: two logs that are not here.
+      for (const end of ['a', 'b']) {
+        const log = `${i}${end}`.repeat(16)
+        lost.push(log)
+        const note = signCheckpoint(identity, { log, size: 3, root: EMPTY_ROOT, extensions: [] })
+        expect(own.standing.judge(note, witness)).toBe(false)
+      }
+      expect(own.standing.alarms()).toHaveLength(2)
+      await own.standing.accept('put back')
+      expect(own.standing.isHeld()).toBe(false)
+    }
+    const again = await ownLog(held, { identity, mesh })
+    for (const log of [...lost, first]) {
+      const note = signCheckpoint(identity, { log, size: 3, root: EMPTY_ROOT, extensions: [] })
+      if (log !== first) expect(again.standing.judge(note, witness)).toBe(true)
+      expect(openBeginning(again.beginnings.naming(log)).former.map((one) => one.log)).toContain(log)
+    }
+    // It has watched the first of all since, and is told that it is over.
+    again.checkpointing.sign()
+    expect(await again.checkpointing.cosign()).toBe(1)
+    expect(again.standing.alarms()).toEqual([])
+    expect(late.witness.kept(identity.id).map((note) => openCheckpoint(note).log)).toEqual([
+      again.name(),
+      first,
+    ])
+  })
+
   it('AUD-1 is refused with any byte changed', () => {
     const owner = createIdentity(systemRandom)
     const { bytes } = signBeginning(owner, { node: owner.id, log: A, at: 1, reason: 'x', former: [] })
@@ -79,6 +118,14 @@ describe('the beginning of a log', () => {
     expect(watcher.acts).toEqual([`audit.peer-began-anew ${node.id}`])
     // What ended goes on no more.
     await expect(begin(A, [B])).rejects.toMatchObject({ details: { code: 'audit/ended' } })
+  })
+
+  it('AUD-1 of a node that nobody here works for is taken, and does not grow the log here', async () => {
+    const { begin, logsKept, watcher } = await parties('stranger')
+    await begin(A, [])
+    await begin(B, [A])
+    expect(logsKept()).toEqual([B, A])
+    expect(watcher.acts).toEqual([])
   })
 
   it('AUD-1 is taken from nobody but the owner who began the first one, and for no other node or log', async () => {

@@ -1,4 +1,4 @@
-import { systemRandom } from '@askee/core'
+import { type NodeId, systemRandom } from '@askee/core'
 import { createIdentity } from '@askee/keys'
 import { purges } from '@askee/store'
 import fc from 'fast-check'
@@ -80,5 +80,34 @@ describe('checkpoints that later ones make superfluous', () => {
     expect(purges(held.database)).toContainEqual(
       expect.objectContaining({ table: 'audit_checkpoints', reason: 'superfluous checkpoints' }),
     )
+  })
+
+  it('AUD-1 stay bounded whoever cosigns: of two thousand ids, of years, with the newest of all', async () => {
+    const { database } = await logs.open()
+    const checkpoints = new Checkpoints(database)
+    const DAYS = 2_000
+    database.transaction(() => {
+      for (let size = 1; size <= DAYS; size++) {
+        // Ids cost nothing: each cosigns once, and is never seen again.
+        for (const half of [0, 1]) checkpoints.add(2 * size + half, NOW - (DAYS - size) * DAY + half, 'note')
+        checkpoints.addCosignature(2 * size, `witness ${size}` as NodeId, 'line')
+      }
+    })()
+    checkpoints.prune(NOW)
+    const sizes = database
+      .prepare('SELECT size FROM audit_checkpoints ORDER BY size')
+      .pluck()
+      .all() as number[]
+    // Two a day of 400 days, two a month of the years before, and those of the newest 64 witnesses are among them.
+    expect(sizes.length).toBeLessThan(2 * (401 + DAYS / 30 + 2))
+    expect(sizes).toEqual(expect.arrayContaining([2 * DAYS + 1, 2 * DAYS, 2 * (DAYS - 63)]))
+    // Of every thirty days of the first years something proves when it was written, cosigned and not.
+    for (let from = 2; from < 2 * (DAYS - 400); from += 60) {
+      const within = sizes.filter((size) => size >= from && size < from + 120)
+      expect(within.some((size) => size % 2 === 0)).toBe(true)
+      expect(within.some((size) => size % 2 === 1)).toBe(true)
+    }
+    const cosigned = database.prepare('SELECT count(*) FROM audit_cosignatures').pluck().get() as number
+    expect(cosigned).toBeLessThan(401 + DAYS / 30 + 2)
   })
 })

@@ -111,7 +111,7 @@ describe('evidence', () => {
   it('AUD-1 reaches the other witnesses, who cosign that log no more, and its owner', async () => {
     const forger = createIdentity(systemRandom)
     const mesh = await watching.node(forger)
-    const [first, second] = [await watching.watcher(), await watching.watcher()]
+    const [first, second] = [await watching.watcher({}, [forger.id]), await watching.watcher()]
     const held = await logs.open()
     const own = await ownLog(held, { identity: forger, mesh })
     own.checkpointing.sign()
@@ -202,5 +202,47 @@ describe('evidence', () => {
     const other = createIdentity(systemRandom)
     expect(book.add(fork(other), other.id)).toBe('new')
     expect([accomplice, forger, other].map(({ id }) => book.has(id, LOG))).toEqual([true, false, true])
+  })
+
+  it('AUD-1 against the log that this node writes now is taken, however many of its logs were convicted before', () => {
+    const own = createIdentity(systemRandom)
+    const book = createEvidenceBook({
+      ...parts,
+      database: openDatabase(':memory:', WITNESS_MIGRATIONS),
+      concerns: () => true,
+      self: own.id,
+    })
+    const nameOf = (i: number): string => LOG.replace(/^../, i.toString(16).padStart(2, '0'))
+    for (let i = 0; i < 6; i++) expect(book.add(fork(own, nameOf(i)), own.id)).toBe('new')
+    expect(book.add(fork(own, nameOf(5)), own.id)).toBe('known')
+    expect(book.of(own.id)).toHaveLength(4)
+    expect(book.of(own.id).map(({ log }) => log)).toContain(nameOf(5))
+  })
+
+  it('AUD-1 that a crash kept from the log is written there at the start, once', async () => {
+    const database = openDatabase(':memory:', WITNESS_MIGRATIONS)
+    const book = createEvidenceBook({ ...parts, database, concerns: () => true })
+    const proof = fork()
+    book.add(proof, proof.node)
+    const first = await watching.watcher({}, [], database)
+    await until(() => first.acts.length > 0)
+    expect(first.acts).toEqual([`audit.peer-contradicted ${proof.node}`])
+    await until(() => book.untold().length === 0)
+    await first.stop()
+    expect((await watching.watcher({}, [], database)).acts).toEqual([])
+  })
+
+  it('AUD-1 of strangers does not flood the log here: a few acts, and the proofs in the book', async () => {
+    const known = createIdentity(systemRandom)
+    const database = openDatabase(':memory:', WITNESS_MIGRATIONS)
+    const book = createEvidenceBook({ ...parts, database, concerns: () => true })
+    for (let i = 0; i < 50; i++) book.add(fork(), known.id)
+    book.add(fork(known), known.id)
+    const watcher = await watching.watcher({}, [known.id], database)
+    await until(() => book.untold().length === 0)
+    expect(book.list()).toHaveLength(51)
+    expect(watcher.acts).toHaveLength(21)
+    // Whoever there is business with is written down, whatever others did.
+    expect(watcher.acts).toContain(`audit.peer-contradicted ${known.id}`)
   })
 })

@@ -127,12 +127,36 @@ describe('what witnesses keep', () => {
     expect(own.checkpointing.cosigned()?.log).toBe(own.name())
   })
 
+  it('STO-1 is no answer while it cannot be compared: the peer is asked again until the disk lets it', async () => {
+    const { identity, held, own } = await node()
+    // Whatever fails there: nothing of the log can be read.
+    held.database.exec('ALTER TABLE audit_nodes RENAME TO away')
+    let asked = 0
+    const peer = createIdentity(systemRandom)
+    const mesh = await watching.node(peer)
+    const note = noteOf(identity, own.name(), 1)
+    mesh.handle(KEPT_PROTOCOL, KEPT_LIMITS, async () => {
+      asked++
+      return encode({ notes: [note] })
+    })
+    await expect(own.inquiry.askAll()).rejects.toThrow()
+    await own.inquiry.start()
+    while (asked < 6) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(own.inquiry.isAnswered()).toBe(false)
+    held.database.exec('ALTER TABLE away RENAME TO audit_nodes')
+    while (!own.inquiry.isAnswered()) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(own.standing.alarms()).toMatchObject([{ code: 'audit/forked', witness: peer.id }])
+    await own.inquiry.stop()
+  })
+
   it('AUD-1 shows only to a log’s owner, and changes nothing', async () => {
     const { identity, mesh, own } = await node()
     const watcher = await watching.watcher()
     own.checkpointing.sign()
     await own.checkpointing.cosign()
-    const [kept] = await own.inquiry.askAll()
+    const { asked, answered, kept: all } = await own.inquiry.askAll()
+    expect([asked, answered]).toEqual([1, 1])
+    const [kept] = all
     expect(kept?.witness).toBe(watcher.id)
     expect(openCheckpoint(kept?.notes[0] as string)).toMatchObject({ origin: identity.id, log: own.name() })
     const stranger = await watching.node(createIdentity(systemRandom))

@@ -217,7 +217,7 @@ describe('witnesses', () => {
     before.prepare('INSERT INTO witnessed VALUES (?, ?, ?, ?, ?)').run(owner.id, 7, root, note, 1)
     before.close()
     const database = openDatabase(file, WITNESS_MIGRATIONS)
-    const { witness, acts } = await watching.watcher({}, [], database)
+    const { witness, acts } = await watching.watcher({}, [owner.id], database)
     expect(witness.kept(owner.id)).toEqual([note])
     const { checkpointing, standing } = await own(await logs.open())
     checkpointing.sign()

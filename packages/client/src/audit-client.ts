@@ -14,10 +14,13 @@ import {
   complianceSchema,
   type ErasedView,
   erasedSchema,
+  type HeldView,
+  heldSchema,
   type PurgedView,
   type PurgeRequest,
   purgedSchema,
   type ReceiptView,
+  type ReleaseRequest,
   type RemovalsView,
   receiptSchema,
   removalsSchema,
@@ -48,9 +51,9 @@ export interface AuditClient {
   purgeAudit(request: PurgeRequest): Promise<PurgedView>
   /** Which contents went by which act, oldest first. */
   auditRemovals(): Promise<RemovalsView>
-  holdAudit(request: SubjectRequest): Promise<ReceiptView>
-  /** @throws AskeeError `audit/not-held` */
-  releaseAudit(request: SubjectRequest): Promise<ReceiptView>
+  holdAudit(request: SubjectRequest): Promise<HeldView>
+  /** Ends one hold; others on the same subject go on. @throws AskeeError `audit/not-held` */
+  releaseAudit(request: ReleaseRequest): Promise<ReceiptView>
   /** @throws AskeeError `audit/legal-hold` */
   eraseAudit(request: SubjectRequest): Promise<ErasedView>
 }
@@ -74,7 +77,7 @@ export function auditClient(
     auditCompliance: (request) => call(complianceSchema, 'POST', '/v1/audit/compliance', request),
     purgeAudit: (request) => call(purgedSchema, 'POST', '/v1/audit/purge', request),
     auditRemovals: () => call(removalsSchema, 'GET', '/v1/audit/removals'),
-    holdAudit: (request) => call(receiptSchema, 'POST', '/v1/audit/holds', request),
+    holdAudit: (request) => call(heldSchema, 'POST', '/v1/audit/holds', request),
     releaseAudit: (request) => call(receiptSchema, 'POST', '/v1/audit/releases', request),
     eraseAudit: (request) => call(erasedSchema, 'POST', '/v1/audit/erasures', request),
   }

@@ -110,7 +110,10 @@ export const auditVerificationSchema = z.object({
   found: position,
   /** The newest checkpoint; null before the first. */
   latest: z.object({ size: position, cosignedBy: z.array(z.string()) }).nullable(),
-  /** Connected nodes that showed what they keep of this log. */
+  /** Connected nodes that were asked what they keep of this log, and of these how many answered. */
+  asked: position,
+  answered: position,
+  /** Those that keep something of it, and showed it. */
   witnesses: z.array(z.string()),
   cosigned,
   alarms: z.array(alarm),
@@ -209,13 +212,23 @@ export const removalsSchema = z.array(
 )
 export type RemovalsView = z.output<typeof removalsSchema>
 
-/** Legal hold, its release, erasure. */
+/** Legal hold, erasure. */
 export const subjectRequestSchema = z.strictObject({
   subject: z.string().min(1).max(255),
   reason: z.string().min(1).max(200),
 })
 export type SubjectRequest = z.input<typeof subjectRequestSchema>
 
+/** A hold ends by its own number; others on the same subject go on. */
+export const releaseRequestSchema = subjectRequestSchema.extend({ hold: z.int().min(1) })
+export type ReleaseRequest = z.input<typeof releaseRequestSchema>
+
+export const heldSchema = z.object({
+  /** Its number, by which it is released. */
+  hold: z.int().min(1),
+  receipt,
+})
+export type HeldView = z.output<typeof heldSchema>
 export const receiptSchema = z.object({ receipt })
 export type ReceiptView = z.output<typeof receiptSchema>
 export const erasedSchema = z.object({ contents: position, receipt })

@@ -135,7 +135,7 @@ async function verification({ audit, identity }: AuditRouteParts): Promise<Audit
   const { log, watch } = audit
   const { checkpointing, inquiry, beginnings, standing } = watch
   // What others keep, before anything new is signed.
-  const kept = await inquiry.askAll()
+  const { asked, answered, kept } = await inquiry.askAll()
   if (log.size() > 0 && !standing.isHeld()) checkpointing.sign()
   await checkpointing.cosign()
   const latest = checkpointing.latest()
@@ -168,6 +168,8 @@ async function verification({ audit, identity }: AuditRouteParts): Promise<Audit
       latest === undefined
         ? null
         : { size: latest.size, cosignedBy: latest.cosignatures.map(({ witness }) => witness) },
+    asked,
+    answered,
     witnesses: kept.map(({ witness }) => witness),
     ...watched,
   }

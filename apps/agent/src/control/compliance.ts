@@ -3,10 +3,12 @@ import {
   type ComplianceView,
   complianceRequestSchema,
   type ErasedView,
+  type HeldView,
   type PurgedView,
   purgeRequestSchema,
   type ReceiptView,
   type RemovalsView,
+  releaseRequestSchema,
   subjectRequestSchema,
 } from '@askee/client'
 import { AskeeError, type Clock, parse } from '@askee/core'
@@ -38,13 +40,13 @@ export function complianceRoutes(server: FastifyInstance, { audit, clock }: Comp
     return retention.purge(profileNamed(profile), region)
   })
   server.get('/v1/audit/removals', (): Promise<RemovalsView> => listRemovals(audit))
-  server.post('/v1/audit/holds', async ({ body }): Promise<ReceiptView> => {
+  server.post('/v1/audit/holds', async ({ body }): Promise<HeldView> => {
     const { subject, reason } = parse(body, subjectRequestSchema)
-    return { receipt: await retention.hold(subject, reason) }
+    return retention.hold(subject, reason)
   })
   server.post('/v1/audit/releases', async ({ body }): Promise<ReceiptView> => {
-    const { subject, reason } = parse(body, subjectRequestSchema)
-    return { receipt: await retention.release(subject, reason) }
+    const { subject, hold, reason } = parse(body, releaseRequestSchema)
+    return { receipt: await retention.release(subject, hold, reason) }
   })
   server.post('/v1/audit/erasures', async ({ body }): Promise<ErasedView> => {
     const { subject, reason } = parse(body, subjectRequestSchema)

@@ -4,6 +4,7 @@ import { parseEntry } from '../entry.ts'
 import type { AuditLog } from '../log.ts'
 import { createTurns, type TurnComponents, type Turns } from '../turns.ts'
 import { contentsDue, DAY_MS } from './due.ts'
+import { missingHolds } from './holds.ts'
 import { contentsOf, entriesOf, stateOf } from './pages.ts'
 import { type ComplianceProfile, type Region, ruleFor } from './profile.ts'
 
@@ -54,24 +55,15 @@ export async function checkCompliance(
     ...(await goneTooEarly(parts, profile, now, region)),
   ]
   for (const rule of profile.evidence) found.push(...(await missingEvidence(parts, rule, now)))
-  return [...found, ...(await overdueErasures(parts, profile, now)), ...missingHolds(checked.database)]
+  return [...found, ...(await overdueErasures(parts, profile, now)), ...(await holdsTakenAway(parts))]
 }
 
-/** Legal holds that the log says and never released, and that are not in force: somebody took them away. */
-function missingHolds(database: Database): ComplianceFinding[] {
-  const indices = database
-    .prepare(
-      `SELECT idx FROM audit_contents AS held
-       WHERE action = 'audit.held' AND subject NOT IN (SELECT subject FROM audit_holds) AND NOT EXISTS (
-         SELECT 1 FROM audit_contents AS released
-         WHERE released.action = 'audit.released' AND released.subject = held.subject AND released.idx > held.idx
-       ) ORDER BY idx`,
-    )
-    .pluck()
-    .all() as number[]
+/** Legal holds that the log says and nobody released, and that are not in force. */
+async function holdsTakenAway(parts: Checked): Promise<ComplianceFinding[]> {
   const tally = new Tally()
-  for (const index of indices) tally.add(index)
-  const text = 'legal holds that nobody released are not in force: put them again (askee audit hold)'
+  for (const { index } of await missingHolds(parts)) tally.add(index)
+  const text =
+    'legal holds that nobody released are not in force: put them again (askee audit hold), and release each that is missing by its number'
   return tally.count === 0 ? [] : [finding('compliance/hold-missing', 'legal-hold', tally, text)]
 }
 

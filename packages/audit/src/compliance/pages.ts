@@ -1,6 +1,7 @@
 import { AskeeError, type AuditEvent, type Timestamp } from '@askee/core'
 import type { Database } from '@askee/store'
 import type { AuditLog } from '../log.ts'
+import { HELD_SUBJECTS } from '../schema.ts'
 import type { Turns } from '../turns.ts'
 
 /** Rows read at once. */
@@ -21,7 +22,7 @@ export interface HeldContent {
 /** All contents in the order of the log, with turns of the event loop between the pages. */
 export async function* contentsOf(database: Database, turns: Turns): AsyncGenerator<HeldContent> {
   const page = database.prepare(
-    `SELECT idx, subject, action, at, subject IN (SELECT subject FROM audit_holds) AS isHeld
+    `SELECT idx, subject, action, at, subject IN (${HELD_SUBJECTS}) AS isHeld
      FROM audit_contents WHERE idx > ? ORDER BY idx LIMIT ${PAGE}`,
   )
   let after = -1

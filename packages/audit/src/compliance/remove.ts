@@ -3,6 +3,7 @@ import { type Database, purge, type Vault } from '@askee/store'
 import type { AuditLog } from '../log.ts'
 import { ERASED, PURGED, REMOVALS_SUBJECT, removalContent } from '../removals/act.ts'
 import { formatPositions, MAX_POSITIONS } from '../removals/positions.ts'
+import { HELD_SUBJECTS } from '../schema.ts'
 import { createTurns, type TurnComponents, type Turns } from '../turns.ts'
 import { ERASURE_REQUESTED } from './check.ts'
 import { contentsDue } from './due.ts'
@@ -89,7 +90,7 @@ export async function deleteContents(
 ): Promise<void> {
   const list = JSON.stringify(indices)
   // Asked again in the same statement: a hold that came with the act still holds.
-  const among = `idx IN (SELECT value FROM json_each(?)) AND subject NOT IN (SELECT subject FROM audit_holds)`
+  const among = `idx IN (SELECT value FROM json_each(?)) AND subject NOT IN (${HELD_SUBJECTS})`
   const tags = database
     .prepare(`SELECT DISTINCT subject FROM audit_contents WHERE ${among}`)
     .pluck()

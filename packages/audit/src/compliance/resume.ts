@@ -3,13 +3,16 @@ import type { Database } from '@askee/store'
 import type { AuditLog } from '../log.ts'
 import { ERASED, PURGED, parseRemoval, type Removal } from '../removals/act.ts'
 import { positionsOf } from '../removals/positions.ts'
+import { HELD_SUBJECTS } from '../schema.ts'
 import { createTurns } from '../turns.ts'
+import { nameCrashedHolds } from './holds.ts'
 import { stateOf } from './pages.ts'
 import { deleteContents, destroy, type RetentionComponents } from './remove.ts'
 
 /** `Retention.resume`. */
 export async function resume(components: RetentionComponents): Promise<boolean> {
   const { log, database } = components
+  nameCrashedHolds(log, database)
   const newest = newestRemoval(log, database)
   if (newest === undefined || newest.removal.kind === 'cancelled') return false
   const { index, removal } = newest
@@ -17,7 +20,7 @@ export async function resume(components: RetentionComponents): Promise<boolean> 
   const tags = database
     .prepare(
       `SELECT DISTINCT subject FROM audit_contents WHERE idx IN (SELECT value FROM json_each(?))
-       AND subject NOT IN (SELECT subject FROM audit_holds)`,
+       AND subject NOT IN (${HELD_SUBJECTS})`,
     )
     .pluck()
     .all(JSON.stringify(left)) as string[]

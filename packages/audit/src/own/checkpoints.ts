@@ -4,6 +4,11 @@ import { openCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
+/** Older than this, two a thirty days prove when something was written: some 24 a year. */
+const DAYS_KEPT = 400
+const PERIOD_MS = 30 * DAY_MS
+/** A peer that cosigned before so many others since is asked what it knows, as every new one is. */
+const WITNESSES_KEPT = 64
 
 /**
  * As far as it is looked back for what a witness knows: all cosignatures of years would be read every few seconds. Who cosigned
@@ -90,16 +95,20 @@ export class Checkpoints {
 
   /**
    * Deletes the checkpoints that later ones make superfluous. What stays: all of the last hour, the newest, the newest that was
-   * cosigned, the last that each witness cosigned, and of every day (UTC) the last and the last cosigned.
+   * cosigned, the last that each of the newest `WITNESSES_KEPT` witnesses cosigned (whoever cosigns makes up how many ids they
+   * are), and the last and the last cosigned of every day (UTC), of those older than `DAYS_KEPT` days of every thirty days.
    * @returns how many went
    */
   prune(now: Timestamp): number {
+    const period = `CASE WHEN at >= ${now - DAYS_KEPT * DAY_MS} THEN at / ${DAY_MS} ELSE -1 - at / ${PERIOD_MS} END`
     const gone = `at < ?
       AND size NOT IN (SELECT max(size) FROM audit_checkpoints)
-      AND size NOT IN (SELECT max(size) FROM audit_cosignatures GROUP BY witness)
-      AND size NOT IN (SELECT max(size) FROM audit_checkpoints GROUP BY at / ${DAY_MS})
       AND size NOT IN (
-        SELECT max(size) FROM audit_checkpoints WHERE size IN (SELECT size FROM audit_cosignatures) GROUP BY at / ${DAY_MS}
+        SELECT max(size) FROM audit_cosignatures GROUP BY witness ORDER BY max(size) DESC LIMIT ${WITNESSES_KEPT}
+      )
+      AND size NOT IN (SELECT max(size) FROM audit_checkpoints GROUP BY ${period})
+      AND size NOT IN (
+        SELECT max(size) FROM audit_checkpoints WHERE size IN (SELECT size FROM audit_cosignatures) GROUP BY ${period}
       )`
     const database = this.#database
     const before = now - HOUR_MS

@@ -1,46 +1,11 @@
-import {
-  AskeeError,
-  bytesEqual,
-  type Clock,
-  errorText,
-  type Logger,
-  type NodeId,
-  type Timestamp,
-} from '@askee/core'
+import { AskeeError, bytesEqual, type Clock, errorText, type Logger, type NodeId } from '@askee/core'
 import type { Database } from '@askee/store'
 import { openCheckpoint, type SignedCheckpoint } from '../checkpoint.ts'
 import type { AuditLog } from '../log.ts'
+import { type Alarm, type AlarmCode, Alarms } from './alarms.ts'
 import type { Beginning, FormerLog } from './beginning.ts'
-import { type Beginnings, LOG_SUBJECT } from './beginnings.ts'
+import type { Beginnings } from './beginnings.ts'
 import { olderStore } from './stores.ts'
-
-/** Open alarms kept; one is enough to hold this node, and peers must not choose how many rows there are. */
-const MAX_ALARMS = 32
-
-/** What speaks against this node's own state. Stable; the text beside it says what happened. */
-export type AlarmCode =
-  /** A checkpoint of this log has more entries than are here. */
-  | 'audit/rolled-back'
-  /** The first entries are not those of a checkpoint of this log. */
-  | 'audit/forked'
-  /** A log of this node is known of which this one says nothing. */
-  | 'audit/log-anew'
-  /** Others hold a proof that this log has two histories. */
-  | 'audit/convicted'
-  /** A database is older than a checkpoint says, or another. */
-  | 'store/rolled-back'
-  | 'store/swapped'
-
-/** Why this node's own state cannot be trusted as it is. */
-export interface Alarm {
-  readonly code: AlarmCode
-  /** Who showed it; null when it stands in the own checkpoints. */
-  readonly witness: NodeId | null
-  readonly text: string
-  /** The checkpoint that contradicts; give it to `verifyLog`. */
-  readonly note: string | null
-  readonly at: Timestamp
-}
 
 export interface StandingComponents {
   readonly log: AuditLog
@@ -64,8 +29,10 @@ export interface Standing {
   assertGood(): void
   /** @throws AskeeError `audit/nothing-to-accept` */
   assertHeld(): void
-  /** Compares the newest own checkpoint with log and databases. */
+  /** Compares the newest own checkpoint with log and databases, and writes down what a crash kept from the log. */
   checkOwn(): void
+  /** Writes the alarms that the disk has not taken yet; to be called again and again. Those are in force all the same. */
+  settle(): void
   /**
    * Compares a checkpoint of this node that a witness kept with what is here; raises an alarm when they do not fit.
    * @returns whether they fit
@@ -89,26 +56,16 @@ export function createStanding(components: StandingComponents): Standing {
 
 class LogStanding implements Standing {
   readonly #components: StandingComponents
+  readonly #alarms: Alarms
   readonly #listeners = new Set<(alarm: Alarm) => void>()
-  /** Of the log `#of`, as they stand on disk: asked each second. */
-  #open: Alarm[] = []
-  #of: string | undefined
 
   constructor(components: StandingComponents) {
     this.#components = components
+    this.#alarms = new Alarms(components)
   }
 
   alarms(): readonly Alarm[] {
-    const { database, beginnings } = this.#components
-    const { log } = beginnings.current()
-    if (this.#of !== log) {
-      const rows = database
-        .prepare('SELECT code, witness, text, note, at FROM audit_alarms WHERE log = ? ORDER BY number')
-        .all(log) as (Alarm & { witness: string })[]
-      this.#open = rows.map((row) => ({ ...row, witness: row.witness === '' ? null : row.witness }))
-      this.#of = log
-    }
-    return this.#open
+    return this.#alarms.of(this.#components.beginnings.current().log)
   }
 
   isHeld(): boolean {
@@ -129,8 +86,17 @@ class LogStanding implements Standing {
     throw new AskeeError('audit/nothing-to-accept', 'nothing speaks against this log: it goes on as it is')
   }
 
+  settle(): void {
+    this.#alarms.settle()
+  }
+
   checkOwn(): void {
-    const { database, beginnings } = this.#components
+    const { database, beginnings, logger } = this.#components
+    try {
+      this.#alarms.tellAgain(beginnings.current().log)
+    } catch (error) {
+      logger.error({ error: errorText(error) }, 'audit: the alarms in the log could not be read')
+    }
     const note = database
       .prepare('SELECT note FROM audit_checkpoints ORDER BY size DESC LIMIT 1')
       .pluck()
@@ -141,7 +107,7 @@ class LogStanding implements Standing {
       if (checkpoint.log === beginnings.current().log) this.#compare(checkpoint, null)
     } catch (error) {
       // A damaged one is named by `verifyLog`; it must not keep the agent from starting.
-      this.#components.logger.error({ error: errorText(error) }, 'audit: the newest checkpoint is damaged')
+      logger.error({ error: errorText(error) }, 'audit: the newest checkpoint is damaged')
     }
   }
 
@@ -201,33 +167,11 @@ class LogStanding implements Standing {
     return this.#raise(older.code as AlarmCode, witness, older.message, note)
   }
 
-  /** In force and told, whatever the disk says: an alarm that a full disk swallowed would open the gate. */
   #raise(code: AlarmCode, witness: NodeId | null, text: string, note: string | null): false {
-    const { database, beginnings, clock, logger, log } = this.#components
-    this.alarms()
-    if (this.#open.length >= MAX_ALARMS) return false
-    // A log that was rolled back grows again, and then the same note says another thing of it.
-    const isKnown = this.#open.some(
-      (open) => open.witness === witness && (open.code === code || open.note === note),
-    )
-    if (isKnown) return false
+    const { beginnings, clock, logger } = this.#components
     const alarm: Alarm = { code, witness, text, note, at: clock.now() }
-    this.#open.push(alarm)
+    if (!this.#alarms.add(beginnings.current().log, alarm)) return false
     logger.error({ code, witness }, `audit: ${text}`)
-    try {
-      database
-        .prepare('INSERT INTO audit_alarms (log, code, witness, text, note, at) VALUES (?, ?, ?, ?, ?, ?)')
-        .run(beginnings.current().log, code, witness ?? '', text, note, alarm.at)
-    } catch (error) {
-      // It holds until this process ends, and is raised again after that by whoever speaks against this log.
-      logger.error({ code, error: errorText(error) }, 'an alarm could not be kept')
-    }
-    const content = { code, witness, text }
-    log
-      .append({ action: 'audit.alarm', subject: LOG_SUBJECT, outcome: 'failed', content })
-      .catch((error: unknown) =>
-        logger.error({ error: errorText(error) }, 'an alarm could not be written down'),
-      )
     for (const listener of this.#listeners) listener(alarm)
     return false
   }

@@ -1,5 +1,4 @@
 import type { Removal } from './act.ts'
-import type { PositionRange } from './positions.ts'
 
 /** Positions in a log, one bit each. */
 export class PositionSet {
@@ -15,47 +14,47 @@ export class PositionSet {
     this.#bits[byte] = (this.#bits[byte] as number) | (1 << (position % 8))
   }
 
-  remove(position: number): void {
-    const byte = Math.floor(position / 8)
-    if (byte < this.#bits.byteLength) {
-      this.#bits[byte] = (this.#bits[byte] as number) & ~(1 << (position % 8))
-    }
-  }
-
   has(position: number): boolean {
     return ((this.#bits[Math.floor(position / 8)] ?? 0) & (1 << (position % 8))) !== 0
   }
 }
 
+type Act = Exclude<Removal, { kind: 'cancelled' }>
+
 /** For which contents the log says that they went: two bits an entry, whatever was removed how often. */
 export class Coverage {
   readonly #covered = { purged: new PositionSet(), erased: new PositionSet() }
-  /** The acts of the newest removal, which alone can still be cancelled: removals come one after the other. */
-  #newest: { index: number; removal: Exclude<Removal, { kind: 'cancelled' }> }[] = []
+  /**
+   * The acts of the newest removal, which alone can still be cancelled: removals come one after the other. Not in the sets yet:
+   * what an earlier one covers as well stays covered when this one is cancelled.
+   */
+  #newest: { index: number; removal: Act }[] = []
 
-  /** In the order of the log. */
+  /** In the order of the log, all of them before the first question. */
   add(index: number, removal: Removal): void {
     if (removal.kind === 'cancelled') {
-      if (this.#newest[0]?.index !== removal.cancels) return
-      for (const { removal: undone } of this.#newest) {
-        each(undone.ranges, (position) => this.#covered[undone.kind].remove(position))
-      }
-      this.#newest = []
+      if (this.#newest.some((act) => act.index === removal.cancels)) this.#newest = []
       return
     }
-    each(removal.ranges, (position) => this.#covered[removal.kind].add(position))
-    const before = this.#newest[0]?.removal
-    const isSame =
-      before?.kind === 'erased' && removal.kind === 'erased' && before.request === removal.request
-    if (isSame) this.#newest.push({ index, removal })
-    else this.#newest = [{ index, removal }]
+    if (!isSameRemoval(this.#newest[0]?.removal, removal)) this.#settle()
+    this.#newest.push({ index, removal })
   }
 
   has(kind: 'purged' | 'erased', position: number): boolean {
+    if (this.#newest.length > 0) this.#settle()
     return this.#covered[kind].has(position)
+  }
+
+  #settle(): void {
+    for (const { removal } of this.#newest) {
+      const covered = this.#covered[removal.kind]
+      for (const { first, last } of removal.ranges) for (let at = first; at <= last; at++) covered.add(at)
+    }
+    this.#newest = []
   }
 }
 
-function each(ranges: readonly PositionRange[], visit: (position: number) => void): void {
-  for (const { first, last } of ranges) for (let at = first; at <= last; at++) visit(at)
+/** Whether two acts are parts of one removal: an act names 500 contents at most. */
+export function isSameRemoval(before: Act | undefined, next: Act): boolean {
+  return before?.kind === 'erased' && next.kind === 'erased' && before.request === next.request
 }

@@ -3,6 +3,7 @@ import type { Database } from '@askee/store'
 import type { AuditLog } from '../log.ts'
 import { createTurns, type TurnComponents, type Turns } from '../turns.ts'
 import { ERASED, PURGED, parseRemoval, type Removal } from './act.ts'
+import { isSameRemoval } from './coverage.ts'
 import { formatRanges } from './positions.ts'
 
 /** Acts read at once. */
@@ -61,12 +62,13 @@ export async function* removalActs(
       const removal = read(log, index)
       next = index + 1
       if (removal?.removal.kind === 'cancelled') {
-        if (newest[0]?.index === removal.removal.cancels) newest = []
+        const { cancels } = removal.removal
+        if (newest.some((act) => act.index === cancels)) newest = []
         continue
       }
       if (removal === undefined) continue
       const act = { ...removal, removal: removal.removal }
-      if (!isSameOperation(newest[0], act)) {
+      if (!isSameRemoval(newest[0]?.removal, act.removal)) {
         yield* newest
         newest = []
       }
@@ -119,9 +121,4 @@ function isReadable(log: AuditLog, index: number): boolean {
   } catch {
     return false
   }
-}
-
-function isSameOperation(before: RemovalAct | undefined, { removal }: RemovalAct): boolean {
-  const first = before?.removal
-  return first?.kind === 'erased' && removal.kind === 'erased' && first.request === removal.request
 }

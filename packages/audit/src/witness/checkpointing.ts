@@ -108,6 +108,7 @@ class LogCheckpointing implements Checkpointing {
       timers.every(
         this.#init.signPeriod ?? SIGN_PERIOD_MS,
         this.#guarded('the audit log could not be signed', () => {
+          this.#components.standing.settle()
           if (!this.#components.standing.isHeld()) this.#signNew()
         }),
       ),
@@ -186,7 +187,7 @@ class LogCheckpointing implements Checkpointing {
   }
 
   async #askOne(peer: NodeId, newest: NoteRow, signal: AbortSignal | undefined): Promise<boolean> {
-    const { standing, inquiry } = this.#components
+    const { standing, inquiry, beginnings } = this.#components
     // Before it is shown anything: what an innocent owner signs on a log that was rolled back would speak against him.
     if (!this.#judged.has(peer)) {
       if (!(await inquiry.ask(peer, signal))) return false
@@ -195,8 +196,15 @@ class LogCheckpointing implements Checkpointing {
     let answer = await this.#request(peer, newest, this.#checkpoints.lastCosignedBy(peer), signal)
     if (answer.state === 'unknown') answer = await this.#request(peer, newest, 0, signal)
     if (answer.state === 'known') {
-      if (!standing.judge(answer.note, peer) || answer.size > newest.size) return false
-      answer = await this.#request(peer, newest, answer.size, signal)
+      if (!standing.judge(answer.note, peer)) return false
+      const { log } = openCheckpoint(answer.note)
+      if (log !== beginnings.current().log) {
+        // It still watches one of before, older than the newest that the statement names.
+        answer = await this.#request(peer, newest, 0, signal, beginnings.naming(log))
+      } else {
+        if (answer.size > newest.size) return false
+        answer = await this.#request(peer, newest, answer.size, signal)
+      }
     }
     if (answer.state !== 'cosigned') return false
     const { cosignatures } = openCheckpoint(newest.note + answer.line)
@@ -212,6 +220,7 @@ class LogCheckpointing implements Checkpointing {
     { note, size }: NoteRow,
     known: number,
     signal: AbortSignal | undefined,
+    statement?: Uint8Array,
   ): Promise<WitnessAnswer> {
     const { mesh, log, identity, beginnings } = this.#components
     const from = Math.min(known, size)
@@ -221,7 +230,7 @@ class LogCheckpointing implements Checkpointing {
       root: log.root(from),
       proof: log.proveGrowth(from, size),
     })
-    const beginning = from === 0 ? beginnings.current().bytes : null
+    const beginning = from === 0 ? (statement ?? beginnings.current().bytes) : null
     const bytes = await mesh.request(peer, WITNESS_PROTOCOL, encode({ claim, beginning }), {
       maxResponseBytes: MAX_WITNESS_BYTES,
       ...(signal === undefined ? {} : { signal }),

@@ -24,6 +24,8 @@ export interface EvidenceBookComponents {
   readonly clock: Clock
   /** A node whose log is watched here, or with which this node has to do. */
   readonly concerns: (node: NodeId) => boolean
+  /** The own node: what speaks against the log that it writes now is taken whatever is known already. */
+  readonly self?: NodeId
 }
 
 export interface EvidenceBookInit {
@@ -38,6 +40,12 @@ export interface EvidenceBook {
   has(node: NodeId, log: string): boolean
   /** The newest first. */
   list(count?: number): KeptEvidence[]
+  /** All about one node, the newest first. */
+  of(node: NodeId): KeptEvidence[]
+  /** What was not written down elsewhere yet, oldest first: a crash may have come in between. */
+  untold(): KeptEvidence[]
+  /** It is written down elsewhere, or need not be. */
+  markTold(evidence: Evidence): void
   /** The returned function ends it. */
   onNew(listener: (evidence: KeptEvidence) => void): () => void
 }
@@ -49,16 +57,33 @@ export interface EvidenceBook {
 const MAX_PER_NODE = 4
 
 export function createEvidenceBook(
-  { database, clock, concerns }: EvidenceBookComponents,
+  { database, clock, concerns, self }: EvidenceBookComponents,
   { limit = MAX_EVIDENCE }: EvidenceBookInit = {},
 ): EvidenceBook {
   const listeners = new Set<(evidence: KeptEvidence) => void>()
   const mayAdd = tokenBucket(clock, STRANGERS)
   const countOf = (node: NodeId): number =>
     (database.prepare('SELECT count(*) AS n FROM evidence WHERE node = ?').get(node) as { n: number }).n
-  const has = (node: NodeId, log: string): boolean =>
-    database.prepare('SELECT 1 FROM evidence WHERE node = ? AND log = ?').get(node, log) !== undefined ||
-    countOf(node) >= MAX_PER_NODE
+  const isThere = (node: NodeId, log: string): boolean =>
+    database.prepare('SELECT 1 FROM evidence WHERE node = ? AND log = ?').get(node, log) !== undefined
+  const has = (node: NodeId, log: string): boolean => isThere(node, log) || countOf(node) >= MAX_PER_NODE
+  const read = (where: string, ...values: readonly (string | number)[]): KeptEvidence[] => {
+    const rows = database.prepare(`SELECT bytes, source, at FROM evidence ${where}`).all(...values) as {
+      bytes: Uint8Array
+      source: NodeId
+      at: Timestamp
+    }[]
+    return rows.map(({ bytes, source, at }) => ({ ...openEvidence(Uint8Array.from(bytes)), source, at }))
+  }
+  /** So that a proof against the log of now finds its place beside those against logs that the owner ended. */
+  const forgetOldestOwn = (): void => {
+    database
+      .prepare(
+        `DELETE FROM evidence WHERE node = ? AND log =
+           (SELECT log FROM evidence WHERE node = ? ORDER BY at LIMIT 1)`,
+      )
+      .run(self, self)
+  }
 
   /** Room for one more; what concerns nobody here goes first, the oldest of it. */
   const makeRoom = (isConcerning: boolean): boolean => {
@@ -79,13 +104,16 @@ export function createEvidenceBook(
   return {
     add(evidence, source) {
       const { node, log, bytes } = evidence
-      if (has(node, log)) return 'known'
+      if (node === self ? isThere(node, log) : has(node, log)) return 'known'
       const isConcerning = concerns(node)
       if (!isConcerning && !mayAdd()) return 'full'
       const at = clock.now()
       const added = database.transaction(() => {
+        if (node === self && countOf(node) >= MAX_PER_NODE) forgetOldestOwn()
         if (!makeRoom(isConcerning)) return false
-        database.prepare('INSERT INTO evidence VALUES (?, ?, ?, ?, ?)').run(node, log, bytes, source, at)
+        database
+          .prepare('INSERT INTO evidence (node, log, bytes, source, at, told) VALUES (?, ?, ?, ?, ?, 0)')
+          .run(node, log, bytes, source, at)
         return true
       })()
       if (!added) return 'full'
@@ -93,11 +121,11 @@ export function createEvidenceBook(
       return 'new'
     },
     has,
-    list(count = limit) {
-      const rows = database
-        .prepare('SELECT bytes, source, at FROM evidence ORDER BY at DESC LIMIT ?')
-        .all(count) as { bytes: Uint8Array; source: NodeId; at: Timestamp }[]
-      return rows.map(({ bytes, source, at }) => ({ ...openEvidence(Uint8Array.from(bytes)), source, at }))
+    list: (count = limit) => read('ORDER BY at DESC LIMIT ?', count),
+    of: (node) => read('WHERE node = ? ORDER BY at DESC', node),
+    untold: () => read('WHERE told = 0 ORDER BY at'),
+    markTold({ node, log }) {
+      database.prepare('UPDATE evidence SET told = 1 WHERE node = ? AND log = ?').run(node, log)
     },
     onNew(listener) {
       listeners.add(listener)

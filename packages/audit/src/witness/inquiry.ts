@@ -1,6 +1,7 @@
 import {
   decode,
   encode,
+  errorCode,
   errorText,
   type Logger,
   type Mesh,
@@ -20,10 +21,23 @@ const RETRY_MS = 2_000
 /** Witnesses asked at once by whoever verifies; one that kept a note is enough to find a log that was written anew. */
 const ASKED = 8
 
+/** What is wrong with a note itself: it is none of this node's. */
+const SAYS_NOTHING: ReadonlySet<string> = new Set(['audit/checkpoint', 'audit/signature', 'audit/origin'])
+
 /** What a connected node keeps of this node's logs. */
 export interface KeptNotes {
   readonly witness: NodeId
   readonly notes: readonly string[]
+}
+
+/** What came of asking all. */
+export interface Answers {
+  /** Nodes that were asked. */
+  readonly asked: number
+  /** Of these, how many answered at all. */
+  readonly answered: number
+  /** Those that keep something. */
+  readonly kept: readonly KeptNotes[]
 }
 
 export interface InquiryComponents {
@@ -47,10 +61,13 @@ export interface Inquiry extends Startable {
    * no node is connected it stays false, and no work comes either.
    */
   isAnswered(): boolean
-  /** @returns whether nothing that the peer keeps contradicts what is here; false when it did not answer */
+  /**
+   * @returns whether nothing that the peer keeps contradicts what is here; false when it did not answer
+   * @throws when it cannot be compared, for the disk for instance: that is no answer, and the peer is asked again
+   */
   ask(peer: NodeId, signal?: AbortSignal): Promise<boolean>
-  /** What connected nodes keep, judged. Those that keep nothing are left out. */
-  askAll(signal?: AbortSignal): Promise<KeptNotes[]>
+  /** What connected nodes keep, judged. @throws when that cannot be compared, for the disk for instance */
+  askAll(signal?: AbortSignal): Promise<Answers>
 }
 
 export function createInquiry(components: InquiryComponents, init: InquiryInit = {}): Inquiry {
@@ -103,7 +120,14 @@ class KeptInquiry implements Inquiry {
       this.#count(peer)
       return false
     }
-    const fits = this.#fits({ witness: peer, notes: kept })
+    let fits: boolean
+    try {
+      fits = this.#fits({ witness: peer, notes: kept })
+    } catch (error) {
+      // It answered, and nobody knows yet what that means here: asked again, as often as it takes.
+      if (!this.#silent.has(peer) && this.#isConnected(peer)) this.#silent.set(peer, 0)
+      throw error
+    }
     this.#silent.delete(peer)
     this.#answered = true
     return fits
@@ -111,20 +135,27 @@ class KeptInquiry implements Inquiry {
 
   #count(peer: NodeId): void {
     const attempts = (this.#silent.get(peer) ?? 0) + 1
-    if (attempts < ATTEMPTS && this.#components.mesh.peers().includes(peer)) this.#silent.set(peer, attempts)
+    if (attempts < ATTEMPTS && this.#isConnected(peer)) this.#silent.set(peer, attempts)
     else this.#silent.delete(peer)
     // Who never answers must not keep this node from working for others.
     if (attempts >= ATTEMPTS) this.#answered = true
   }
 
-  async askAll(signal?: AbortSignal): Promise<KeptNotes[]> {
+  async askAll(signal?: AbortSignal): Promise<Answers> {
     const peers = this.#components.mesh.peers().slice(0, ASKED)
     const answers = await Promise.all(
-      peers.map(async (witness) => ({ witness, notes: (await this.#fetch(witness, signal)) ?? [] })),
+      peers.map(async (witness) => ({ witness, notes: await this.#fetch(witness, signal) })),
     )
-    const kept = answers.filter(({ notes }) => notes.length > 0)
+    const answered = answers.flatMap(({ witness, notes }) =>
+      notes === undefined ? [] : [{ witness, notes }],
+    )
+    const kept = answered.filter(({ notes }) => notes.length > 0)
     for (const answer of kept) this.#fits(answer)
-    return kept
+    return { asked: peers.length, answered: answered.length, kept }
+  }
+
+  #isConnected(peer: NodeId): boolean {
+    return this.#components.mesh.peers().includes(peer)
   }
 
   #fits({ witness, notes }: KeptNotes): boolean {
@@ -135,6 +166,8 @@ class KeptInquiry implements Inquiry {
         // Each, so that every alarm is known.
         fits = standing.judge(note, witness) && fits
       } catch (error) {
+        // A disk that fails says nothing of the note: whoever asked must not take it for an answer.
+        if (!SAYS_NOTHING.has(errorCode(error) ?? '')) throw error
         // Another's log, or nothing that can be read, says nothing of this one.
         logger.debug({ peer: witness, error: errorText(error) }, 'a witness showed what is no checkpoint')
         fits = false

@@ -35,4 +35,11 @@ export const WITNESS_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    version: 3,
+    sql: `
+      -- whether the audit log says so as well, or need not
+      ALTER TABLE evidence ADD COLUMN told INTEGER NOT NULL DEFAULT 1;
+    `,
+  },
 ]

@@ -15,10 +15,10 @@ import type { Database } from '@askee/store'
 import { cosign, type NoteSigner, type SignedCheckpoint } from '../checkpoint.ts'
 import { verifyConsistency } from '../merkle.ts'
 import { type Beginning, openBeginning } from '../own/beginning.ts'
-import { admit } from './admission.ts'
+import { admit, TENURE } from './admission.ts'
 import { type GrowthClaim, openClaim } from './claim.ts'
 import { contradiction } from './evidence.ts'
-import type { EvidenceBook } from './evidence-book.ts'
+import type { EvidenceBook, KeptEvidence } from './evidence-book.ts'
 import {
   KEPT_LIMITS,
   KEPT_PROTOCOL,
@@ -37,6 +37,8 @@ import { type WitnessedLog, WitnessedLogs } from './witnessed-logs.ts'
 const MAX_NODES = 5_000
 /** Strangers that are taken on in a time, all together: each is a write to this disk. */
 const NEWCOMERS = { burst: 100, perSecond: 0.1 }
+/** Acts that other nodes cause in this node's log, all together: how often a log begins or has two histories is theirs to choose. */
+const ACTS = { burst: 20, perSecond: 1 / 3_600 }
 /** An ended log is kept so long before it makes room for a newer one of its node. */
 const ENDED_KEPT_MS = 90 * 86_400_000
 
@@ -78,6 +80,8 @@ class LogWitness implements Witness {
   readonly #maxNodes: number
   readonly #logs: WitnessedLogs
   readonly #mayAdd: () => boolean
+  readonly #mayTellBeginning: () => boolean
+  readonly #mayTellStranger: () => boolean
   readonly #cleanup: (() => void)[] = []
 
   constructor(components: WitnessComponents, { maxNodes = MAX_NODES, newcomers = NEWCOMERS }: WitnessInit) {
@@ -85,6 +89,8 @@ class LogWitness implements Witness {
     this.#maxNodes = maxNodes
     this.#logs = new WitnessedLogs(components.database)
     this.#mayAdd = tokenBucket(components.clock, newcomers)
+    this.#mayTellBeginning = tokenBucket(components.clock, ACTS)
+    this.#mayTellStranger = tokenBucket(components.clock, ACTS)
   }
 
   async start(): Promise<void> {
@@ -95,10 +101,9 @@ class LogWitness implements Witness {
         decode(body, keptRequestSchema, KEPT_LIMITS.maxRequestBytes)
         return encode({ notes: this.kept(from) })
       }),
-      evidence.onNew(({ node, log, kind, source }) =>
-        this.#writeDown('audit.peer-contradicted', node, 'failed', { log, kind, source }),
-      ),
+      evidence.onNew((kept) => this.#tell(kept)),
     )
+    for (const kept of evidence.untold()) this.#tell(kept)
   }
 
   async stop(): Promise<void> {
@@ -173,11 +178,11 @@ class LogWitness implements Witness {
   }
 
   #admit(node: NodeId): void {
-    const { mesh, isConsented = () => false } = this.#components
-    const newcomer = isConsented(node) ? 'consented' : 'stranger'
+    const { mesh } = this.#components
+    const newcomer = this.#isConsented(node) ? 'consented' : 'stranger'
     if (newcomer === 'stranger' && !this.#mayAdd()) throw full()
     const connected = new Set(mesh.peers())
-    const isProtected = (tenant: NodeId): boolean => connected.has(tenant) || isConsented(tenant)
+    const isProtected = (tenant: NodeId): boolean => connected.has(tenant) || this.#isConsented(tenant)
     const admission = admit(this.#logs.tenants(), newcomer, this.#maxNodes, isProtected)
     if (admission.state === 'refused') throw full()
     if (admission.evict !== null) this.#logs.remove(admission.evict)
@@ -202,8 +207,12 @@ class LogWitness implements Witness {
       this.#logs.remove(node, oldest.log)
     }
     const size = logs[0]?.size ?? 0
+    const former = logs[0]?.log ?? ''
+    this.#components.logger.debug({ node, log, size, reason }, 'the log of a peer began anew')
+    // A stranger's word costs nothing: it does not grow this log.
+    if (!this.#isBusiness(node) || !this.#mayTellBeginning()) return
     this.#components.logger.warn({ node, log, size, reason }, 'the log of a peer began anew')
-    this.#writeDown('audit.peer-began-anew', node, 'done', { log, former: logs[0]?.log ?? '', size, reason })
+    void this.#writeDown('audit.peer-began-anew', node, 'done', { log, former, size, reason })
   }
 
   #cosign({ text }: SignedCheckpoint): WitnessAnswer {
@@ -211,16 +220,43 @@ class LogWitness implements Witness {
     return { state: 'cosigned', line: cosign(identity, text, clock.now()) }
   }
 
-  #writeDown(
+  /** A proof about somebody who concerns nobody here stands in the book alone, once there are many. */
+  #tell(kept: KeptEvidence): void {
+    const { node, log, kind, source } = kept
+    const { evidence, mesh } = this.#components
+    if (node !== mesh.self && !this.#isBusiness(node) && !this.#mayTellStranger()) {
+      evidence.markTold(kept)
+      return
+    }
+    void this.#writeDown('audit.peer-contradicted', node, 'failed', { log, kind, source }).then((written) => {
+      if (written) evidence.markTold(kept)
+    })
+  }
+
+  /** Somebody that this node works for, or watches since a while. */
+  #isBusiness(node: NodeId): boolean {
+    return this.#isConsented(node) || this.#logs.tenureOf(node) >= TENURE
+  }
+
+  #isConsented(node: NodeId): boolean {
+    return this.#components.isConsented?.(node) ?? false
+  }
+
+  /** @returns whether it is in the log */
+  async #writeDown(
     action: `audit.${string}`,
     subject: NodeId,
     outcome: 'done' | 'failed',
     content: Record<string, string | number>,
-  ): void {
+  ): Promise<boolean> {
     const { audit, logger } = this.#components
-    audit.append({ action, subject, outcome, content }).catch((error: unknown) => {
+    try {
+      await audit.append({ action, subject, outcome, content })
+      return true
+    } catch (error) {
       logger.error({ error: errorText(error) }, `${action} could not be written down`)
-    })
+      return false
+    }
   }
 }
 

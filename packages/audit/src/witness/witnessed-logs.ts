@@ -1,4 +1,4 @@
-import type { NodeId, Timestamp } from '@askee/core'
+import type { Milliseconds, NodeId, Timestamp } from '@askee/core'
 import type { Database } from '@askee/store'
 import type { SignedCheckpoint } from '../checkpoint.ts'
 import type { Tenant } from './admission.ts'
@@ -37,6 +37,12 @@ export class WitnessedLogs {
     return this.#database
       .prepare('SELECT node, min(first) AS first, max(last) AS last FROM witnessed_logs GROUP BY node')
       .all() as Tenant[]
+  }
+
+  /** From the first to the last checkpoint of it that was cosigned here; 0 when there is none. */
+  tenureOf(node: NodeId): Milliseconds {
+    const tenure = this.#database.prepare('SELECT max(last) - min(first) FROM witnessed_logs WHERE node = ?')
+    return (tenure.pluck().get(node) as number | null) ?? 0
   }
 
   /** A checkpoint of a log that is watched already. */

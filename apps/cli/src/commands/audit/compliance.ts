@@ -4,7 +4,7 @@ import { EXIT } from '../../exit.ts'
 import { printable, printData, printJson, printNote } from '../../terminal/output.ts'
 import { formatTable } from '../../terminal/table.ts'
 import { type AgentOptions, agentOptions } from '../consent/options.ts'
-import { controlClient, repeated } from '../options.ts'
+import { controlClient, integer, repeated } from '../options.ts'
 
 type RegionName = 'EU' | 'US' | 'other'
 
@@ -76,13 +76,16 @@ export function holdCommand(): Command {
     .description('legal hold: nothing about the subject is purged or erased until its release')
     .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
       const client = controlClient(options)
-      const { receipt } = await client.holdAudit({ subject, reason })
+      const { hold, receipt } = await client.holdAudit({ subject, reason })
       if (options.json === true) {
-        printJson({ receipt })
+        printJson({ hold, receipt })
         return
       }
       printData(
-        `held: nothing about ${printable(subject)} is purged or erased until its release. Said in entry ${receipt.index}`,
+        `hold ${hold}: nothing about ${printable(subject)} is purged or erased until its release. Said in entry ${receipt.index}`,
+      )
+      printNote(
+        `It adds to any other hold, and ends only by its number: askee audit release ${printable(subject)} --hold ${hold} --reason TEXT`,
       )
       // The hold itself is the only act.
       if ((await client.auditLog({ about: subject, limit: 2 })).entries.length < 2) printNote(NOTHING_ELSE)
@@ -92,13 +95,18 @@ export function holdCommand(): Command {
 /** `askee audit release`. */
 export function releaseCommand(): Command {
   return subjectCommand('release')
-    .description('ends a legal hold')
-    .action(async (subject: string, { reason, ...options }: SubjectOptions) => {
-      const { receipt } = await controlClient(options).releaseAudit({ subject, reason })
+    .description('ends one legal hold; others on the same subject go on')
+    .requiredOption(
+      '--hold <number>',
+      'the number that askee audit hold gave it',
+      integer(1, Number.MAX_SAFE_INTEGER),
+    )
+    .action(async (subject: string, { reason, hold, ...options }: SubjectOptions & { hold: number }) => {
+      const { receipt } = await controlClient(options).releaseAudit({ subject, hold, reason })
       if (options.json === true) printJson({ receipt })
       else {
         printData(
-          `released: rules and requests reach ${printable(subject)} again. Said in entry ${receipt.index}`,
+          `hold ${hold} released; without another one, rules and requests reach ${printable(subject)} again. Said in entry ${receipt.index}`,
         )
       }
     })

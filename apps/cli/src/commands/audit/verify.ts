@@ -32,30 +32,69 @@ export function proveCommand(): Command {
     })
 }
 
-function verificationText(verified: AuditVerificationView): string {
-  const { entries, checkpoints, contents, findings, witnesses, alarms, contradicted, cosigned } = verified
+/** What `askee audit verify` says to people. */
+export function verificationText(verified: AuditVerificationView): string {
+  const { entries, checkpoints, contents, findings, alarms, contradicted, cosigned } = verified
   const { readable, erased, purged, lost } = contents
   return [
     `entries      ${entries}: ${readable} readable, ${erased} erased, ${purged} purged${lost === 0 ? '' : `, ${lost} LOST`}`,
-    `checkpoints  ${checkpoints}${cosigned === null ? '' : `, the first ${cosigned.size} entries cosigned by ${cosigned.by.length}`}`,
-    `witnesses    ${witnesses.length === 0 ? 'no connected node had kept a checkpoint of this log before now' : `compared with what ${witnesses.length === 1 ? 'a connected node keeps' : `${witnesses.length} connected nodes keep`}`}`,
+    `checkpoints  ${checkpoints}${cosigned === null ? '' : `, the first ${cosigned.size} entries cosigned by ${cosigned.by.length}, last on ${new Date(cosigned.at).toISOString()}`}`,
+    `witnesses    ${witnessesText(verified)}`,
     ...alarms.map(
       ({ code, text, witness }) => `ALARM        ${code}, ${witness ?? 'here'}: ${printable(text)}`,
     ),
     ...contradicted.map(({ node, text }) => `peer         ${node}: ${printable(text)}`),
     ...(findings.length === 0 ? [] : [findingsTable(findings)]),
     ...(verified.found > findings.length ? [`and ${verified.found - findings.length} findings more`] : []),
-    VERDICTS[verified.verdict],
+    verdictText(verified),
   ].join('\n')
 }
 
-const VERDICTS = {
-  whole: 'nothing was changed',
-  unwitnessed:
-    'NOT CONFIRMED: no witness has seen this log, so it proves nothing against this machine. Connect to other nodes and verify again',
-  changed:
-    'THIS LOG IS NOT AS IT WAS WRITTEN, or others know more of it. Change nothing on this machine, copy its data directory as evidence (askee audit export FILE --reason TEXT makes what can still be proven), and find out who had access; docs/cli.md says what each finding means',
-} as const
+/** Whom others were asked, and what that says. */
+function witnessesText({ asked, answered, witnesses }: AuditVerificationView): string {
+  if (asked === 0) return 'NONE REACHED: this node is connected to no other, so nobody could be asked'
+  if (answered === 0) return `NONE REACHED: ${nodes(asked)} connected, none answered`
+  if (witnesses.length === 0)
+    return `${nodes(answered)} answered, none had kept a checkpoint of this log before now`
+  return `compared with what ${nodes(witnesses.length)} of ${answered} that answered had kept of this log`
+}
+
+function nodes(count: number): string {
+  return count === 1 ? '1 node' : `${count} nodes`
+}
+
+/** What was verified, what could not be, and what to do about it. */
+function verdictText({ verdict, answered, witnesses, entries, cosigned }: AuditVerificationView): string {
+  if (verdict === 'changed') return CHANGED
+  const here =
+    'Verified on this machine alone: every entry, hash, checkpoint and content fits the others, and nothing was changed.'
+  const todo =
+    'Connect to other nodes (askee status shows how many there are), let the agent run for a minute, and verify again.'
+  if (verdict === 'unwitnessed') {
+    const reached = answered === 0 ? 'no witness could be reached, and ' : ''
+    return [
+      here,
+      `NOT CONFIRMED: ${reached}no other node has ever cosigned this log, so whoever owns this machine could have written all of it anew.`,
+      todo,
+    ].join('\n')
+  }
+  const after = entries - (cosigned?.size ?? 0)
+  const unseen =
+    after === 0
+      ? []
+      : [`The last ${after === 1 ? 'entry has' : `${after} entries have`} been seen by nobody else yet.`]
+  if (witnesses.length > 0) return ['nothing was changed', ...unseen].join('\n')
+  return [
+    here,
+    `The first ${cosigned?.size ?? 0} entries are those that others cosigned before.`,
+    `NOT VERIFIED NOW: whether others know a newer state of this log than this one, as after a restore of an old copy; ${answered === 0 ? 'no witness could be reached' : 'none that answered keeps anything of it'}.`,
+    ...unseen,
+    todo,
+  ].join('\n')
+}
+
+const CHANGED =
+  'THIS LOG IS NOT AS IT WAS WRITTEN, or others know more of it. Change nothing on this machine, copy its data directory as evidence (askee audit export FILE --reason TEXT makes what can still be proven), and find out who had access; docs/cli.md says what each finding means'
 
 function findingsTable(findings: AuditVerificationView['findings']): string {
   return formatTable(
