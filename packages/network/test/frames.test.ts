@@ -119,12 +119,12 @@ describe('frames of request streams', () => {
   })
 
   it('NET-5 carry a refusal with its code', () => {
-    const bytes = encodeRefusal('handler', 'consent/missing', 'no token')
+    const bytes = encodeRefusal('handler', 'consent/missing')
     expect(decodeRefusal(bytes)).toEqual({ origin: 'handler', code: 'consent/missing' })
     expect(() => decodeRefusal(bytes.subarray(0, 10))).toThrow(AskeeError)
     expect(() => decodeRefusal(Uint8Array.of(0, 2, 0xff, 0xff))).toThrow(AskeeError)
     expect(FRAME_KINDS.refusal).toBe(3)
-    expect(decodeRefusal(encodeRefusal('handler', 'internal', '')).code).toBe('internal')
+    expect(decodeRefusal(encodeRefusal('handler', 'internal')).code).toBe('internal')
   })
 
   it.each([
@@ -137,6 +137,6 @@ describe('frames of request streams', () => {
     '/missing',
     'a/b/c',
   ])('NET-5 carry no words of a peer in the place of a code: %j', (code) => {
-    expect(() => decodeRefusal(encodeRefusal('handler', code, ''))).toThrow(AskeeError)
+    expect(() => decodeRefusal(encodeRefusal('handler', code))).toThrow(AskeeError)
   })
 })

@@ -1,4 +1,11 @@
-import { concat, type NodeId, type ProtocolLimits, type ProtocolName, silentLogger } from '@askee/core'
+import {
+  AskeeError,
+  concat,
+  type NodeId,
+  type ProtocolLimits,
+  type ProtocolName,
+  silentLogger,
+} from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import type { Stream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
@@ -13,6 +20,7 @@ import {
   SLOWEST_BYTES_PER_SECOND,
 } from '../src/defaults.ts'
 import { Offences } from '../src/offences.ts'
+import { RequestChannel } from '../src/requests/channel.ts'
 import { encodeRequestHead, FRAME_KINDS, frameHead } from '../src/requests/frames.ts'
 import { InboundRequests } from '../src/requests/inbound.ts'
 import { Inflow } from '../src/requests/inflow.ts'
@@ -33,9 +41,14 @@ class StreamEnd extends EventTarget {
   readStatus = 'readable'
   aborted: string | undefined
   readonly sent: Uint8Array[] = []
+  /** Whether the other end takes what is sent. */
+  reads = true
   send(bytes: Uint8Array): boolean {
     this.sent.push(bytes)
-    return true
+    return this.reads
+  }
+  onDrain(): Promise<void> {
+    return new Promise(() => {})
   }
   abort(error: Error): void {
     this.aborted = error.message
@@ -70,6 +83,51 @@ const refused = (end: StreamEnd): boolean => Buffer.concat(end.sent).includes('m
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('requests that cost more than they send', () => {
+  it('NET-5 a peer that reads no answers is cut off, and what waited for it is let go', async () => {
+    const { time, stream, gate } = answering()
+    const end = stream()
+    end.reads = false
+    gate.resolve()
+    end.arrive(concat(upload(1, 10), new Uint8Array(10)))
+    await turn()
+    expect(end.sent).toHaveLength(1)
+    await time.advance(FRAME_TIMEOUT_MS)
+    expect(end.aborted).toBeUndefined()
+    await time.advance(10_000)
+    expect(end.aborted).toMatch(/nothing that was sent is read/)
+  })
+
+  it('NET-5 who asks and is not read gives up: nothing piles up for a peer that takes nothing', async () => {
+    const time = new VirtualTime()
+    const end = new StreamEnd()
+    end.reads = false
+    const offences = new Offences(time, silentLogger)
+    const channel = new RequestChannel(peer, end as unknown as Stream, offences, time)
+    const ask = () =>
+      channel.request(UPLOAD, new Uint8Array(10), { timeout: 3_600_000 }).catch((error) => error.code)
+    const answer = ask()
+    await time.advance(FRAME_TIMEOUT_MS + 10_000)
+    expect(await answer).toBe('mesh/unreachable')
+    expect(end.aborted).toMatch(/nothing that was sent is read/)
+    expect(await ask()).toBe('mesh/unreachable')
+    expect(offences.isBlocked(peer)).toBe(false)
+  })
+
+  it('NET-5 a refusal says its code and nothing of this machine', async () => {
+    const time = new VirtualTime()
+    const serving = new Serving(time, silentLogger, new Offences(time, silentLogger))
+    serving.handle(UPLOAD, LIMITS, async () => {
+      throw new AskeeError('store/damaged', '/home/maria/.local/share/askee/consents.db is damaged')
+    })
+    const end = new StreamEnd()
+    new InboundRequests(peer, end as unknown as Stream, serving, new Offences(time, silentLogger), time)
+    end.arrive(concat(upload(1, 10), new Uint8Array(10)))
+    await turn()
+    const sent = Buffer.concat(end.sent).toString('latin1')
+    expect(sent).toContain('store/damaged')
+    expect(sent).not.toContain('maria')
+  })
+
   it('NET-5 a cancel with a payload is malformed, takes no memory, and blocks who goes on', () => {
     const { offences, stream } = answering()
     const before = process.memoryUsage().arrayBuffers

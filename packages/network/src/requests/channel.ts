@@ -39,8 +39,13 @@ export class RequestChannel implements FrameSink {
     this.#stream = stream
     this.#timers = timers
     this.#offences = offences
-    this.#writer = new FrameWriter(stream)
     const reader = new FrameReader(this)
+    // What was asked and is not taken would pile up here, request after request.
+    this.#writer = new FrameWriter(stream, timers, (what) => {
+      watch.stop()
+      this.#fail(new AskeeError('mesh/unreachable', `${to}: ${what}`))
+      stream.abort(new Error(what))
+    })
     const offend = (error: unknown): void => {
       watch.stop()
       const failure = error instanceof AskeeError ? error : malformed(errorText(error))

@@ -1,9 +1,11 @@
-import { concat } from '@askee/core'
+import { concat, type Timers } from '@askee/core'
 import type { Stream } from '@libp2p/interface'
-import { WRITE_BACKLOG_BYTES } from '../defaults.ts'
+import { FRAME_TIMEOUT_MS, SLOWEST_BYTES_PER_SECOND, WRITE_BACKLOG_BYTES } from '../defaults.ts'
 
 /** Bytes handed to the stream at once; larger bodies are cut so that back-pressure is felt. */
 const PIECE_BYTES = 64 * 1024
+/** A piece must be taken within this time: who reads nothing holds what waits for it in our memory. */
+const STALLED_MS = FRAME_TIMEOUT_MS + (PIECE_BYTES / SLOWEST_BYTES_PER_SECOND) * 1000
 
 /**
  * Writes frames in order. Small frames of one turn of the event loop leave together: under load that saves
@@ -11,13 +13,18 @@ const PIECE_BYTES = 64 * 1024
  */
 export class FrameWriter {
   readonly #stream: Stream
+  readonly #timers: Timers
+  readonly #stalled: (what: string) => void
   #batch: Uint8Array[] = []
   #queued = 0
   #pump: Promise<void> | undefined
   #room: PromiseWithResolvers<void> | undefined
 
-  constructor(stream: Stream) {
+  /** @param stalled called when the other end has taken nothing for longer than the slowest link needs */
+  constructor(stream: Stream, timers: Timers, stalled: (what: string) => void) {
     this.#stream = stream
+    this.#timers = timers
+    this.#stalled = stalled
   }
 
   /** Never throws: a stream that broke says so by its close event. */
@@ -55,13 +62,24 @@ export class FrameWriter {
         this.#batch = []
         for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) {
           const piece = bytes.subarray(at, at + PIECE_BYTES)
-          if (!this.#stream.send(piece)) await this.#stream.onDrain()
+          if (!this.#stream.send(piece)) await this.#drained()
           this.#queued -= piece.byteLength
           if (!this.full) this.#release()
         }
       }
     } finally {
       this.#pump = undefined
+    }
+  }
+
+  async #drained(): Promise<void> {
+    const cancel = this.#timers.after(STALLED_MS, () =>
+      this.#stalled(`nothing that was sent is read for ${STALLED_MS / 1000} s`),
+    )
+    try {
+      await this.#stream.onDrain()
+    } finally {
+      cancel()
     }
   }
 

@@ -7,7 +7,7 @@ import { MAX_FRAME_BYTES } from '../defaults.ts'
  *     u32 length of the rest | u8 kind | u32 id | payload
  *     1 request   u32 deadline in ms | u32 largest answer | u8 n | n bytes protocol name | body
  *     2 answer    body
- *     3 refusal   u8 origin (0 mesh, 1 handler) | u8 n | n bytes code | text
+ *     3 refusal   u8 origin (0 mesh, 1 handler) | u8 n | n bytes code
  *     4 cancel    nothing
  */
 export const FRAME_KINDS = { request: 1, answer: 2, refusal: 3, cancel: 4 } as const
@@ -18,7 +18,6 @@ const REQUEST_HEADER_BYTES = 9
 const PEEK_BYTES = FRAME_HEADER_BYTES + REQUEST_HEADER_BYTES + 255
 /** A payload's buffer begins with this and grows with what arrived, not with what the header promised. */
 const FIRST_BUFFER_BYTES = 64 * 1024
-const MAX_TEXT_BYTES = 512
 const MAX_CODE_BYTES = 64
 
 /** The first part of a frame, enough to decide whether to read on. */
@@ -77,14 +76,12 @@ export function decodeRequestHead(peek: Uint8Array): RequestHead {
   }
 }
 
-export function encodeRefusal(origin: 'mesh' | 'handler', code: string, text: string): Uint8Array {
+export function encodeRefusal(origin: 'mesh' | 'handler', code: string): Uint8Array {
   const codeBytes = utf8(code).subarray(0, MAX_CODE_BYTES)
-  const textBytes = utf8(text).subarray(0, MAX_TEXT_BYTES)
-  const out = new Uint8Array(2 + codeBytes.byteLength + textBytes.byteLength)
+  const out = new Uint8Array(2 + codeBytes.byteLength)
   out[0] = origin === 'mesh' ? 0 : 1
   out[1] = codeBytes.byteLength
   out.set(codeBytes, 2)
-  out.set(textBytes, 2 + codeBytes.byteLength)
   return out
 }
 

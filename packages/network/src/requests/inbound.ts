@@ -54,7 +54,7 @@ export class InboundRequests implements FrameSink {
     this.#offences = offences
     this.#timers = timers
     this.#inflow = inflow
-    this.#writer = new FrameWriter(stream)
+    this.#writer = new FrameWriter(stream, timers, (what) => stream.abort(new Error(what)))
     const reader = new FrameReader(this)
     const offend = (error: unknown): void => {
       this.#watch.stop()
@@ -95,7 +95,7 @@ export class InboundRequests implements FrameSink {
     const request = decodeRequestHead(head.peek)
     const refusal =
       this.#running.size >= MAX_SERVED_AT_ONCE
-        ? meshRefusal('mesh/rate-limited', 'too many requests at once')
+        ? meshRefusal('mesh/rate-limited')
         : this.#serving.refusal(request.protocol, head.payloadBytes - request.bodyOffset)
     if (refusal === undefined) return this.#takeRoom(head)
     // The body still crosses the wire, so asking wrongly again and again is a flood.
@@ -136,7 +136,7 @@ export class InboundRequests implements FrameSink {
       return 'keep'
     }
     this.#offences.note(this.#from, OFFENCE_OVER_RATE, 'more bytes at once than allowed')
-    this.#reply(head.id, meshRefusal('mesh/rate-limited', 'too many bytes at once'))
+    this.#reply(head.id, meshRefusal('mesh/rate-limited'))
     return 'skip'
   }
 
@@ -144,7 +144,7 @@ export class InboundRequests implements FrameSink {
     if ('body' in answer) {
       this.#writer.write(frameHead(FRAME_KINDS.answer, id, NOTHING, answer.body.byteLength), answer.body)
     } else {
-      const refusal = encodeRefusal(answer.origin, answer.code, answer.text)
+      const refusal = encodeRefusal(answer.origin, answer.code)
       this.#writer.write(frameHead(FRAME_KINDS.refusal, id, refusal, 0))
     }
   }

@@ -14,7 +14,7 @@ import type { Offences } from '../offences.ts'
 
 export type Answer =
   | { readonly body: Uint8Array }
-  | { readonly origin: 'mesh' | 'handler'; readonly code: string; readonly text: string }
+  | { readonly origin: 'mesh' | 'handler'; readonly code: string }
 
 interface Handled {
   readonly limits: ProtocolLimits
@@ -48,12 +48,8 @@ export class Serving {
   /** Why a request cannot be taken, known before its body is read; undefined: it can. */
   refusal(protocol: string, bodyBytes: number): Answer | undefined {
     const entry = this.#handlers.get(protocol)
-    if (entry === undefined) return meshRefusal('mesh/unsupported-protocol', 'protocol not spoken here')
-    const { maxRequestBytes } = entry.limits
-    if (bodyBytes > maxRequestBytes) {
-      return meshRefusal('mesh/too-large', `expected at most ${maxRequestBytes} bytes, received ${bodyBytes}`)
-    }
-    return undefined
+    if (entry === undefined) return meshRefusal('mesh/unsupported-protocol')
+    return bodyBytes > entry.limits.maxRequestBytes ? meshRefusal('mesh/too-large') : undefined
   }
 
   /** Answers within the limits; never throws. */
@@ -70,28 +66,23 @@ export class Serving {
     const leave = entry.use.enter(from)
     if (leave === undefined) {
       this.#offences.note(from, OFFENCE_OVER_RATE, `more ${protocol} than allowed`)
-      return meshRefusal('mesh/rate-limited', 'slow down')
+      return meshRefusal('mesh/rate-limited')
     }
     try {
       const answer = await entry.handler({ from, body, signal })
       const limit = Math.min(entry.limits.maxResponseBytes, maxResponseBytes)
-      if (answer.byteLength > limit) {
-        return meshRefusal(
-          'mesh/too-large',
-          `the answer has ${answer.byteLength} bytes, the limit is ${limit}`,
-        )
-      }
-      return { body: answer }
+      return answer.byteLength > limit ? meshRefusal('mesh/too-large') : { body: answer }
     } catch (error) {
-      if (error instanceof AskeeError) return { origin: 'handler', code: error.code, text: error.message }
+      // The code alone: texts name files and values of this machine.
+      if (error instanceof AskeeError) return { origin: 'handler', code: error.code }
       this.#logger.error({ protocol, error: errorText(error) }, 'a request handler failed')
-      return { origin: 'handler', code: 'internal', text: 'the handler failed' }
+      return { origin: 'handler', code: 'internal' }
     } finally {
       leave()
     }
   }
 }
 
-export function meshRefusal(code: string, text: string): Answer {
-  return { origin: 'mesh', code, text }
+export function meshRefusal(code: string): Answer {
+  return { origin: 'mesh', code }
 }
