@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { initialiseToken, PIN, softHsm, TOKEN_LABEL } from '../../packages/keys/test/support/soft-hsm.ts'
@@ -91,6 +91,10 @@ describe.skipIf(missing !== undefined)(`askee with a token (${missing ?? 'SoftHS
       expect(made).toEqual({ directory: house })
       const twice = await json('authority', 'init', house, '--name', 'Another', ...token)
       expect(twice.error.code).toBe('agent/authority-exists')
+      // Another folder takes no keys over that the token holds already.
+      const second = inMesh('second-house')
+      const over = await json('authority', 'init', second, '--name', 'Test House', ...token)
+      expect(over.error.code).toBe('agent/authority-keys-held')
 
       const asked = inMesh('asked')
       const want = ['--capabilities', 'compute,operate', '--hours', '48']
@@ -127,6 +131,18 @@ describe.skipIf(missing !== undefined)(`askee with a token (${missing ?? 'SoftHS
       await json('authority', 'lists', house, ...token)
       expect((await verify()).error.code).toBe('certificate/revoked')
       if (hasOpenssl) expect(seenByOpenssl()).toContain('certificate revoked')
+
+      // The folder is lost: the token and what was published are enough to go on, where a person says so.
+      for (const name of ['root', 'intermediate', 'root-list', 'intermediate-list']) {
+        cpSync(at(`${name}.pem`), join(second, `${name}.pem`))
+      }
+      const publish = ['authority', 'lists', second, ...token]
+      expect((await json(...publish)).error.code).toBe('agent/authority-state-missing')
+      const recovered = await json('authority', 'recover', second, ...token)
+      expect(recovered.intermediate.revoked).toBe(1)
+      expect(await json(...publish)).toEqual({ directory: second })
+      const again = await json('authority', 'verify', second, pem)
+      expect(again.error.code).toBe('certificate/revoked')
     },
     DEADLINE_MS,
   )

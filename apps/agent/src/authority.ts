@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AskeeError, decode, encode, systemClock, systemRandom } from '@askee/core'
-import { type DeviceKey, type KeyStore, openKeyStore } from '@askee/keys'
+import { AskeeError, errorCode, errorText, systemClock, systemRandom } from '@askee/core'
+import { type KeyStore, openKeyStore } from '@askee/keys'
 import {
   type Authority,
   type AuthorityState,
@@ -15,16 +15,26 @@ import {
   fromPem,
   issueIntermediate,
   issueRoot,
-  listToPem,
+  LIST_LIFE,
   NODE_REVOCATION_LIFE,
   openPkcs11Signer,
   openSoftwareSigner,
   toPem,
   type VerifiedCertificate,
   verifyNodeCertificate,
+  type WantedKey,
 } from '@askee/keys/authority'
 import { lockDirectory, writeDurably } from '@askee/store'
-import { z } from 'zod'
+import {
+  type AuthorityName,
+  freshNumber,
+  LIST_FILES,
+  type ListPlace,
+  lastPublished,
+  publishedUntil,
+  publishList,
+  recoverFrom,
+} from './authority-lists.ts'
 import { type DeviceKeyChoice, openDeviceKey, readSecretFile } from './device-key.ts'
 import { keyPaths } from './paths.ts'
 
@@ -54,89 +64,102 @@ export interface IssuedCertificate {
 /** The certificate authority of an organisation, in a folder. */
 export interface OpenAuthority {
   /**
+   * Needs the key of the intermediate alone, whose list is written anew when half of its day is over.
    * @param request of a node, at most five minutes old
    * @param allowed what it gets of the capabilities that it asks for
-   * @throws AskeeError `certificate/request`, `codec/*`, `signature/*`
+   * @throws AskeeError `certificate/request`, `agent/authority-root-list` when the root's list is not of today: nobody
+   * would take the certificate, `codec/*`, `signature/*`
    */
   issue(request: Uint8Array, allowed: readonly Capability[]): Promise<IssuedCertificate>
-  /** Revokes, and publishes the new list. @throws AskeeError `certificate/serial` */
-  revoke(serial: string, reason: CertificateRevocationReason): Promise<void>
-  /** Publishes lists of today: without one nobody takes a certificate. */
+  /**
+   * Revokes, and publishes the new list.
+   * @param origin `any`: also a number that this authority cannot tell to be its own
+   * @throws AskeeError `certificate/serial`, `certificate/unknown-serial`, `certificate/list-full`
+   */
+  revoke(serial: string, reason: CertificateRevocationReason, origin?: 'own' | 'any'): Promise<void>
+  /** Publishes lists of today: without one nobody takes a certificate. Signed by the root too. */
   publishLists(): Promise<void>
+}
+
+/** What an authority goes on from. */
+export interface RecoveredAuthority {
+  /** Numbers of the lists that it published now, and how many certificates stand on them. */
+  readonly root: { readonly number: number; readonly revoked: number }
+  readonly intermediate: { readonly number: number; readonly revoked: number }
 }
 
 const FILES = {
   root: 'root.pem',
   intermediate: 'intermediate.pem',
-  rootList: 'root-list.pem',
-  intermediateList: 'intermediate-list.pem',
+  rootList: LIST_FILES.root,
+  intermediateList: LIST_FILES.intermediate,
 } as const
-const STATES = { root: 'authority-root-state', intermediate: 'authority-intermediate-state' } as const
-const MAX_STATE_BYTES = 65_536
-
-const stateSchema = z.strictObject({
-  v: z.literal(1),
-  listNumber: z.int().min(0),
-  revoked: z.array(
-    z.strictObject({
-      serial: z.string().max(40),
-      at: z.int(),
-      reason: z.enum(['compromised', 'superseded', 'ended', 'withdrawn']),
-    }),
-  ),
-})
 
 /** What is open while one thing is done. */
 interface Opened {
   readonly store: KeyStore
-  readonly root: CertificateSigner
-  readonly intermediate: CertificateSigner
+  /** Opens the key of one at its first use. */
+  signer(which: AuthorityName): Promise<CertificateSigner>
 }
 
-/** Opens the keys, one process at a time, and closes them whatever happens. */
-async function withKeys<T>(init: AuthorityInit, use: (opened: Opened) => Promise<T>): Promise<T> {
+/** Opens the device key, one process at a time, and what is needed behind it; closes all of it whatever happens. */
+async function withKeys<T>(
+  init: AuthorityInit,
+  wanted: WantedKey,
+  use: (opened: Opened) => Promise<T>,
+): Promise<T> {
   const { directory, deviceKey: choice } = init
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const release = lockDirectory(directory)
-  const opened: (Pick<DeviceKey, 'close'> | CertificateSigner)[] = []
+  const opened: { close(): Promise<void> }[] = []
   try {
     const paths = { directory, ...keyPaths(join(directory, 'keys')) }
     const deviceKey = await openDeviceKey(choice, paths, systemRandom)
     opened.push(deviceKey)
     const store = await openKeyStore({ directory: paths.secrets, deviceKey, random: systemRandom })
-    const signers: CertificateSigner[] = []
-    for (const name of ['root', 'intermediate']) {
-      const signer = await openSigner(choice, store, name)
-      opened.push(signer)
-      signers.push(signer)
+    const signers = new Map<AuthorityName, CertificateSigner>()
+    const signer = async (which: AuthorityName): Promise<CertificateSigner> => {
+      const held = signers.get(which) ?? (await openSigner(choice, store, which, wanted))
+      if (!signers.has(which)) opened.push(held)
+      signers.set(which, held)
+      return held
     }
-    const [root, intermediate] = signers as [CertificateSigner, CertificateSigner]
-    return await use({ store, root, intermediate })
+    return await use({ store, signer })
   } finally {
     for (const part of opened.reverse()) await part.close()
     release()
   }
 }
 
-function openSigner(choice: DeviceKeyChoice, store: KeyStore, name: string): Promise<CertificateSigner> {
-  if (choice.provider !== 'pkcs11') return openSoftwareSigner(store, `authority-${name}`)
+function openSigner(
+  choice: DeviceKeyChoice,
+  store: KeyStore,
+  which: AuthorityName,
+  wanted: WantedKey,
+): Promise<CertificateSigner> {
+  if (choice.provider !== 'pkcs11') return openSoftwareSigner(store, `authority-${which}`, wanted)
   return openPkcs11Signer({
     module: choice.module,
     tokenLabel: choice.token,
     pin: () => readSecretFile(choice.pinFile),
-    keyLabel: `askee authority ${name}`,
+    keyLabel: `askee authority ${which}`,
+    wanted,
     random: systemRandom,
   })
 }
 
 /**
  * Makes an authority: a root, an intermediate, and their first lists.
- * @param name of the organisation, at most 40 characters
- * @throws AskeeError `agent/authority-exists`, and what opening the keys throws
+ * @param init.name of the organisation, at most 40 characters
+ * @param init.keys `take`: uses keys that are there already, as after an init that was broken off; their lists go on above any
+ * number of before. Default `new`: refuses them, for they are of an authority in another folder
+ * @throws AskeeError `agent/authority-exists`, `agent/authority-keys-held`, and what opening the keys throws
  */
-export async function initAuthority(init: AuthorityInit & { readonly name: string }): Promise<void> {
-  const { directory, name } = init
-  await withKeys(init, async (opened) => {
+export async function initAuthority(
+  init: AuthorityInit & { readonly name: string; readonly keys?: 'new' | 'take' },
+): Promise<void> {
+  const { directory, name, keys = 'new' } = init
+  await withKeys(init, keys === 'new' ? 'new' : 'either', async (opened) => {
     if (existsSync(join(directory, FILES.root))) {
       throw new AskeeError(
         'agent/authority-exists',
@@ -144,31 +167,82 @@ export async function initAuthority(init: AuthorityInit & { readonly name: strin
       )
     }
     const parts = { clock: systemClock, random: systemRandom }
-    const signer = opened.root
+    const signer = await opened.signer('root').catch((error: unknown) => refuseHeld(error, directory))
+    const below = await opened.signer('intermediate').catch((error: unknown) => refuseHeld(error, directory))
     const root = await issueRoot(parts, signer, { name })
     const parent = { signer, certificate: root }
-    const intermediate = await issueIntermediate(parts, parent, opened.intermediate, { name })
-    await authorityOf(directory, opened, { root, intermediate }).publishLists()
+    const intermediate = await issueIntermediate(parts, parent, below, { name })
+    const listNumber = keys === 'new' ? 0 : freshNumber(systemClock.now())
+    const start = async (): Promise<AuthorityState> => ({ listNumber, revoked: [] })
+    await authorityOf(directory, opened, { root, intermediate }, start).publishLists()
     writeDurably(join(directory, FILES.intermediate), Buffer.from(toPem(intermediate)))
     // The last: where it stands, everything does.
     writeDurably(join(directory, FILES.root), Buffer.from(toPem(root)))
   })
 }
 
+function refuseHeld(error: unknown, directory: string): never {
+  if (errorCode(error) !== 'keys/key-held') throw error
+  throw new AskeeError(
+    'agent/authority-keys-held',
+    `${errorText(error)}. They belong to an authority whose folder is elsewhere: go on there. Where that folder is lost, put root.pem, intermediate.pem and the newest lists that were published into ${directory}, and go on from them: askee authority recover ${directory}. After an init that was broken off: askee authority init --take-keys`,
+    { directory },
+    { cause: error },
+  )
+}
+
+/** The certificates in a folder. Read before anything is made: a mistyped directory must not become one. */
+async function certificatesOf(directory: string): Promise<Pick<PublishedAuthority, 'root' | 'intermediate'>> {
+  const [root, intermediate] = await Promise.all([
+    publishedFile(directory, 'root', 'CERTIFICATE'),
+    publishedFile(directory, 'intermediate', 'CERTIFICATE'),
+  ])
+  return { root, intermediate }
+}
+
 /**
  * Opens an authority for one thing, and closes it again.
- * @throws AskeeError `agent/no-authority`, `store/in-use`, `keys/*`
+ * @throws AskeeError `agent/no-authority`, `agent/authority-state-missing` and `agent/authority-list-older` when it cannot
+ * tell what it revoked, `agent/authority-key`, `store/in-use`, `keys/*`
  */
 export async function openAuthority<T>(
   init: AuthorityInit,
   use: (authority: OpenAuthority) => Promise<T>,
 ): Promise<T> {
-  // Before anything is made: a mistyped directory must not become one.
-  const [root, intermediate] = await Promise.all([
-    publishedFile(init.directory, 'root', 'CERTIFICATE'),
-    publishedFile(init.directory, 'intermediate', 'CERTIFICATE'),
-  ])
-  return withKeys(init, (opened) => use(authorityOf(init.directory, opened, { root, intermediate })))
+  const certificates = await certificatesOf(init.directory)
+  return withKeys(init, 'held', (opened) =>
+    use(authorityOf(init.directory, opened, certificates, lastPublished)),
+  )
+}
+
+/**
+ * Goes on from the lists that stand in the folder, as their owner says that they are the newest: after the folder, or what it
+ * knew of its lists, was lost.
+ * @param init.loss `accept`: also from older lists, or none
+ * @throws AskeeError `agent/no-authority`, `agent/authority-list-older`, `agent/authority-key`, `store/in-use`, `keys/*`
+ */
+export async function recoverAuthority(
+  init: AuthorityInit & { readonly loss?: 'refuse' | 'accept' },
+): Promise<RecoveredAuthority> {
+  const { directory, loss = 'refuse' } = init
+  const certificates = await certificatesOf(directory)
+  return withKeys(init, 'held', async (opened) => {
+    const from = new Map<AuthorityName, AuthorityState>()
+    for (const which of ['root', 'intermediate'] as const) {
+      const place = { directory, which, store: opened.store, issuer: certificates[which] }
+      from.set(which, await recoverFrom(place, systemClock.now(), loss))
+    }
+    const start = async ({ which }: ListPlace): Promise<AuthorityState> => from.get(which) as AuthorityState
+    await authorityOf(directory, opened, certificates, start).publishLists()
+    const [root, intermediate] = await Promise.all(
+      (['root', 'intermediate'] as const).map(async (which) => {
+        const place = { directory, which, store: opened.store, issuer: certificates[which] }
+        const { listNumber, revoked } = await lastPublished(place)
+        return { number: listNumber, revoked: revoked.length }
+      }),
+    )
+    return { root, intermediate } as RecoveredAuthority
+  })
 }
 
 /**
@@ -221,35 +295,44 @@ async function publishedFile(
 
 function authorityOf(
   directory: string,
-  { store, root, intermediate }: Opened,
+  { store, signer }: Opened,
   certificates: Pick<PublishedAuthority, 'root' | 'intermediate'>,
+  startOf: (place: ListPlace) => Promise<AuthorityState>,
 ): OpenAuthority {
-  const open = async (
-    which: 'root' | 'intermediate',
-    allowed: readonly Capability[] = [],
-  ): Promise<Authority> => {
-    const name = STATES[which]
-    const kept = await store.read(name)
-    const start = kept === undefined ? undefined : decode(kept, stateSchema, MAX_STATE_BYTES)
+  const placeOf = (which: AuthorityName): ListPlace => ({
+    directory,
+    which,
+    store,
+    issuer: certificates[which],
+  })
+  const open = async (which: AuthorityName, allowed: readonly Capability[] = []): Promise<Authority> => {
+    const place = placeOf(which)
+    const start = await startOf(place)
+    const key = await signer(which)
+    assertKeyOf(certificates[which], key, join(directory, FILES[which]))
     return createAuthority(
       {
         clock: systemClock,
         random: systemRandom,
-        signer: which === 'root' ? root : intermediate,
+        signer: key,
         certificate: certificates[which],
         grant: () => allowed,
-        keep: (state: AuthorityState) => store.replace(name, encode({ ...state, v: 1 })),
+        keep: (state, list) => publishList(place, state, list),
         ...(which === 'intermediate' ? { keepRevokedFor: NODE_REVOCATION_LIFE } : {}),
       },
       start,
     )
   }
-  const publish = (file: string, list: Uint8Array): void =>
-    writeDurably(join(directory, file), Buffer.from(listToPem(list)))
 
   return {
     async issue(request, allowed) {
-      const certificate = await (await open('intermediate', allowed)).issue(request)
+      const now = systemClock.now()
+      if ((await publishedUntil(placeOf('root'))) <= now) throw rootListOver(directory)
+      const authority = await open('intermediate', allowed)
+      const certificate = await authority.issue(request)
+      if ((await publishedUntil(placeOf('intermediate'))) <= now + LIST_LIFE / 2) {
+        await authority.revocationList()
+      }
       const { serialNumber, validToDate } = new X509Certificate(certificate)
       return {
         pem: toPem(certificate, certificates.intermediate),
@@ -257,12 +340,31 @@ function authorityOf(
         notAfter: validToDate.getTime(),
       }
     },
-    async revoke(serial, reason) {
-      publish(FILES.intermediateList, await (await open('intermediate')).revoke(serial, reason))
+    async revoke(serial, reason, origin) {
+      await (await open('intermediate')).revoke(serial, reason, origin)
     },
     async publishLists() {
-      publish(FILES.rootList, await (await open('root')).revocationList())
-      publish(FILES.intermediateList, await (await open('intermediate')).revocationList())
+      for (const which of ['root', 'intermediate'] as const) await (await open(which)).revocationList()
     },
   }
+}
+
+/** @throws AskeeError `agent/authority-key` */
+function assertKeyOf(certificate: Certificate, { publicKey }: CertificateSigner, path: string): void {
+  const { x = '', y = '' } = new X509Certificate(certificate).publicKey.export({ format: 'jwk' })
+  const point = Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+  if (point.equals(publicKey)) return
+  throw new AskeeError(
+    'agent/authority-key',
+    `the key that opens is not the one of ${path}. Choose the device key or token with which this authority was made.`,
+    { path },
+  )
+}
+
+function rootListOver(directory: string): AskeeError {
+  return new AskeeError(
+    'agent/authority-root-list',
+    `the root's list in ${directory} is not of today, so nobody would take the certificate. Write it anew, with the root's key: askee authority lists ${directory}`,
+    { directory },
+  )
 }

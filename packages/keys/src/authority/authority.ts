@@ -2,14 +2,14 @@ import { AskeeError, type Milliseconds, type NodeId } from '@askee/core'
 import { z } from 'zod'
 import type { Identity } from '../identity.ts'
 import { signDocument, verifyDocument } from '../signed-document.ts'
-import { type Certificate, type IssueComponents, issueNode } from './issue.ts'
-import { cryptoOf, derInteger, SIGNING_ALGORITHM, SIGNING_KEY, x509 } from './library.ts'
+import { type Certificate, type IssueComponents, isSerialOf, issueNode } from './issue.ts'
+import { type CertificateRevocationReason, makeRevocationList, type RevokedCertificate } from './list.ts'
 import {
   CAPABILITIES,
   type Capability,
-  CRL_NUMBER,
   LIST_LIFE,
   MAX_NODE_HOURS,
+  MAX_REVOKED,
   MIN_NODE_HOURS,
 } from './names.ts'
 import type { CertificateSigner } from './signer.ts'
@@ -27,22 +27,6 @@ const requestSchema = z.strictObject({
   at: z.number().int(),
 })
 
-export type CertificateRevocationReason = 'compromised' | 'superseded' | 'ended' | 'withdrawn'
-
-const REASONS = {
-  compromised: 1,
-  superseded: 4,
-  ended: 5,
-  withdrawn: 9,
-} as const satisfies Record<CertificateRevocationReason, number>
-
-export interface RevokedCertificate {
-  /** Serial number in hexadecimal, as `verifyNodeCertificate` gives it. */
-  readonly serial: string
-  readonly at: number
-  readonly reason: CertificateRevocationReason
-}
-
 /** What an authority must not forget; its keeper is the caller. */
 export interface AuthorityState {
   /** Number of the last list; the next is higher. */
@@ -56,8 +40,11 @@ export interface AuthorityComponents extends IssueComponents {
   readonly certificate: Certificate
   /** Which of the capabilities asked for a node gets; refuses by throwing. */
   readonly grant: (node: NodeId, asked: readonly Capability[]) => readonly Capability[]
-  /** Keeps the state; resolves when it is on disk. Nothing is handed out before. */
-  readonly keep: (state: AuthorityState) => Promise<void>
+  /**
+   * Keeps the state and the list that says it; resolves when they are on disk. Nothing is handed out before. A list and
+   * the certificate of its authority are enough to go on from (`readRevocationList`).
+   */
+  readonly keep: (state: AuthorityState, list: Uint8Array) => Promise<void>
   /**
    * How long a revoked certificate stays on the list: longer than any that is issued lives. Default for ever, as for
    * intermediates; for nodes `NODE_REVOCATION_LIFE`.
@@ -72,8 +59,13 @@ export interface Authority {
    * @throws AskeeError `certificate/request`, `codec/*`, `signature/*`
    */
   issue(request: Uint8Array): Promise<Certificate>
-  /** Revokes, and gives the new list. */
-  revoke(serial: string, reason: CertificateRevocationReason): Promise<Uint8Array>
+  /**
+   * Revokes, and gives the new list.
+   * @param origin `own`: only what this authority issued; `any`: also what it cannot tell to be its own
+   * @throws AskeeError `certificate/serial`, `certificate/unknown-serial` when this authority never gave that number,
+   * `certificate/list-full`
+   */
+  revoke(serial: string, reason: CertificateRevocationReason, origin?: 'own' | 'any'): Promise<Uint8Array>
   /** A list valid for 24 hours, with a higher number than any before (RFC 5280, 5). */
   revocationList(): Promise<Uint8Array>
 }
@@ -92,33 +84,22 @@ export function createAuthority(
   start: AuthorityState = { listNumber: 0, revoked: [] },
 ): Authority {
   const { signer, certificate, clock, grant, keep } = components
-  const issuer = new x509.X509Certificate(Uint8Array.from(certificate))
   let state = start
   let lane: Promise<unknown> = Promise.resolve()
 
   const list = async (all: readonly RevokedCertificate[]): Promise<Uint8Array> => {
-    const revoked = all.filter(({ at }) => at + (components.keepRevokedFor ?? Infinity) > clock.now())
-    const next = { listNumber: state.listNumber + 1, revoked }
-    await keep(next)
-    state = next
     const now = clock.now()
-    const made = await x509.X509CrlGenerator.create(
-      {
-        issuer: issuer.subject,
-        thisUpdate: new Date(now),
-        nextUpdate: new Date(now + LIST_LIFE),
-        signingAlgorithm: SIGNING_ALGORITHM,
-        signingKey: SIGNING_KEY,
-        entries: revoked.map(({ serial, at, reason }) => ({
-          serialNumber: serial,
-          revocationDate: new Date(at),
-          reason: REASONS[reason],
-        })),
-        extensions: [new x509.Extension(CRL_NUMBER, false, derInteger(next.listNumber))],
-      },
-      cryptoOf(signer),
-    )
-    return new Uint8Array(made.rawData)
+    const revoked = stillListed(all)
+    const next = { listNumber: state.listNumber + 1, revoked }
+    const content = { number: next.listNumber, from: now, until: now + LIST_LIFE, revoked }
+    const bytes = await makeRevocationList(content, certificate, signer)
+    await keep(next, bytes)
+    state = next
+    return bytes
+  }
+  const stillListed = (all: readonly RevokedCertificate[]): readonly RevokedCertificate[] => {
+    const life = components.keepRevokedFor ?? Infinity
+    return all.filter(({ at }) => at + life > clock.now())
   }
   const inTurn = (work: () => Promise<Uint8Array>): Promise<Uint8Array> => {
     const turn = lane.then(work)
@@ -137,15 +118,36 @@ export function createAuthority(
       const capabilities = grant(node, value.capabilities).filter((one) => value.capabilities.includes(one))
       return issueNode(components, { signer, certificate }, { node, capabilities, life: value.hours * HOUR })
     },
-    revoke: (serial, reason) =>
-      inTurn(() => {
-        if (!/^[0-9a-f]{2,40}$/.test(serial)) {
+    revoke: (serial, reason, origin = 'own') =>
+      inTurn(async () => {
+        if (!/^(?:[0-9a-f]{2}){1,20}$/.test(serial)) {
           throw new AskeeError('certificate/serial', 'expected a serial number in hexadecimal')
         }
-        const others = state.revoked.filter((one) => one.serial !== serial)
-        const held = state.revoked.find((one) => one.serial === serial)
-        return list([...others, held ?? { serial, at: clock.now(), reason }])
+        const held = stillListed(state.revoked)
+        if (held.some((one) => one.serial === serial)) return list(held)
+        if (origin === 'own' && !isSerialOf(signer, serial)) throw unknownSerial(serial)
+        if (held.length >= MAX_REVOKED) throw listFull(held, components.keepRevokedFor ?? Infinity)
+        return list([...held, { serial, at: clock.now(), reason }])
       }),
     revocationList: () => inTurn(() => list(state.revoked)),
   }
+}
+
+function unknownSerial(serial: string): AskeeError {
+  return new AskeeError(
+    'certificate/unknown-serial',
+    `this authority gave no certificate the number ${serial}: it is mistyped, or of another authority. Nothing was revoked.`,
+    { serial },
+  )
+}
+
+function listFull(held: readonly RevokedCertificate[], life: Milliseconds): AskeeError {
+  const first = Math.min(...held.map(({ at }) => at)) + life
+  const when = Number.isFinite(first)
+    ? `The first leaves it ${new Date(first).toISOString()}`
+    : 'None leaves it'
+  return new AskeeError(
+    'certificate/list-full',
+    `${held.length} certificates are on the list, and verifiers take no more. Nothing was revoked. ${when}.`,
+  )
 }

@@ -6,21 +6,27 @@ export {
   type Authority,
   type AuthorityComponents,
   type AuthorityState,
-  type CertificateRevocationReason,
   createAuthority,
-  type RevokedCertificate,
   requestCertificate,
 } from './authority.ts'
 export { type Certificate, type IssueComponents, issueIntermediate, issueRoot } from './issue.ts'
 export {
+  type CertificateRevocationReason,
+  type RevocationList,
+  type RevokedCertificate,
+  readRevocationList,
+} from './list.ts'
+export {
   CAPABILITIES,
   type Capability,
+  LIST_LIFE,
   MAX_NODE_HOURS,
+  MAX_REVOKED,
   MIN_NODE_HOURS,
   NODE_REVOCATION_LIFE,
 } from './names.ts'
 export { fromPem, identityToPem, listToPem, toPem } from './pem.ts'
-export { type CertificateSigner, openPkcs11Signer, openSoftwareSigner } from './signer.ts'
+export { type CertificateSigner, openPkcs11Signer, openSoftwareSigner, type WantedKey } from './signer.ts'
 export {
   type CertificateErrorCode,
   type Trust,

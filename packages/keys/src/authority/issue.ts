@@ -1,4 +1,15 @@
-import { type Clock, fromHex, type Milliseconds, type NodeId, type Random, toHex } from '@askee/core'
+import { createHash } from 'node:crypto'
+import {
+  bytesEqual,
+  type Clock,
+  concat,
+  fromHex,
+  type Milliseconds,
+  type NodeId,
+  type Random,
+  toHex,
+  utf8,
+} from '@askee/core'
 import { publicKeyFromNodeId } from '../node-id.ts'
 import { cryptoOf, SIGNING_ALGORITHM, SIGNING_KEY, spkiOf, x509 } from './library.ts'
 import { BACKDATE, CAPABILITY_URI, type Capability, NODE_URI } from './names.ts'
@@ -14,7 +25,10 @@ export interface IssueComponents {
 
 const DAY = 86_400_000
 const ED25519_SPKI = fromHex('302a300506032b6570032100')
-const SERIAL_BYTES = 16
+/** RFC 5280: positive, at most 20 bytes. Random, so that nobody can tell how many there are. */
+const SERIAL_RANDOM_BYTES = 10
+/** Behind the random part: which authority made it, and that nothing in it is mistyped. */
+const SERIAL_CHECK_BYTES = 6
 
 interface Plan {
   readonly subject: string
@@ -111,16 +125,13 @@ async function make(
   signer: CertificateSigner,
   plan: Plan,
 ): Promise<Certificate> {
-  // RFC 5280: positive, at most 20 bytes; random, so that nobody can tell how many there are.
-  const serial = random.bytes(SERIAL_BYTES)
-  serial[0] = ((serial[0] as number) & 0x7f) | 0x40
   const now = clock.now()
   const crypto = cryptoOf(signer)
   const subjectKey = new x509.PublicKey(Uint8Array.from(plan.spki))
   const issuerKey = new x509.PublicKey(Uint8Array.from(plan.issuerSpki))
   const certificate = await x509.X509CertificateGenerator.create(
     {
-      serialNumber: toHex(serial),
+      serialNumber: newSerial(random, plan.issuerSpki),
       subject: plan.subject,
       issuer: plan.issuer,
       notBefore: new Date(now - BACKDATE),
@@ -137,4 +148,23 @@ async function make(
     crypto,
   )
   return new Uint8Array(certificate.rawData)
+}
+
+function newSerial(random: Random, issuerSpki: Uint8Array): string {
+  const start = random.bytes(SERIAL_RANDOM_BYTES)
+  start[0] = ((start[0] as number) & 0x7f) | 0x40
+  return toHex(concat(start, serialCheck(start, issuerSpki)))
+}
+
+function serialCheck(start: Uint8Array, issuerSpki: Uint8Array): Uint8Array {
+  const bytes = concat(utf8('askee/certificate-serial/1\0'), issuerSpki, start)
+  return createHash('sha256').update(bytes).digest().subarray(0, SERIAL_CHECK_BYTES)
+}
+
+/** Whether an authority gave that serial number, in hexadecimal: a mistyped one, or one of another authority, is found so. */
+export function isSerialOf(issuer: Pick<CertificateSigner, 'publicKey'>, serial: string): boolean {
+  if (serial.length !== 2 * (SERIAL_RANDOM_BYTES + SERIAL_CHECK_BYTES)) return false
+  const bytes = fromHex(serial)
+  const check = serialCheck(bytes.subarray(0, SERIAL_RANDOM_BYTES), spkiOf(issuer.publicKey))
+  return bytesEqual(bytes.subarray(SERIAL_RANDOM_BYTES), check)
 }

@@ -32,17 +32,7 @@ export function spkiOf(point: Uint8Array): Buffer {
   return createPublicKey({ key: p256Jwk(point), format: 'jwk' }).export({ format: 'der', type: 'spki' })
 }
 
-/** A DER INTEGER below 2^48 for an extension. */
-export function derInteger(value: number): Uint8Array<ArrayBuffer> {
-  const digits = Buffer.alloc(7)
-  digits.writeUIntBE(value, 1, 6)
-  let start = 0
-  while (start < 6 && digits[start] === 0 && ((digits[start + 1] as number) & 0x80) === 0) start += 1
-  const body = digits.subarray(start)
-  return Uint8Array.from([0x02, body.length, ...body])
-}
-
-/** Whether a certificate or list claims to be signed with ECDSA and SHA-256: nothing else is verified. */
+/** Whether a certificate claims to be signed with ECDSA and SHA-256: nothing else is verified. */
 export function isSignedAsOurs(signed: { readonly signatureAlgorithm: unknown }): boolean {
   const { name, hash } = signed.signatureAlgorithm as { name?: string; hash?: { name?: string } }
   return name === 'ECDSA' && hash?.name === 'SHA-256'

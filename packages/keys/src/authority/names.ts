@@ -16,4 +16,9 @@ export const MAX_NODE_LIFE = MAX_NODE_HOURS * HOUR + BACKDATE
 export const NODE_REVOCATION_LIFE = MAX_NODE_LIFE + 24 * HOUR
 /** A list older than this is no list: whoever withholds the newer one gains nothing. */
 export const LIST_LIFE = 24 * HOUR
-export const CRL_NUMBER = '2.5.29.20'
+/**
+ * Revoked certificates of one list at once: those of nodes leave it by themselves within `NODE_REVOCATION_LIFE`. At 49 bytes
+ * each they fit `MAX_LIST_BYTES`, which every verifier takes.
+ */
+export const MAX_REVOKED = 20_000
+export const MAX_LIST_BYTES = 1_048_576

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, sign as signWith } from 'node:crypto'
 import { AskeeError, type Random } from '@askee/core'
+import type { WantedKey } from '../device-key/pkcs11/protocol.ts'
 import { openToken, type TokenInit } from '../device-key/pkcs11/token.ts'
 import type { KeyStore } from '../key-store/index.ts'
 import { p256FromSeed } from '../p256.ts'
@@ -13,11 +14,24 @@ export interface CertificateSigner {
   close(): Promise<void>
 }
 
+export type { WantedKey }
+
 const SEED_BYTES = 32
 const ID_BYTES = 16
 
-/** A signer whose key is kept in the key store; made at the first call. */
-export async function openSoftwareSigner(store: KeyStore, name: string): Promise<CertificateSigner> {
+/**
+ * A signer whose key is kept in the key store.
+ * @param wanted default: made at the first call
+ * @throws AskeeError `keys/no-key`, `keys/key-held`
+ */
+export async function openSoftwareSigner(
+  store: KeyStore,
+  name: string,
+  wanted: WantedKey = 'either',
+): Promise<CertificateSigner> {
+  const isHeld = (await store.names()).includes(name)
+  if (wanted === 'held' && !isHeld) throw new AskeeError('keys/no-key', `there is no key "${name}"`)
+  if (wanted === 'new' && isHeld) throw new AskeeError('keys/key-held', `there is a key "${name}" already`)
   const { jwk, publicKey } = p256FromSeed(await store.secret(name, SEED_BYTES))
   const key = createPrivateKey({ key: jwk, format: 'jwk' })
   return {
@@ -28,16 +42,17 @@ export async function openSoftwareSigner(store: KeyStore, name: string): Promise
 }
 
 /**
- * A signer whose key never leaves a token; made there at the first call.
- * @throws AskeeError as `openPkcs11DeviceKey`
+ * A signer whose key never leaves a token.
+ * @param init.wanted default: made there at the first call
+ * @throws AskeeError `keys/no-key`, `keys/key-held`, and as `openPkcs11DeviceKey`
  */
 export async function openPkcs11Signer(
-  init: TokenInit & { readonly keyLabel: string; readonly random: Random },
+  init: TokenInit & { readonly keyLabel: string; readonly wanted?: WantedKey; readonly random: Random },
 ): Promise<CertificateSigner> {
-  const { keyLabel: label, random } = init
+  const { keyLabel: label, wanted = 'either', random } = init
   const token = await openToken(init)
   try {
-    const publicKey = await token.call({ op: 'ec-key', label, newId: random.bytes(ID_BYTES) })
+    const publicKey = await token.call({ op: 'ec-key', label, wanted, newId: random.bytes(ID_BYTES) })
     return {
       publicKey,
       async sign(message) {

@@ -3,14 +3,8 @@ import { AskeeError, type NodeId, type Timestamp } from '@askee/core'
 import { nodeIdFromPublicKey } from '../node-id.ts'
 import type { Certificate } from './issue.ts'
 import { isSignedAsOurs, own, x509 } from './library.ts'
-import {
-  CAPABILITIES,
-  CAPABILITY_URI,
-  type Capability,
-  CRL_NUMBER,
-  MAX_NODE_LIFE,
-  NODE_URI,
-} from './names.ts'
+import { type RevocationList, readRevocationList } from './list.ts'
+import { CAPABILITIES, CAPABILITY_URI, type Capability, MAX_NODE_LIFE, NODE_URI } from './names.ts'
 
 export type CertificateErrorCode =
   | 'certificate/too-large'
@@ -52,8 +46,6 @@ export interface VerifiedCertificate {
 }
 
 const MAX_CERTIFICATE_BYTES = 4096
-/** 20,000 revoked certificates; those of nodes leave the list by themselves within 72 hours. */
-const MAX_LIST_BYTES = 1_048_576
 const SPKI_BYTES = 44
 const KNOWN_EXTENSIONS = new Set([
   '2.5.29.19',
@@ -88,12 +80,12 @@ export async function verifyNodeCertificate(
   await checkIssued(intermediate, root)
   checkAuthority(intermediate, 0)
   checkTime(intermediate, now)
-  const rootList = await listOf(trust.lists.root, root, now, seen?.root ?? 0)
+  const rootList = listOf(trust.lists.root, trust.root, now, seen?.root ?? 0)
   checkRevoked(intermediate, rootList)
   await checkIssued(leaf, intermediate)
   checkLeaf(leaf)
   checkTime(leaf, now)
-  const list = await listOf(trust.lists.intermediate, intermediate, now, seen?.intermediate ?? 0)
+  const list = listOf(trust.lists.intermediate, chain.intermediate, now, seen?.intermediate ?? 0)
   checkRevoked(leaf, list)
   const { node, capabilities } = subjectOf(leaf)
   if (required !== undefined && !capabilities.includes(required)) {
@@ -210,64 +202,25 @@ function subjectOf(leaf: x509.X509Certificate): { node: NodeId; capabilities: Ca
   return { node, capabilities: CAPABILITIES.filter((one) => named.includes(one)) }
 }
 
-interface List {
-  readonly crl: x509.X509Crl
-  readonly number: number
-}
-
-async function listOf(
-  bytes: Uint8Array,
-  issuer: x509.X509Certificate,
-  now: Timestamp,
-  seen: number,
-): Promise<List> {
-  if (bytes.byteLength > MAX_LIST_BYTES) refuse('certificate/too-large', 'the list of revoked certificates')
-  let crl: x509.X509Crl
-  let number: number
-  try {
-    crl = new x509.X509Crl(Uint8Array.from(bytes))
-    number = integerOf(crl.extensions.find(({ type }) => type === CRL_NUMBER)?.value)
-  } catch (cause) {
-    throw new AskeeError(
-      'certificate/malformed',
-      'the list of revoked certificates cannot be read',
-      {},
-      { cause },
-    )
-  }
-  const isOurs = crl.issuer === issuer.subject && isSignedAsOurs(crl)
-  if (!isOurs || !(await verifies(() => crl.verify({ publicKey: issuer.publicKey }, own)))) {
-    refuse('certificate/list-signature', `${issuer.subject} did not sign this list`)
-  }
-  const until = crl.nextUpdate?.getTime() ?? 0
-  if (crl.thisUpdate.getTime() > now + 5 * 60_000 || until <= now) {
-    refuse('certificate/list-stale', `the list of ${issuer.subject} is not of today; fetch the new one`)
-  }
-  if (number < seen) {
+/** The list of an issuer, if it is of today and no older than one that was seen. */
+function listOf(bytes: Uint8Array, issuer: Certificate, now: Timestamp, seen: number): RevocationList {
+  const list = readRevocationList(bytes, issuer)
+  if (list.from > now + 5 * 60_000 || list.until <= now) {
     refuse(
-      'certificate/list-rollback',
-      `list ${number} of ${issuer.subject} is older than ${seen}, which was seen`,
+      'certificate/list-stale',
+      `a list of revoked certificates (number ${list.number}) is not of today; fetch the new one`,
     )
   }
-  return { crl, number }
+  if (list.number < seen) {
+    refuse('certificate/list-rollback', `list ${list.number} is older than ${seen}, which was seen`)
+  }
+  return list
 }
 
-/** The value of a DER INTEGER of at most six bytes. */
-function integerOf(value: ArrayBuffer | undefined): number {
-  const bytes = Buffer.from(value ?? new ArrayBuffer(0))
-  const length = bytes[1] ?? 0
-  if (bytes[0] !== 0x02 || length < 1 || length > 7 || bytes.length !== 2 + length) {
-    throw new RangeError('the list has no number')
-  }
-  return [...bytes.subarray(2)].reduce((sum, byte) => sum * 256 + byte, 0)
-}
-
-function checkRevoked(certificate: x509.X509Certificate, { crl }: List): void {
-  const entry = crl.findRevoked(certificate.serialNumber)
-  if (entry !== null) {
-    refuse(
-      'certificate/revoked',
-      `the certificate of ${certificate.subject} was revoked ${entry.revocationDate.toISOString()}`,
-    )
-  }
+function checkRevoked(certificate: x509.X509Certificate, { revoked }: RevocationList): void {
+  const serial = certificate.serialNumber.replace(/^(?:00)+(?=..)/, '')
+  const entry = revoked.find((one) => one.serial === serial)
+  if (entry === undefined) return
+  const when = new Date(entry.at).toISOString()
+  refuse('certificate/revoked', `the certificate of ${certificate.subject} was revoked ${when}`)
 }

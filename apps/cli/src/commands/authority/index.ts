@@ -1,13 +1,14 @@
 import { Command } from 'commander'
-import { initCommand, issueCommand, listsCommand, revokeCommand } from './issue.ts'
+import { initCommand, issueCommand, listsCommand, recoverCommand, revokeCommand } from './issue.ts'
 import { verifyCommand } from './verify.ts'
 
 /** `askee authority`: certificates for the nodes of an organisation. */
 export function authorityCommand(): Command {
   const authority = new Command('authority').description(
-    'make a certificate authority, issue and revoke certificates of nodes, verify them',
+    'make a certificate authority or go on with it, issue and revoke certificates of nodes, verify them',
   )
-  for (const command of [initCommand(), issueCommand(), revokeCommand(), listsCommand(), verifyCommand()]) {
+  const commands = [initCommand(), issueCommand(), revokeCommand(), listsCommand(), recoverCommand()]
+  for (const command of [...commands, verifyCommand()]) {
     authority.addCommand(command)
   }
   return authority

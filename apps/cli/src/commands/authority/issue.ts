@@ -36,9 +36,11 @@ function initOf(directory: string, options: AuthorityOptions): AuthorityInit {
 export function initCommand(): Command {
   return withKeys('init', 'make an authority; with --device-key pkcs11 its keys never leave the token')
     .requiredOption('--name <text>', 'name of the organisation, at most 40 characters')
-    .action(async (directory: string, options: AuthorityOptions & { name: string }) => {
+    .option('--take-keys', 'with keys that are there already, after an init that was broken off')
+    .action(async (directory: string, options: AuthorityOptions & { name: string; takeKeys?: true }) => {
       const { initAuthority } = await import('@askee/agent/authority')
-      await initAuthority({ ...initOf(directory, options), name: options.name })
+      const keys = options.takeKeys === true ? 'take' : 'new'
+      await initAuthority({ ...initOf(directory, options), name: options.name, keys })
       if (options.json === true) return printJson({ directory })
       printData(`authority made in ${directory}`)
       printNote('Give root.pem to those who shall verify, by another way than the certificates.')
@@ -64,10 +66,9 @@ export function issueCommand(): Command {
       ) => {
         const { openAuthority, verifyIssued } = await import('@askee/agent/authority')
         const asked = await readNamedFile(request)
-        const { pem, serial } = await openAuthority(initOf(directory, options), async (authority) => {
-          await authority.publishLists()
-          return authority.issue(asked, options.allow)
-        })
+        const { pem, serial } = await openAuthority(initOf(directory, options), (authority) =>
+          authority.issue(asked, options.allow),
+        )
         const { node, capabilities, notAfter } = await verifyIssued(directory, pem)
         await writeFile(file, pem)
         if (options.json === true) return printJson({ node, serial, capabilities, notAfter, file })
@@ -83,15 +84,17 @@ export function revokeCommand(): Command {
   return withKeys('revoke', 'revoke a certificate and write the new list')
     .argument('<serial>', 'serial number in hexadecimal, as issue and verify say it')
     .addArgument(new Argument('<reason>', 'why').choices(REASONS))
+    .option('--any-serial', 'also a number that this authority cannot tell to be its own')
     .action(
       async (
         directory: string,
         serial: string,
         reason: (typeof REASONS)[number],
-        options: AuthorityOptions,
+        options: AuthorityOptions & { anySerial?: true },
       ) => {
         const { openAuthority } = await import('@askee/agent/authority')
-        await openAuthority(initOf(directory, options), (authority) => authority.revoke(serial, reason))
+        const origin = options.anySerial === true ? 'any' : 'own'
+        await openAuthority(initOf(directory, options), (open) => open.revoke(serial, reason, origin))
         if (options.json === true) return printJson({ serial, reason })
         printData(`certificate ${serial} is revoked`)
         printNote('It counts for those who fetch the new list: at the latest when theirs is a day old.')
@@ -109,4 +112,23 @@ export function listsCommand(): Command {
       printData(`lists written into ${directory}, valid for a day`)
     },
   )
+}
+
+/** `askee authority recover`: after the folder, or what it knew of its lists, was lost. */
+export function recoverCommand(): Command {
+  return withKeys(
+    'recover',
+    'go on from the lists in the folder, which must be the newest that were published',
+  )
+    .option('--accept-loss', 'from older lists, or none: what was revoked since counts again')
+    .action(async (directory: string, options: AuthorityOptions & { acceptLoss?: true }) => {
+      const { recoverAuthority } = await import('@askee/agent/authority')
+      const loss = options.acceptLoss === true ? 'accept' : 'refuse'
+      const { root, intermediate } = await recoverAuthority({ ...initOf(directory, options), loss })
+      if (options.json === true) return printJson({ directory, root, intermediate })
+      printData(`authority in ${directory} goes on, with these certificates revoked:`)
+      printData(`  ${root.revoked} of intermediates (list ${root.number})`)
+      printData(`  ${intermediate.revoked} of nodes (list ${intermediate.number})`)
+      printNote('Where you know of others that were revoked: revoke them again now.')
+    })
 }

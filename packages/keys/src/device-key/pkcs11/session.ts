@@ -88,9 +88,15 @@ export class TokenSession {
     }
   }
 
-  /** The public point of the P-256 key, made when there is none. */
-  ecKey({ label, newId }: Call<'ec-key'>): Uint8Array {
+  /** The public point of the P-256 key. */
+  ecKey({ label, wanted, newId }: Call<'ec-key'>): Uint8Array {
     let privateKey = this.#find(pkcs11js.CKO_PRIVATE_KEY, label)
+    if (wanted === 'held' && privateKey === undefined) {
+      throw new TokenError('keys/no-key', `the token has no key "${label}"`)
+    }
+    if (wanted === 'new' && privateKey !== undefined) {
+      throw new TokenError('keys/key-held', `the token holds a key "${label}" already`)
+    }
     if (privateKey === undefined) {
       const pair = this.#lib.C_GenerateKeyPair(
         this.#session,
