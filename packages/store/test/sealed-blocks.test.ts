@@ -144,6 +144,19 @@ describe('sealed blocks', () => {
     expect(await store.readRange(digest, CHUNK, 10)).toEqual(block(1, 10))
   })
 
+  it('STO-2 what was put is there, though a damaged file stood in its place since before the start', async () => {
+    const directory = place()
+    const digest = await (await open(directory)).put(block(1))
+    const [path = ''] = files(directory)
+    const bytes = readFileSync(path)
+    bytes[40]! ^= 1
+    writeFileSync(path, bytes)
+    const store = await open(directory)
+    expect(await store.put(block(1))).toBe(digest)
+    expect(await store.get(digest)).toEqual(block(1))
+    expect(store.size()).toBe(300)
+  })
+
   it('STO-1 names a wrong key and a missing one, and leaves the blocks', async () => {
     const directory = place()
     const digest = await (await open(directory)).put(block(1))

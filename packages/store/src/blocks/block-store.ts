@@ -271,7 +271,9 @@ class FileBlockStore implements BlockStore {
     const held = this.#entries.get(name)
     if (held !== undefined) {
       held.used = this.#clock.now()
-      return digest
+      // A file from before the start may be damaged: whoever puts the block again must not lose it with that.
+      held.sound ??= this.#verify(name, digest, held, () => undefined)
+      if (await held.sound) return digest
     }
     await this.#makeRoom(bytes.byteLength)
     await this.#write(name, digest, bytes)
