@@ -79,7 +79,14 @@ export type TokenVerifier = (
   expected: { readonly subject: NodeId; readonly audience: NodeId },
 ) => Promise<VerifiedConsent>
 
-/** Tokens seen by a verifier that were revoked or suspended since, wherever this was learned from. */
+/** A token that was shown here and is revoked now. */
+export interface RevokedToken {
+  readonly id: string
+  /** The node that showed it. Ids are their issuers' choice: another node's token of the same id is another token. */
+  readonly subject: NodeId
+}
+
+/** Tokens seen by a verifier that were revoked since, wherever this was learned from. */
 export interface RevocationNews {
-  onRevoked(listener: (revoked: { readonly tokens: readonly string[] }) => void): () => void
+  onRevoked(listener: (revoked: { readonly tokens: readonly RevokedToken[] }) => void): () => void
 }

@@ -52,7 +52,7 @@ describe('revocation certificate', () => {
     const other = granted()
     const known = book()
     const heard: string[][] = []
-    known.onRevoked(({ tokens }) => heard.push([...tokens]))
+    known.onRevoked(({ tokens }) => heard.push(tokens.map((token) => token.id)))
     known.check(inspectToken(own.token))
     expect(known.take(own.certificate)).toBe('new')
     expect(known.take(own.certificate)).toBe('known')
@@ -71,7 +71,7 @@ describe('revocation certificate', () => {
     const child = attenuateConsent(node, parent.token, draft)
     const known = book()
     const dead: string[] = []
-    known.onRevoked(({ tokens }) => dead.push(...tokens))
+    known.onRevoked(({ tokens }) => dead.push(...tokens.map((token) => token.id)))
     known.check(inspectToken(child.token))
     known.take(parent.certificate)
     expect(dead).toContain(child.claims.id)

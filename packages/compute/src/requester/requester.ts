@@ -1,4 +1,4 @@
-import type { RevocationNews, TokenVerifier } from '@askee/consent'
+import type { RevocationNews, RevokedToken, TokenVerifier } from '@askee/consent'
 import {
   AskeeError,
   type BlockStore,
@@ -283,15 +283,17 @@ class JournalingRequester implements Requester {
   }
 
   /** Nodes whose consent has ended are gone until they offer again; nobody is to blame (CON-5). */
-  #revoked(tokens: readonly string[]): void {
+  #revoked(tokens: readonly RevokedToken[]): void {
     const live = this.#live
     if (live === null) return
+    const isRevoked = (consent: string, node: NodeId): boolean =>
+      tokens.some(({ id, subject }) => id === consent && subject === node)
     const now = this.#components.clock.now()
     for (const campaign of this.#campaigns.values()) {
       if (campaign.state.phase !== 'running') continue
-      const nodes = Object.values(campaign.state.nodes).filter(({ consent }) => tokens.includes(consent))
+      const nodes = Object.values(campaign.state.nodes).filter(({ consent, id }) => isRevoked(consent, id))
       const losses = Object.values(campaign.state.leases)
-        .filter(({ consent }) => tokens.includes(consent))
+        .filter(({ consent, node }) => isRevoked(consent, node))
         .map(({ id, node }) => ({ lease: id, node, reason: REVOKED }))
       for (const { id } of nodes)
         live.loop.post(campaign, { type: 'departed', now, node: id, reason: REVOKED })

@@ -1,18 +1,22 @@
 import { type Clock, errorText, type Timestamp } from '@askee/core'
+import type { Identity } from '@askee/keys'
 import { refuse } from '../errors.ts'
-import { verifyCertificate } from '../revocation/certificate.ts'
+import { issuerOf, verifyCertificate } from '../revocation/certificate.ts'
 import { MAX_LIFETIME_MS } from '../terms.ts'
 import type { Enactment } from './enactment.ts'
 import type { ConsentHistory } from './history.ts'
 import type { Listeners } from './listeners.ts'
-import { entryOf, type Lives } from './lives.ts'
-import { step } from './machine.ts'
+import { entryOf, type Life, type Lives, tokensOf } from './lives.ts'
+import { isGiven, step } from './machine.ts'
 import type { OwnEpoch } from './own-epoch.ts'
+import type { ConsentRecords } from './records.ts'
 import type { ConsentEntry, OwnRevocation } from './registry.ts'
 import type { Uses } from './uses.ts'
 
 export interface EndingParts {
   readonly clock: Clock
+  readonly volunteer: Pick<Identity, 'id'>
+  readonly records: ConsentRecords
   readonly history: ConsentHistory
   readonly lives: Lives
   readonly epoch: OwnEpoch
@@ -52,7 +56,7 @@ export class Ending {
   revokeAll(reason: string): readonly ConsentEntry[] {
     const { lives, clock, enactment, epoch, history, tellings } = this.#parts
     const now = clock.now()
-    const given = lives.all().filter(({ state }) => ['granted', 'renewed', 'suspended'].includes(state.phase))
+    const given = lives.all().filter(({ state }) => isGiven(state))
     // All of them end, and everybody is told, also when the disk takes and gives none of it. What runs ends first.
     attemptAll([
       ...given.map((life) => () => enactment.act(life, { type: 'Revoke', now }, { content: { reason } })),
@@ -65,6 +69,49 @@ export class Ending {
       () => this.#settleEpoch(),
     ])
     return given.map((life) => entryOf(life, clock.now()))
+  }
+
+  /** @returns the consents that it suspended */
+  putBack(reason: string): readonly ConsentEntry[] {
+    const { lives, clock, enactment, epoch, records } = this.#parts
+    // First what time has ended: by a clock that is put right later it could be open again.
+    this.sweep()
+    const open = lives.all().filter(({ state }) => state.phase === 'granted' || state.phase === 'renewed')
+    records.atomically(() => {
+      for (const life of open) {
+        enactment.act(life, { type: 'Suspend', now: clock.now() }, { content: { reason } })
+      }
+      epoch.jump()
+      records.savePutBack()
+    })
+    return open.map((life) => entryOf(life, clock.now()))
+  }
+
+  /** Revokes what a certificate of the owner ends and this machine knows nothing of: its database was put back. */
+  learn(text: string): void {
+    const { lives, clock, enactment, epoch, history, volunteer } = this.#parts
+    if (issuerOf(text) !== volunteer.id) return
+    const { minEpoch, consents, until } = verifyCertificate(text)
+    const now = clock.now()
+    if (now >= until) return
+    const isMeant = (life: Life): boolean =>
+      minEpoch === null
+        ? tokensOf(life.state).some((token) => consents?.includes(token))
+        : life.held !== null && life.held.claims.epoch < minEpoch
+    const content = { reason: 'the mesh knows that it was revoked' }
+    attemptAll([
+      ...lives
+        .all()
+        .filter((life) => isGiven(life.state) && isMeant(life))
+        .map((life) => () => enactment.act(life, { type: 'Revoke', now }, { content })),
+      () => {
+        if (minEpoch === null) return
+        epoch.learn(minEpoch, text, (raised) =>
+          history.write('revoked', 'all', 'done', { ...content, epoch: raised }),
+        )
+      },
+      () => this.#settleEpoch(),
+    ])
   }
 
   /** The revocation of everything, as long as anything that it ends may not have ended by itself; null when there was none. */

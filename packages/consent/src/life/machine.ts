@@ -158,7 +158,7 @@ function expire(state: ConsentState, { now }: Of<'Expire'>): ConsentStep {
 }
 
 /** Given and neither revoked nor expired. */
-function isGiven(
+export function isGiven(
   state: ConsentState,
 ): state is ConsentState & { phase: 'granted' | 'renewed' | 'suspended' } {
   return state.phase === 'granted' || state.phase === 'renewed' || state.phase === 'suspended'

@@ -61,4 +61,35 @@ export const CONSENT_MIGRATIONS: readonly Migration[] = [
     // The certificate of the last raise, so that it is told again after a restart.
     sql: 'ALTER TABLE own_epoch ADD COLUMN told TEXT',
   },
+  {
+    version: 4,
+    sql: `
+      -- Tokens that were shown here and verified, and every token that each of them stands on: what is known of these is not
+      -- displaced by what strangers say.
+      CREATE TABLE shown_tokens (
+        number INTEGER PRIMARY KEY,
+        issuer TEXT NOT NULL,
+        token TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        revoked INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (issuer, token)
+      ) STRICT;
+      CREATE INDEX shown_tokens_by_subject ON shown_tokens (subject, revoked, last);
+      CREATE TABLE shown_links (
+        issuer TEXT NOT NULL,
+        token TEXT NOT NULL,
+        number INTEGER NOT NULL REFERENCES shown_tokens (number) ON DELETE CASCADE,
+        epoch INTEGER NOT NULL,
+        PRIMARY KEY (issuer, token, number)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX shown_links_by_number ON shown_links (number);
+      -- Nobody reads the certificates again, and each token of a line kept a copy.
+      ALTER TABLE revocations DROP COLUMN certificate;
+      ALTER TABLE epochs DROP COLUMN certificate;
+      -- Set when the owner put this database back: blocks may be here of which it knows nothing.
+      CREATE TABLE put_back (one INTEGER PRIMARY KEY CHECK (one = 1)) STRICT;
+    `,
+  },
 ]

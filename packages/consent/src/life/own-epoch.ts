@@ -1,9 +1,17 @@
-import type { Clock, Random } from '@askee/core'
+import type { Clock, Milliseconds, Random } from '@askee/core'
 import { toHex } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import { signCertificate, verifyCertificate } from '../revocation/certificate.ts'
 import { MAX_LIFETIME_MS } from '../terms.ts'
 import type { ConsentRecords } from './records.ts'
+
+/**
+ * A database that was put back does not know how often the epoch was raised since. The epoch of its time is above every one of
+ * before as long as nobody revokes everything once in four seconds, again and again; it fits until the year 2242.
+ */
+const EPOCH_MS: Milliseconds = 4000
+/** Leaves room above a clock that is wrong. */
+const MAX_JUMP = 2 ** 30
 
 /** A certificate that ends everything below its epoch. */
 export interface EpochRevocation {
@@ -66,6 +74,22 @@ export class OwnEpoch {
       unwritten.record(unwritten.epoch)
     })
     this.#unwritten = null
+  }
+
+  /** For a database that was put back: grants from now on stand above every epoch of before, and nothing is revoked by it. */
+  jump(): void {
+    this.settle()
+    const { epoch, told } = this.#records.epoch()
+    const jumped = Math.min(MAX_JUMP, Math.floor(this.#components.clock.now() / EPOCH_MS))
+    this.#records.saveEpoch({ epoch: Math.max(epoch + 1, jumped), certificate: null, told })
+  }
+
+  /**
+   * Takes an epoch that this owner raised and this database does not know. It holds from now on; `settle` writes it down.
+   * @param record written in the same transaction
+   */
+  learn(epoch: number, certificate: string, record: (epoch: number) => void): void {
+    if (epoch > this.current) this.#unwritten = { epoch, certificate, record }
   }
 
   /** Whether it outlives every token that it is to end: one that was signed long ago would be over before them. */

@@ -36,6 +36,8 @@ export interface ConsentRecords {
   saveToken(life: string, signed: SignedConsent): void
   epoch(): EpochRow
   saveEpoch(row: EpochRow): void
+  /** Notes that this database was put back; `ConsentHoldings.areComplete` says what that means. */
+  savePutBack(): void
   /** Runs `body` in one transaction: all of it is on disk when this returns, or nothing. */
   atomically(body: () => void): void
 }
@@ -77,6 +79,9 @@ export function createConsentRecords(database: Database): ConsentRecords {
       },
     saveEpoch: ({ epoch, certificate, told }) => {
       upsertEpoch.run(epoch, certificate, told)
+    },
+    savePutBack: () => {
+      database.prepare('INSERT OR IGNORE INTO put_back (one) VALUES (1)').run()
     },
     atomically: (body) => database.transaction(body)(),
   }

@@ -101,6 +101,18 @@ export interface ConsentRegistry extends ConsentGate, ConsentEndings, ConsentUse
   /** Revokes all there is, and every token of the owner that is not known here, by raising the epoch. */
   revokeAll(reason: string): readonly ConsentEntry[]
   /**
+   * The owner put this database back in its place: whatever is live in it may have been revoked since, and is suspended;
+   * grants from now on have an epoch above every one that was told since. All of it is on disk when it returns, or nothing.
+   * @returns what it suspended
+   */
+  putBack(reason: string): readonly ConsentEntry[]
+  /**
+   * Takes a certificate that somebody told. One of this owner revokes here what a database that was put back shows as given;
+   * one of others means nothing here.
+   * @throws AskeeError with a ConsentErrorCode; `consent/not-written` when it holds and the disk did not take it
+   */
+  learn(certificate: string): void
+  /**
    * Writes the end of a consent down that the disk did not take before; nothing when it did.
    * @throws AskeeError `consent/not-written`
    */

@@ -1,4 +1,4 @@
-import type { Clock, Random, Timestamp } from '@askee/core'
+import type { Clock, Milliseconds, Random } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import { refuse } from '../errors.ts'
 import { signStatusList } from '../revocation/status-list.ts'
@@ -14,7 +14,8 @@ const RESIGN_MS = 60_000
 export class StatusKeeper {
   readonly #components: { readonly clock: Clock; readonly random: Random; readonly volunteer: Identity }
   readonly #uri: string
-  #held: { readonly text: string; readonly at: Timestamp } | null = null
+  /** `at` is monotonic: on a clock that is set back one list would stand until it is there again. */
+  #held: { readonly text: string; readonly at: Milliseconds } | null = null
 
   constructor(
     components: { readonly clock: Clock; readonly random: Random; readonly volunteer: Identity },
@@ -44,8 +45,8 @@ export class StatusKeeper {
 
   signed(lives: readonly Life[]): string {
     const { clock, volunteer } = this.#components
-    const now = clock.now()
-    if (this.#held !== null && now - this.#held.at < RESIGN_MS) return this.#held.text
+    const at = clock.monotonic()
+    if (this.#held !== null && at - this.#held.at < RESIGN_MS) return this.#held.text
     const statuses = new Map<number, 'invalid' | 'suspended'>()
     for (const { statusIndex, state } of lives) {
       if (statusIndex === null) continue
@@ -54,12 +55,12 @@ export class StatusKeeper {
     }
     const text = signStatusList(volunteer, {
       uri: this.#uri,
-      now,
+      now: clock.now(),
       lifetime: LIST_LIFETIME_MS,
       entries: STATUS_ENTRIES,
       statuses,
     })
-    this.#held = { text, at: now }
+    this.#held = { text, at }
     return text
   }
 }

@@ -2,14 +2,9 @@ import type { Clock, NodeId, Timestamp } from '@askee/core'
 import type { Database } from '@askee/store'
 import { refuse } from '../errors.ts'
 import type { RevocationNews } from '../gate.ts'
-import type { ConsentClaims } from '../token/claims.ts'
 import type { VerifiedConsent } from '../token/verify.ts'
 import { type RevocationCertificate, verifyCertificate } from './certificate.ts'
-
-/** Revocations of strangers kept, beside those that concern tokens seen here: about 200 bytes each. */
-const KEPT_OF_STRANGERS = 50_000
-/** Tokens remembered as seen here; older ones are verified again when they are shown again. */
-const KEPT_SEEN = 20_000
+import { linksOf, type ShownToken, ShownTokens, type TokenLink } from './shown-tokens.ts'
 
 /** Revocations that this node heard of; they survive restarts. */
 export interface RevocationBook extends RevocationNews {
@@ -19,79 +14,112 @@ export interface RevocationBook extends RevocationNews {
    * @throws AskeeError with a ConsentErrorCode when it is no certificate
    */
   take(text: string): 'new' | 'known' | 'over'
-  /** The certificate that ends this token, or undefined. */
-  certificateFor(issuer: NodeId, token: string): string | undefined
-  /** Throws `consent/revoked` when the token or one that it narrows was revoked; remembers it as seen here. */
+  /** Throws `consent/revoked` when the token or one that it narrows was revoked; remembers it as shown here. */
   check(consent: VerifiedConsent): void
 }
 
-interface Seen {
-  readonly links: readonly Pick<ConsentClaims, 'issuer' | 'id' | 'epoch'>[]
+/** How much is kept. What is known of tokens that were shown here is in their own places, and no stranger displaces it. */
+export interface BookInit {
+  /** Revoked tokens that nobody has shown here, about 250 bytes each; the oldest go first. Default 50,000. */
+  readonly tokensOfStrangers?: number
+  /** Epochs of issuers none of whose tokens was shown here, about 150 bytes each; the oldest go first. Default 20,000. */
+  readonly epochsOfStrangers?: number
+  /** Nodes whose tokens are remembered as shown here. Default 4,096. */
+  readonly nodes?: number
+  /** Tokens remembered of each node. Default 64. */
+  readonly tokensOfNode?: number
 }
 
-/** @param components.database with `CONSENT_MIGRATIONS` */
-export function createRevocationBook({
-  database,
-  clock,
-}: {
-  readonly database: Database
-  readonly clock: Clock
-}): RevocationBook {
-  const listeners = new Set<(revoked: { readonly tokens: readonly string[] }) => void>()
-  const seen = new Map<string, Seen>()
-  const epochs = new Map<string, number>()
-  const find = database.prepare('SELECT certificate FROM revocations WHERE issuer = ? AND token = ?').pluck()
-  const insert = database.prepare(
-    'INSERT OR IGNORE INTO revocations (issuer, token, until, certificate) VALUES (?, ?, ?, ?)',
-  )
-  const upsertEpoch = database.prepare(
-    `INSERT INTO epochs (issuer, minimum, certificate) VALUES (?, ?, ?)
-     ON CONFLICT (issuer) DO UPDATE SET minimum = excluded.minimum, certificate = excluded.certificate`,
-  )
+/**
+ * @param components.database with `CONSENT_MIGRATIONS`. All of the book is there; every look goes by an index, however much
+ * was heard.
+ */
+export function createRevocationBook(
+  { database, clock }: { readonly database: Database; readonly clock: Clock },
+  init: BookInit = {},
+): RevocationBook {
+  const { tokensOfStrangers = 50_000, epochsOfStrangers = 20_000, nodes = 4096, tokensOfNode = 64 } = init
+  const listeners = new Set<Parameters<RevocationNews['onRevoked']>[0]>()
+  const shown = new ShownTokens(database, clock, { nodes, tokensOfNode })
+  const find = database.prepare('SELECT 1 FROM revocations WHERE issuer = ? AND token = ?').pluck()
+  const insert = database.prepare('INSERT OR IGNORE INTO revocations (issuer, token, until) VALUES (?, ?, ?)')
   const trim = database.prepare(
-    `DELETE FROM revocations WHERE until <= ? OR sequence <= (SELECT max(sequence) FROM revocations) - ${KEPT_OF_STRANGERS}`,
+    `DELETE FROM revocations WHERE sequence <= (SELECT max(sequence) FROM revocations) - ${tokensOfStrangers}`,
   )
-  for (const row of database.prepare('SELECT issuer, minimum FROM epochs').all()) {
-    const { issuer, minimum } = row as { issuer: string; minimum: number }
-    epochs.set(issuer, minimum)
+  const dropOver = database.prepare('DELETE FROM revocations WHERE until <= ?')
+  const epochOf = database.prepare('SELECT minimum FROM epochs WHERE issuer = ?').pluck()
+  const upsertEpoch = database.prepare(
+    `INSERT INTO epochs (issuer, minimum) VALUES (?, ?)
+     ON CONFLICT (issuer) DO UPDATE SET minimum = excluded.minimum`,
+  )
+  const strangers = `FROM epochs WHERE NOT EXISTS (SELECT 1 FROM shown_links l WHERE l.issuer = epochs.issuer)`
+  const countEpochs = database.prepare(`SELECT count(*) ${strangers}`).pluck()
+  const trimEpochs = database.prepare(
+    `DELETE FROM epochs WHERE rowid IN (SELECT rowid ${strangers} ORDER BY rowid LIMIT ?)`,
+  )
+  let epochsHeard = countEpochs.get() as number
+  let swept = Number.NEGATIVE_INFINITY
+
+  const isRevoked = ({ issuer, id, epoch }: TokenLink): boolean =>
+    epoch < minimumOf(issuer) || find.get(issuer, id) !== undefined
+  const minimumOf = (issuer: NodeId): number => (epochOf.get(issuer) as number | undefined) ?? 0
+
+  const keepEpoch = (issuer: NodeId, minEpoch: number): boolean => {
+    const before = minimumOf(issuer)
+    if (minEpoch <= before) return false
+    upsertEpoch.run(issuer, minEpoch)
+    // Counted anew once in so many, so that a flood costs each of its certificates little.
+    if (before === 0 && ++epochsHeard > epochsOfStrangers + SLACK) {
+      trimEpochs.run(Math.max(0, (countEpochs.get() as number) - epochsOfStrangers))
+      epochsHeard = countEpochs.get() as number
+    }
+    return true
   }
-
-  const isRevoked = ({ issuer, id, epoch }: Seen['links'][number]): boolean =>
-    epoch < (epochs.get(issuer) ?? 0) || find.get(issuer, id) !== undefined
-
-  const keep = database.transaction((certificate: RevocationCertificate, text: string): boolean => {
-    const { issuer, consents, minEpoch, until } = certificate
-    if (minEpoch !== null) {
-      if (minEpoch <= (epochs.get(issuer) ?? 0)) return false
-      upsertEpoch.run(issuer, minEpoch, text)
-      epochs.set(issuer, minEpoch)
-      return true
-    }
+  const keepTokens = (issuer: NodeId, tokens: readonly string[], until: Timestamp): boolean => {
     let news = false
-    for (const token of consents ?? []) {
-      if (insert.run(issuer, token, until, text).changes > 0) news = true
+    for (const token of tokens) if (insert.run(issuer, token, until).changes > 0) news = true
+    if (!news) return false
+    trim.run()
+    if (clock.monotonic() - swept >= SWEEP_MS) {
+      swept = clock.monotonic()
+      dropOver.run(clock.now())
     }
-    if (news) trim.run(clock.now())
-    return news
-  })
+    return true
+  }
+  const keep = database.transaction(
+    ({ issuer, consents, minEpoch, until }: RevocationCertificate, dead: readonly ShownToken[]): boolean => {
+      const news = minEpoch === null ? keepTokens(issuer, consents ?? [], until) : keepEpoch(issuer, minEpoch)
+      shown.revoke(dead)
+      return news || dead.length > 0
+    },
+  )
 
   return {
     take(text) {
       const certificate = verifyCertificate(text)
-      if (isOver(certificate, clock.now())) return 'over'
-      if (!keep(certificate, text)) return 'known'
-      const dead = new Set(certificate.consents ?? [])
-      for (const [token, { links }] of seen) if (links.some(isRevoked)) dead.add(token)
-      for (const listener of listeners) listener({ tokens: [...dead] })
-      return 'new'
+      if (clock.now() >= certificate.until) return 'over'
+      const { issuer, consents, minEpoch } = certificate
+      // Of its issuer alone: ids are no secret, and anybody may sign that some id is revoked.
+      const dead =
+        minEpoch === null
+          ? (consents ?? []).flatMap((token) => shown.standingOn(issuer, token))
+          : shown.standingBelow(issuer, minEpoch)
+      try {
+        return keep(certificate, dead) ? 'new' : 'known'
+      } finally {
+        // Also when the disk does not take it: what runs under them ends.
+        const tokens = dead.map(({ id, subject }) => ({ id, subject }))
+        if (tokens.length > 0) for (const listener of listeners) listener({ tokens })
+      }
     },
-    certificateFor: (issuer, token) => find.get(issuer, token) as string | undefined,
     check(consent) {
-      const links = [consent, ...consent.ancestors].map(({ issuer, id, epoch }) => ({ issuer, id, epoch }))
-      seen.delete(consent.id)
-      seen.set(consent.id, { links })
-      if (seen.size > KEPT_SEEN) seen.delete(seen.keys().next().value as string)
-      if (links.some(isRevoked)) throw refuse('consent/revoked', `the consent ${consent.id} was revoked`)
+      const revoked = shown.isRevoked(consent) || linksOf(consent).some(isRevoked)
+      try {
+        shown.note(consent, revoked ? 'revoked' : 'good')
+      } catch {
+        // A full disk: whether it is good does not hang on that.
+      }
+      if (revoked) throw refuse('consent/revoked', `the consent ${consent.id} was revoked`)
     },
     onRevoked(listener) {
       listeners.add(listener)
@@ -100,6 +128,7 @@ export function createRevocationBook({
   }
 }
 
-function isOver({ until }: RevocationCertificate, now: Timestamp): boolean {
-  return now >= until
-}
+/** Epochs of strangers above their number before they are counted. */
+const SLACK = 256
+/** Between two looks for revocations that are over. */
+const SWEEP_MS = 60_000

@@ -68,6 +68,11 @@ export function signCertificate(
   return signJws(issuer, CERTIFICATE_TYPE, payload)
 }
 
+/** Whose certificate it says it is; its signature is not looked at. @throws AskeeError with a ConsentErrorCode */
+export function issuerOf(text: string): string {
+  return openJws(text, CERTIFICATE_TYPE, MAX_CERTIFICATE_BYTES).issuer
+}
+
 /**
  * A certificate whose signature was checked. It speaks for tokens of its issuer alone.
  * @throws AskeeError with a ConsentErrorCode

@@ -7,11 +7,11 @@ import {
   type NodeId,
   type Startable,
   type Timers,
-  type Timestamp,
   utf8,
 } from '@askee/core'
 import { refuse } from '../errors.ts'
 import type { ConsentRegistry, OwnRevocation } from '../life/registry.ts'
+import type { ConsentPhase } from '../life/state.ts'
 import type { RevocationBook } from './book.ts'
 import type { RevocationSource } from './lookup.ts'
 import { Retelling } from './retelling.ts'
@@ -49,6 +49,11 @@ export interface ExchangeInit {
 const TELL_AFTER: Milliseconds = 100
 /** Nodes that should hold a record before it counts as told there. */
 const QUORUM = 1
+/** After a start: soon, when there are peers to ask, and once more for a node that found them late. */
+const RECALL_AFTER: readonly Milliseconds[] = [15_000, 300_000]
+/** Consents that are asked for; those that are over or revoked need no question. */
+const MAX_RECALLED = 64
+const RECALLED: readonly ConsentPhase[] = ['granted', 'renewed', 'suspended']
 /** Name of the record that ends everything below an epoch; all others are named by a token. */
 const EVERYTHING = 'all'
 /** A recorded status list is good for a day, and recorded anew in time. */
@@ -70,10 +75,11 @@ export function createRevocationExchange(
 
 interface RecordedList {
   readonly text: string
-  readonly at: Timestamp
+  /** Monotonic: on a clock that is set back it would be over before it is recorded anew. */
+  readonly at: Milliseconds
 }
 
-const NO_LIST: RecordedList = { text: '', at: 0 }
+const NO_LIST: RecordedList = { text: '', at: Number.NEGATIVE_INFINITY }
 
 interface Telling {
   readonly revocation: OwnRevocation
@@ -102,17 +108,18 @@ class MeshExchange implements RevocationExchange {
   async start(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
     if (this.#cleanup.length > 0) return
-    const { mesh, registry, book } = this.#components
+    const { mesh, registry, timers } = this.#components
     this.#abort = new AbortController()
     this.#cleanup.push(
       mesh.subscribe(REVOCATION_TOPIC, ({ body }) => this.#take(body)),
-      mesh.handle(REVOCATION_PROTOCOL, REVOCATION_LIMITS, async ({ body }) => utf8(book.take(textOf(body)))),
+      mesh.handle(REVOCATION_PROTOCOL, REVOCATION_LIMITS, async ({ body }) => utf8(this.#hear(textOf(body)))),
       mesh.handle(STATUS_PROTOCOL, STATUS_LIMITS, async () => utf8(registry.statusList())),
       // Later: now work is being killed, and nothing may hold that up.
       registry.onRevoked((revocation) => this.#soon(revocation)),
       mesh.onPeer((peer, state) => {
         if (state === 'connected') this.#greet(peer)
       }),
+      ...RECALL_AFTER.map((wait) => timers.after(wait, () => void this.#recall())),
     )
     for (const revocation of registry.revocations()) this.#tell(revocation)
   }
@@ -141,14 +148,15 @@ class MeshExchange implements RevocationExchange {
   }
 
   async find(token: string, subject: NodeId): Promise<readonly string[]> {
-    const { mesh } = this.#components
+    const found = await Promise.all([token, EVERYTHING].map((name) => this.#recorded(name, subject)))
+    return found.flat()
+  }
+
+  async #recorded(name: string, owner: NodeId): Promise<readonly string[]> {
     const { signal } = this.#abort
-    const found = await Promise.all(
-      [token, EVERYTHING].map((name) =>
-        mesh.getRecord({ namespace: REVOCATION_RECORDS, owner: subject, name }, { signal }),
-      ),
-    )
-    return found.flatMap((record) => (record === undefined ? [] : [textOf(record.value)]))
+    const key = { namespace: REVOCATION_RECORDS, owner, name }
+    const record = await this.#components.mesh.getRecord(key, { signal })
+    return record === undefined ? [] : [textOf(record.value)]
   }
 
   /** The own book is for those who ask it on this machine: on a full disk the mesh is told all the same. */
@@ -160,10 +168,37 @@ class MeshExchange implements RevocationExchange {
     }
   }
 
-  #take(body: Uint8Array): void {
-    const { book, logger } = this.#components
+  /** A database that was put back learns here what its owner revoked since the copy was made. */
+  #hear(text: string): 'new' | 'known' | 'over' {
+    const { book, registry, logger } = this.#components
+    const verdict = book.take(text)
     try {
-      if (book.take(textOf(body)) === 'new') logger.info({}, 'a revocation was heard')
+      registry.learn(text)
+    } catch (error) {
+      logger.error({ error: errorText(error) }, 'an own revocation was learned and not written')
+    }
+    return verdict
+  }
+
+  /** Asks the records of this node what it once told, for what it shows as given, or held up. */
+  async #recall(): Promise<void> {
+    const { registry, logger } = this.#components
+    const given = registry.list().filter(({ phase }) => RECALLED.includes(phase))
+    const names = given.flatMap(({ tokens }) => tokens.slice(0, 1)).slice(-MAX_RECALLED)
+    for (const name of [EVERYTHING, ...names]) {
+      try {
+        for (const text of await this.#recorded(name, this.#components.mesh.self)) this.#hear(text)
+      } catch (error) {
+        if (this.#abort.signal.aborted) return
+        logger.debug({ error: errorText(error) }, 'a record of an own revocation could not be read')
+      }
+    }
+  }
+
+  #take(body: Uint8Array): void {
+    const { logger } = this.#components
+    try {
+      if (this.#hear(textOf(body)) === 'new') logger.info({}, 'a revocation was heard')
     } catch (error) {
       logger.debug({ error: errorText(error) }, 'a revocation was not understood')
     }
@@ -202,7 +237,8 @@ class MeshExchange implements RevocationExchange {
     if (!telling.isAcknowledged && revocation.requester !== null)
       void this.#request(telling, revocation.requester)
     if (!telling.isRecorded) void this.#record(telling)
-    else if (clock.now() - this.#list.at >= RERECORD_LIST_MS) void this.#recordList().catch(() => undefined)
+    else if (clock.monotonic() - this.#list.at >= RERECORD_LIST_MS)
+      void this.#recordList().catch(() => undefined)
     telling.cancel = timers.after(wait, () =>
       this.#round(telling, Math.min(this.#init.retellLongest, wait * 2)),
     )
@@ -248,12 +284,13 @@ class MeshExchange implements RevocationExchange {
   async #recordList(): Promise<void> {
     const { mesh, clock, registry } = this.#components
     try {
-      const list = { text: registry.statusList(), at: clock.now() }
+      const list = { text: registry.statusList(), at: clock.monotonic() }
       if (list.text === this.#list.text && list.at - this.#list.at < RERECORD_LIST_MS) return
       this.#list = list
-      const record = { namespace: STATUS_RECORDS, name: 'list', value: utf8(list.text), sequence: list.at }
+      const now = clock.now()
+      const record = { namespace: STATUS_RECORDS, name: 'list', value: utf8(list.text), sequence: now }
       const options = { quorum: QUORUM, signal: this.#abort.signal }
-      await mesh.putRecord({ ...record, expires: list.at + LIST_RECORD_MS }, options)
+      await mesh.putRecord({ ...record, expires: now + LIST_RECORD_MS }, options)
     } catch (error) {
       // The next round tries again.
       this.#list = NO_LIST

@@ -1,15 +1,9 @@
-import {
-  type Clock,
-  errorText,
-  type Logger,
-  type Milliseconds,
-  type NodeId,
-  type Timestamp,
-} from '@askee/core'
+import { type Clock, errorText, type Logger, type Milliseconds, type NodeId } from '@askee/core'
 import type { ConsentClaims } from '../token/claims.ts'
 import type { VerifiedConsent } from '../token/verify.ts'
 import type { RevocationBook } from './book.ts'
 import { verifyCertificate } from './certificate.ts'
+import { LookedFor, Turns } from './turns.ts'
 
 /** Where certificates are found that nobody told: the mesh's records. */
 export interface RevocationSource {
@@ -35,30 +29,14 @@ export interface LookupComponents {
 
 /** Between two looks for one token: a node that was cut off when it was told learns of it this much later, at its next use. */
 export const LOOK_PERIOD_MS: Milliseconds = 5 * 60_000
-/** Tokens remembered as looked for; a forgotten one is looked for once more. */
-const KEPT_LOOKED = 20_000
 /** Looks at once; a look is two walks through the records. */
 const MAX_UNDER_WAY = 8
-/** Looks that wait for their turn; beyond them a token is looked for when it is shown again. */
-const MAX_WAITING = 4096
 
 type Link = Pick<ConsentClaims, 'id' | 'issuer' | 'subject'>
 
 export function createRevocationLookup({ clock, book, records, logger }: LookupComponents): RevocationLookup {
-  const looked = new Map<string, Timestamp>()
-  const waiting: (() => void)[] = []
-  let underWay = 0
-
-  /** Resolves with a turn, which `pass` hands on. */
-  const turn = async (): Promise<void> => {
-    if (underWay < MAX_UNDER_WAY) underWay++
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-  }
-  const pass = (): void => {
-    const next = waiting.shift()
-    if (next === undefined) underWay--
-    else next()
-  }
+  const looked = new LookedFor()
+  const turns = new Turns(MAX_UNDER_WAY)
   const ask = async ({ id, issuer, subject }: Link): Promise<void> => {
     for (const text of await records.find(id, subject)) {
       // Its owner may put anything there: only what ends this issuer's tokens is an answer, and junk hides no other.
@@ -73,12 +51,13 @@ export function createRevocationLookup({ clock, book, records, logger }: LookupC
   return {
     async look(consent) {
       const now = clock.monotonic()
-      const last = looked.get(consent.id)
-      if (waiting.length >= MAX_WAITING || (last !== undefined && now - last < LOOK_PERIOD_MS)) return
-      looked.delete(consent.id)
-      looked.set(consent.id, now)
-      if (looked.size > KEPT_LOOKED) looked.delete(looked.keys().next().value as string)
-      await turn()
+      const last = looked.at(consent)
+      if (last !== undefined && now - last < LOOK_PERIOD_MS) return
+      // Who was here before comes before whoever shows a first token: those are free to make up.
+      const turn = turns.take(consent.subject, last === undefined ? 'new' : 'known')
+      if (turn === undefined) return
+      looked.note(consent, now)
+      await turn
       try {
         for (const link of [consent, ...consent.ancestors]) {
           // A link that cannot be looked up hides none above it.
@@ -90,7 +69,7 @@ export function createRevocationLookup({ clock, book, records, logger }: LookupC
           )
         }
       } finally {
-        pass()
+        turns.pass()
       }
     },
   }

@@ -17,7 +17,8 @@ interface Told {
   readonly certificate: string
   readonly until: Timestamp
   rounds: number
-  due: Timestamp
+  /** Monotonic. */
+  due: Milliseconds
 }
 
 /**
@@ -52,7 +53,7 @@ export class Retelling {
   }
 
   add(certificate: string, until: Timestamp): void {
-    this.#told.set(certificate, { certificate, until, rounds: 0, due: 0 })
+    this.#told.set(certificate, { certificate, until, rounds: 0, due: Number.NEGATIVE_INFINITY })
     this.#end ??= this.#components.timers.every(this.#first, () => void this.#round())
     void this.#round()
   }
@@ -83,7 +84,8 @@ export class Retelling {
 
   /** What waits longest; what is over, or was said often enough, is dropped. */
   #due(): Told | undefined {
-    const now = this.#components.clock.now()
+    const { clock } = this.#components
+    const [now, at] = [clock.now(), clock.monotonic()]
     for (const { certificate, until, rounds } of [...this.#told.values()]) {
       if (now >= until || rounds >= ROUNDS) this.#told.delete(certificate)
     }
@@ -91,7 +93,7 @@ export class Retelling {
       this.#end?.()
       this.#end = null
     }
-    return [...this.#told.values()].filter(({ due }) => now >= due).sort((a, b) => a.due - b.due)[0]
+    return [...this.#told.values()].filter(({ due }) => at >= due).sort((a, b) => a.due - b.due)[0]
   }
 
   /** False when it could not be said now: nobody is there, or too much was said lately. The next round is the next chance. */
@@ -103,7 +105,7 @@ export class Retelling {
       logger.debug({ error: errorText(error) }, 'a revocation was not published')
       return false
     }
-    told.due = clock.now() + this.#first * 2 ** told.rounds++
+    told.due = clock.monotonic() + this.#first * 2 ** told.rounds++
     return true
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, errorText, type Logger, type NodeId, type Timestamp } from '@askee/core'
+import { type Clock, errorText, type Logger, type Milliseconds, type NodeId } from '@askee/core'
 import type { TokenVerifier } from '../gate.ts'
 import type { ConsentClaims } from '../token/claims.ts'
 import { verifyConsent } from '../token/verify.ts'
@@ -47,9 +47,17 @@ export function createTokenVerifier(components: VerifierComponents): TokenVerifi
   }
 }
 
+interface HeldList {
+  readonly list: StatusList | undefined
+  /** Monotonic: a clock that is set back must not keep anybody from asking again. */
+  readonly asked: Milliseconds
+}
+
 class Lists {
   readonly #components: VerifierComponents
-  readonly #held = new Map<string, { list: StatusList | undefined; asked: Timestamp }>()
+  readonly #held = new Map<string, HeldList>()
+  /** Asked for now: however many tokens name it, one question is on its way. */
+  readonly #asking = new Map<string, Promise<StatusList | undefined>>()
 
   constructor(components: VerifierComponents) {
     this.#components = components
@@ -57,31 +65,43 @@ class Lists {
 
   async of(claims: ConsentClaims): Promise<StatusList | undefined> {
     const { clock, statuses } = this.#components
-    const key = `${claims.issuer} ${claims.status.list}`
+    const key = `${claims.issuer} ${claims.subject} ${claims.status.list}`
     const held = this.#held.get(key)
-    const now = clock.now()
-    if (statuses === undefined || !wantsNews(claims, held?.list, now)) return held?.list
-    if (held !== undefined && now - held.asked < FETCH_PAUSE_MS) return held.list
-    const list = (await this.#fetch(statuses, claims)) ?? held?.list
-    this.#held.delete(key)
-    this.#held.set(key, { list, asked: now })
-    if (this.#held.size > KEPT_LISTS) this.#held.delete(this.#held.keys().next().value as string)
-    return list
+    if (statuses === undefined || !wantsNews(claims, held?.list, clock.now())) return held?.list
+    if (held !== undefined && clock.monotonic() - held.asked < FETCH_PAUSE_MS) return held.list
+    const asking = this.#asking.get(key) ?? this.#ask(key, statuses, claims)
+    return asking
   }
 
-  async #fetch(statuses: StatusSource, claims: ConsentClaims): Promise<StatusList | undefined> {
+  async #ask(key: string, statuses: StatusSource, claims: ConsentClaims): Promise<StatusList | undefined> {
+    const asking = this.#fetch(key, statuses, claims)
+    this.#asking.set(key, asking)
+    try {
+      const list = await asking
+      this.#held.delete(key)
+      this.#held.set(key, { list, asked: this.#components.clock.monotonic() })
+      if (this.#held.size > KEPT_LISTS) this.#held.delete(this.#held.keys().next().value as string)
+      return list
+    } finally {
+      this.#asking.delete(key)
+    }
+  }
+
+  /** The newest list there is, of what is held and what is given. */
+  async #fetch(key: string, statuses: StatusSource, claims: ConsentClaims): Promise<StatusList | undefined> {
     const { clock, logger } = this.#components
     const { list: uri } = claims.status
+    const held = (): StatusList | undefined => this.#held.get(key)?.list
     try {
       const text = await statuses.fetch(uri, claims.subject)
-      if (text === undefined) return undefined
+      if (text === undefined) return held()
       const list = verifyStatusList(text, { uri, issuer: claims.issuer }, clock.now())
-      const held = this.#held.get(`${claims.issuer} ${uri}`)?.list
+      const before = held()
       // An old list that is shown again takes nothing back.
-      return held !== undefined && held.issuedAt > list.issuedAt ? held : list
+      return before !== undefined && before.issuedAt > list.issuedAt ? before : list
     } catch (error) {
       logger?.debug({ uri, error: errorText(error) }, 'no status list of a consent')
-      return undefined
+      return held()
     }
   }
 }
