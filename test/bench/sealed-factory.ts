@@ -29,6 +29,7 @@ export function sealedFactory(factory: MeshFactory): MeshFactory {
         timers: systemTimers,
         random: systemRandom,
         logger: silentLogger,
+        isKnown: () => false,
       })
       await keys.start()
       const sealed: Mesh = keys.conversations.mesh

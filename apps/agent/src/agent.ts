@@ -33,6 +33,7 @@ import { chooseExecutor, type Executor } from '@askee/sandbox'
 import { createBlockStore, createVault, fileSealing, lockDirectory, openDatabase } from '@askee/store'
 import { createAuditWatch } from './audit-watch.ts'
 import { backUpSecrets } from './backup.ts'
+import { createBusiness } from './business.ts'
 import { createControlServer } from './control/server.ts'
 import { ownDataDirectory } from './data-directory.ts'
 import type { AgentInit } from './init.ts'
@@ -182,6 +183,7 @@ async function compose(
     timers,
     random,
     logger,
+    isKnown: (peer) => hasBusinessWith(peer),
   })
   const witnessDatabase = openDatabase(paths.witness, WITNESS_MIGRATIONS, sealing)
   opened.push(witnessDatabase)
@@ -256,6 +258,8 @@ async function compose(
     },
     { slots: init.slots, journal: paths.ledger },
   )
+
+  const hasBusinessWith = createBusiness({ consents, worker, requester, clock })
 
   const upkeep = createConsentUpkeep({
     consents,

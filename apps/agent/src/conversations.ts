@@ -46,6 +46,8 @@ export interface NodeConversationsComponents {
   readonly timers: Timers
   readonly random: Random
   readonly logger: Logger
+  /** Whether this node has business with a peer, who then comes before strangers. */
+  readonly isKnown: (peer: NodeId) => boolean
 }
 
 /** The sealed conversations of this node. Started after its keys. */
@@ -53,6 +55,7 @@ export interface NodeConversations extends Startable {
   /** The mesh on which requester and worker talk in sessions, of work and of consents; never in clear. */
   readonly mesh: Mesh
   mode(): ReturnType<Conversations['mode']>
+  nextAlert(): ReturnType<Conversations['nextAlert']>
   /**
    * Takes an alert that the owner, or to enter also the node, signed.
    * @throws AskeeError as `Conversations.alert`
@@ -83,6 +86,7 @@ export function createNodeConversations(components: NodeConversationsComponents)
       { conv: COMPUTE.conv, protocols: Object.values(PROTOCOLS) },
     ),
     mode: () => conversations().mode(),
+    nextAlert: () => conversations().nextAlert(),
     alert: (bytes) => conversations().alert(bytes),
     async start() {
       const rules = {

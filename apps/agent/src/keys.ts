@@ -38,6 +38,8 @@ export interface NodeKeysComponents {
   readonly timers: Timers
   readonly random: Random
   readonly logger: Logger
+  /** Whether this node has business with a peer; asked once it runs. */
+  readonly isKnown: (peer: NodeId) => boolean
 }
 
 /** This node's own keys and what it knows of others'. */

@@ -54,6 +54,7 @@ async function setting() {
     timers: time,
     random,
     logger: silentLogger,
+    isKnown: () => false,
   }
   const rotations = () => log.filter(({ action }) => action === 'key.rotated').map(({ content }) => content)
   return { time, parts, log, full, rotations }

@@ -19,6 +19,8 @@ export interface SessionFigures {
 const BODY_BYTES = 1024
 const ROUNDS = 9
 const TYPE = 'bench/1'
+const QUESTION = { typ: TYPE, kinds: [FRAME_KINDS.request] }
+const ANSWER = { typ: TYPE, kinds: [FRAME_KINDS.answer] }
 
 /** @param messages in each round */
 export function measureSessions(messages = 2000): SessionFigures {
@@ -34,7 +36,7 @@ export function measureSessions(messages = 2000): SessionFigures {
   }
   const open = (bytes: Uint8Array): number => {
     const frame = parseFrame(bytes)
-    return b.accept(frame, b.decrypt(frame), TYPE).seq
+    return b.accept(frame, b.decrypt(frame), QUESTION).seq
   }
   const rounds: { opened: Sample; raw: Sample; hundred: Sample }[] = []
   // The first round warms up and does not count.
@@ -49,7 +51,7 @@ export function measureSessions(messages = 2000): SessionFigures {
         const seq = open(frames[i % 100] as Uint8Array)
         if (i % 100 !== 99) return
         const answer = parseFrame(b.seal(FRAME_KINDS.answer, TYPE, body, seq).bytes)
-        a.accept(answer, a.decrypt(answer), TYPE)
+        a.accept(answer, a.decrypt(answer), ANSWER)
       },
     })
     const verify = (): void => void verifySignature(alice.publicKey, body, signature)

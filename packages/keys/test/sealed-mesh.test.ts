@@ -335,7 +335,7 @@ describe('the keys of sessions', () => {
 
   it('KEY-1 end when the key that opened them is erased at the end of its grace', async () => {
     const { node, time } = house()
-    const kept = { sessions: { limits: { idleAfter: 1e12 } } }
+    const kept = { sessions: { limits: { idleAfter: 1e12, lifetime: 1e12 } } }
     const [alice, bob] = [await node(kept), await node(kept)]
     echo(bob)
     await say(alice, bob, 'one')
@@ -361,9 +361,8 @@ describe('sessions', () => {
     echo(bob)
     await say(alice, bob, 'one')
     const session = await alice.sessions.to(bob.id, 'test')
-    expect(session.lastCheckpoint).toBeUndefined()
     await time.advance(90_000)
-    await eventually(() => session.lastCheckpoint !== undefined)
+    await eventually(() => !session.wantsFlush)
     expect([alice.sessions.size, bob.sessions.size]).toEqual([1, 1])
     await time.advance(12 * MINUTE)
     expect([alice.sessions.size, bob.sessions.size]).toEqual([0, 0])
@@ -404,10 +403,77 @@ describe('sessions', () => {
     expect(sids.size).toBe(2)
   })
 
+  it('MSG-1 end after two hours although no new one can be opened', async () => {
+    const { node, time } = house()
+    let isBlocked = false
+    const wrap = (mesh: Mesh): Mesh =>
+      decorate(mesh, {
+        request: (...args) =>
+          args[1] === '/askee/session/open/1' && isBlocked
+            ? Promise.reject(new AskeeError('mesh/unreachable', 'blocked'))
+            : mesh.request(...args),
+      })
+    const [alice, bob] = [await node({ wrap }), await node()]
+    echo(bob)
+    await say(alice, bob, 'on')
+    isBlocked = true
+    for (let minute = 0; minute < 120; minute += 5) {
+      expect(await say(alice, bob, 'on')).toBe('on heard')
+      await time.advance(5 * MINUTE)
+    }
+    expect((await failure(say(alice, bob, 'on'))).code).toBe('mesh/unreachable')
+    expect([alice.sessions.size, bob.sessions.size]).toEqual([0, 0])
+    isBlocked = false
+    expect(await say(alice, bob, 'on')).toBe('on heard')
+  })
+
+  it('MSG-1 outlive the refusal of one message', async () => {
+    const { node, time } = house()
+    const wire = meddler()
+    const [alice, bob] = [await node({ wrap: wire.wrap }), await node()]
+    const heard = echo(bob)
+    await say(alice, bob, 'one')
+    const { sid } = (await alice.sessions.to(bob.id, 'test')).context
+    // Held up on its way for longer than a message may be.
+    wire.next = async (...args) => {
+      await time.advance(5 * MINUTE + 1)
+      return alice.mesh.request(...args)
+    }
+    expect(await say(alice, bob, 'two', { timeout: 10 * MINUTE })).toBe('two heard')
+    // Overtaken by more than the window.
+    wire.next = async (...args) => {
+      for (let i = 0; i < 70; i++) await say(alice, bob, 'fast')
+      return alice.mesh.request(...args)
+    }
+    expect(await say(alice, bob, 'slow')).toBe('slow heard')
+    expect((await alice.sessions.to(bob.id, 'test')).context.sid).toBe(sid)
+    expect(heard.filter((text) => text !== 'fast')).toEqual(['one', 'two', 'slow'])
+  })
+
+  it.each([
+    ['bare', 'say \u001b[2J', 'mesh/unreachable', 'mesh/refused'],
+    ['in the session', 'no \u001b[2J', 'mesh/unreachable', 'codec/schema'],
+  ])('NET-5 tell nothing of a peer but codes (%s)', async (where, text, code, told) => {
+    const { node } = house()
+    const wire = meddler()
+    const [alice, bob] = [await node({ wrap: wire.wrap }), await node()]
+    echo(bob)
+    if (where === 'bare') {
+      const refuse = async (): Promise<Uint8Array> => {
+        wire.next = refuse
+        throw new AskeeError('mesh/refused', 'refused', { code: text })
+      }
+      wire.next = refuse
+    }
+    expect(await failure(say(alice, bob, text))).toEqual({ code, told })
+  })
+
   it('MSG-1 are bounded for each peer and in all, without ending what is in use for a stranger', async () => {
     const { node, time } = house()
-    const limits = { acceptedPerPeer: 2, sessions: 3 }
-    const [bob, alice] = [await node({ sessions: { limits } }), await node()]
+    // Three for strangers.
+    const limits = { acceptedPerPeer: 2, sessions: 12 }
+    const [alice, erin] = [await node(), await node()]
+    const bob = await node({ sessions: { limits }, isKnown: (peer) => peer === erin.id })
     const heard = echo(bob)
     for (const text of ['one', 'two', 'three', 'four']) {
       await say(alice, bob, text)
@@ -418,9 +484,14 @@ describe('sessions', () => {
     await say(carol, bob, 'five')
     expect(bob.sessions.size).toBe(3)
     expect((await failure(say(dave, bob, 'six'))).told).toBe('session/limit')
+    echo(dave)
+    expect(await say(bob, dave, 'to a stranger')).toBe('to a stranger heard')
+    expect(await say(erin, bob, 'known')).toBe('known heard')
+    heard.splice(5, 1)
+    expect(bob.sessions.size).toBe(5)
     await time.advance(61_000)
     expect(await say(dave, bob, 'seven')).toBe('seven heard')
-    expect(bob.sessions.size).toBe(3)
+    expect(bob.sessions.size).toBe(5)
     expect(heard).toEqual(['one', 'two', 'three', 'four', 'five', 'seven'])
   })
 

@@ -14,6 +14,7 @@ import {
   MAX_BODY_BYTES,
   type Message,
   type Opener,
+  type OpenerComponents,
   type Sealer,
   sealErrorReply,
   signKeyRevocation,
@@ -25,7 +26,7 @@ import {
   parseEnvelope,
   signedPart,
 } from '../src/sealing/envelope.ts'
-import { ReplayGuard } from '../src/sealing/replay-guard.ts'
+import { ReplayGuard, type ReplayGuardLimits, type ReplayTier } from '../src/sealing/replay-guard.ts'
 import { type SealingKeyPair, sealingKeyPair } from '../src/sealing/suites.ts'
 
 const MINUTE = 60_000
@@ -48,7 +49,19 @@ const people = new Map<
   Record<'sealing' | 'sealing-inner', { kid: string; publicKey: Uint8Array; pair: SealingKeyPair }>
 >()
 
-async function party(clock: VirtualTime): Promise<Party> {
+function sealerOf(identity: Identity, clock: VirtualTime): Sealer {
+  return createSealer({
+    identity,
+    clock,
+    random,
+    recipientKey: (node, use) => (people.get(node) as NonNullable<ReturnType<typeof people.get>>)[use],
+  })
+}
+
+async function party(
+  clock: VirtualTime,
+  { isKnown, limits }: { isKnown?: (peer: string) => boolean; limits?: Partial<ReplayGuardLimits> } = {},
+): Promise<Party> {
   const identity = createIdentity(random)
   const keyOf = async (use: 'sealing' | 'sealing-inner') => {
     const { pair, publicKey } = await sealingKeyPair(use, random.bytes(32))
@@ -58,24 +71,16 @@ async function party(clock: VirtualTime): Promise<Party> {
   people.set(identity.id, keys)
   const lost = new Map<string, string>()
   const peerKeys = createPeerKeys(clock)
-  const sealer = createSealer({
-    identity,
-    clock,
-    random,
-    recipientKey: (node, use) => (people.get(node) as typeof keys)[use],
-  })
-  const opener = createOpener({
-    self: identity.id,
-    clock,
-    peerKeys,
-    keyRing: {
-      async keyPair(use, kid) {
-        const code = kid === keys[use].kid ? lost.get(kid) : 'keys/unknown-key'
-        if (code !== undefined) throw new AskeeError(code, 'the key is gone')
-        return keys[use].pair
-      },
+  const sealer = sealerOf(identity, clock)
+  const keyRing: OpenerComponents['keyRing'] = {
+    async keyPair(use, kid) {
+      const code = kid === keys[use].kid ? lost.get(kid) : 'keys/unknown-key'
+      if (code !== undefined) throw new AskeeError(code, 'the key is gone')
+      return keys[use].pair
     },
-  })
+  }
+  const known = isKnown === undefined ? {} : { isKnown }
+  const opener = createOpener({ self: identity.id, clock, peerKeys, keyRing, ...known }, limits)
   return { identity, sealer, opener, peerKeys, lost }
 }
 
@@ -318,16 +323,39 @@ describe('envelopes', () => {
     expect(new Set(codes)).toEqual(new Set(['opened', 'envelope/replay']))
   })
 
+  it('MSG-1 of a known peer are opened although strangers fill the memory of messages', async () => {
+    const clock = new VirtualTime(START)
+    const [alice, mallory] = [await party(clock), await party(clock)]
+    const bob = await party(clock, {
+      isKnown: (peer) => peer === alice.identity.id,
+      limits: {
+        stranger: { senders: 20, messages: 30, messagesPerSender: 2, conversationsPerSender: 2 },
+        known: { senders: 1, messages: 9, messagesPerSender: 9, conversationsPerSender: 2 },
+      },
+    })
+    const flood = Array.from({ length: 40 }, () => createIdentity(random))
+    const codes: string[] = []
+    for (const identity of flood) {
+      codes.push(await codeOf(bob.opener.open(await sealerOf(identity, clock).seal(message(bob)))))
+    }
+    expect(codes.filter((code) => code === 'opened')).toHaveLength(20)
+    expect(codes.at(-1)).toBe('envelope/replay-memory')
+    expect(await codeOf(bob.opener.open(await mallory.sealer.seal(message(bob))))).toBe(
+      'envelope/replay-memory',
+    )
+    for (let i = 0; i < 9; i++) {
+      expect(await codeOf(bob.opener.open(await alice.sealer.seal(message(bob))))).toBe('opened')
+    }
+    // What is proven fresh by the exchange needs no memory.
+    const hello = await mallory.sealer.seal(message(bob))
+    expect(await codeOf(bob.opener.open(hello, 'by-exchange'))).toBe('opened')
+  })
+
   it('MSG-1 keep their order over a restart of the sender, whose counter is gone', async () => {
     const { clock, alice, bob } = await pair()
     for (let i = 0; i < 5; i++) await bob.opener.open(await alice.sealer.seal(message(bob)))
     await clock.advance(1000)
-    const again = createSealer({
-      identity: alice.identity,
-      clock,
-      random,
-      recipientKey: (node, use) => (people.get(node) as NonNullable<ReturnType<typeof people.get>>)[use],
-    })
+    const again = sealerOf(alice.identity, clock)
     expect(await codeOf(bob.opener.open(await again.seal(message(bob))))).toBe('opened')
   })
 })
@@ -379,11 +407,17 @@ describe('the primitives', () => {
 })
 
 describe('the memory of messages', () => {
+  const ROOM = { senders: 10, messages: 100, messagesPerSender: 100, conversationsPerSender: 10 }
   const header = (from: string, mid: number, seq: number, ts: number, conv = 'c'): EnvelopeHeader =>
     ({ from, mid: Uint8Array.of(mid >> 8, mid & 255), seq, ts, exp: ts + 5 * MINUTE, conv }) as EnvelopeHeader
-  const claim = (guard: ReplayGuard, one: EnvelopeHeader, now: number): string => {
+  const claim = (
+    guard: ReplayGuard,
+    one: EnvelopeHeader,
+    now: number,
+    tier: ReplayTier = 'stranger',
+  ): string => {
     try {
-      guard.claim(one, now)
+      guard.claim(one, now, tier)
       return 'taken'
     } catch (error) {
       return errorCode(error) ?? String(error)
@@ -391,16 +425,39 @@ describe('the memory of messages', () => {
   }
 
   it('MSG-1 stays within its bound: one sender cannot use up what others need', () => {
-    const guard = new ReplayGuard(0, { messagesPerSender: 10, messages: 25, senders: 3 })
+    const guard = new ReplayGuard(0, {
+      stranger: { ...ROOM, messagesPerSender: 10, messages: 25, senders: 3 },
+    })
     const codes = Array.from({ length: 20 }, (_, i) => claim(guard, header('a', i, i + 1, START), START))
     expect(codes.filter((code) => code === 'taken')).toHaveLength(10)
     expect(codes.at(-1)).toBe('envelope/replay-memory')
     expect(claim(guard, header('b', 1, 1, START), START)).toBe('taken')
     expect(claim(guard, header('c', 1, 1, START), START)).toBe('taken')
     expect(claim(guard, header('d', 1, 1, START), START)).toBe('envelope/replay-memory')
-    const later = START + 6 * MINUTE
+    const later = START + 11 * MINUTE
     expect(claim(guard, header('d', 1, 1, later), later)).toBe('taken')
     expect(guard.size).toBe(1)
+  })
+
+  it('MSG-1 takes what known ones say, however many strangers fill it', () => {
+    const guard = new ReplayGuard(0)
+    let taken = 0
+    for (let sender = 0; sender < 6000; sender++) {
+      for (let i = 0; i < 10; i++) {
+        if (claim(guard, header(`stranger ${sender}`, i, i + 1, START), START) === 'taken') taken += 1
+      }
+    }
+    expect(taken).toBe(32_768)
+    // It was one of them before, and what it said then is remembered.
+    const first = header('stranger 7', 3, 4, START)
+    expect(claim(guard, first, START, 'known')).toBe('envelope/replay')
+    for (let i = 10; i < 1000; i++) {
+      expect(claim(guard, header('stranger 7', i, i + 1, START), START, 'known')).toBe('taken')
+    }
+    expect(claim(guard, header('stranger 7', 5000, 5000, START), START)).toBe('envelope/replay-memory')
+    expect(claim(guard, header('friend', 1, 1, START), START, 'known')).toBe('taken')
+    // And what it left behind goes to the next.
+    expect(claim(guard, header('stranger 9', 11, 11, START), START)).toBe('taken')
   })
 
   it('MSG-1 refuses what it forgot, also when the clock goes back', () => {
@@ -435,9 +492,9 @@ describe('the memory of messages', () => {
     })
     fc.assert(
       fc.property(fc.array(arrival, { maxLength: 40 }), (arrivals) => {
-        const guard = new ReplayGuard(0, { messagesPerSender: 5, messages: 8 })
+        const guard = new ReplayGuard(0, { stranger: { ...ROOM, messagesPerSender: 5, messages: 8 } })
         const taken = new Map<string, number>()
-        const last = new Map<string, number>()
+        const last = new Map<string, { seq: number; at: number }>()
         let now = START
         for (const { from, mid, seq, conv, pause, age } of arrivals) {
           now += pause
@@ -446,8 +503,12 @@ describe('the memory of messages', () => {
           // The same message within its life is a replay.
           expect(taken.get(`${from}${mid}`) ?? 0).toBeLessThan(now)
           taken.set(`${from}${mid}`, one.exp)
-          expect(seq).toBeGreaterThan(last.get(`${from}${conv}`) ?? 0)
-          last.set(`${from}${conv}`, seq)
+          // After ten minutes whatever was said before is too old to be taken.
+          const before = last.get(`${from}${conv}`)
+          if (before !== undefined && now - before.at < 10 * MINUTE) {
+            expect(seq).toBeGreaterThan(before.seq)
+          }
+          last.set(`${from}${conv}`, { seq, at: now })
           expect(guard.size).toBeLessThanOrEqual(8)
         }
       }),

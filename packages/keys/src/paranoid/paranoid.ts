@@ -3,8 +3,7 @@ import { z } from 'zod'
 import type { KeyRing } from '../hierarchy/key-ring.ts'
 import type { KeyStore } from '../key-store/index.ts'
 import { ERROR_TYPE } from '../sealing/error-reply.ts'
-import type { OpenedMessage, Opener } from '../sealing/opener.ts'
-import type { Freshness } from '../sealing/replay-guard.ts'
+import type { Freshness, OpenedMessage, Opener } from '../sealing/opener.ts'
 import type { Layers, Message, Sealer } from '../sealing/sealer.ts'
 import { verifyAlert } from './alert.ts'
 import {
@@ -41,6 +40,8 @@ export interface ConversationComponents {
 /** The door for messages: one layer in normal mode; in paranoid mode two, and critical conversations only. */
 export interface Conversations {
   readonly mode: () => ParanoidState['mode']
+  /** The sequence for an alert that is signed now: the time, or above the last one's where the clock was set back. */
+  readonly nextAlert: () => number
   /**
    * @param atLeast layers that the recipient wants, whatever the mode here
    * @throws AskeeError `paranoid/frozen`, and what `Sealer.seal` throws
@@ -101,6 +102,7 @@ export async function openConversations(
   await step({ type: 'loaded' })
   return {
     mode: () => state.mode,
+    nextAlert: () => Math.max(state.sequence + 1, clock.now()),
     async seal(message, atLeast = 'single') {
       assertGoesOn(message.conv)
       return sealer.seal(message, state.mode === 'paranoid' ? 'double' : atLeast)

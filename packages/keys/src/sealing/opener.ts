@@ -13,7 +13,7 @@ import {
   signedPart,
 } from './envelope.ts'
 import { DOUBLE_TYPE, openInner } from './layers.ts'
-import { type Freshness, ReplayGuard, type ReplayGuardLimits } from './replay-guard.ts'
+import { ReplayGuard, type ReplayGuardLimits } from './replay-guard.ts'
 import type { Layers } from './sealer.ts'
 import { SUITES } from './suites.ts'
 
@@ -52,7 +52,16 @@ export interface OpenerComponents {
   readonly clock: Clock
   readonly keyRing: Pick<KeyRing, 'keyPair'>
   readonly peerKeys: Pick<PeerKeys, 'assertIdentity'>
+  /** Whether this node has business with a peer: its messages have a memory that no stranger can fill. Default: with nobody. */
+  readonly isKnown?: (peer: NodeId) => boolean
 }
+
+/**
+ * Why a message cannot be one that was taken before. `by-clock`: it was made after this process started, and is remembered
+ * until it is over. `by-exchange`: it answers something of this process, or is worth nothing without the answer of this
+ * process, as the two envelopes that open a session; so it needs no memory, which others could fill.
+ */
+export type Freshness = 'by-clock' | 'by-exchange'
 
 export interface Opener {
   /**
@@ -64,7 +73,7 @@ export interface Opener {
 }
 
 export function createOpener(components: OpenerComponents, limits: Partial<ReplayGuardLimits> = {}): Opener {
-  const { clock, keyRing } = components
+  const { clock, keyRing, isKnown } = components
   const guard = new ReplayGuard(clock.now(), limits)
   return {
     async open(received, freshness = 'by-clock') {
@@ -75,7 +84,7 @@ export function createOpener(components: OpenerComponents, limits: Partial<Repla
       try {
         const now = clock.now()
         checkTime(header, now)
-        guard.claim(header, now, freshness)
+        if (freshness === 'by-clock') guard.claim(header, now, isKnown?.(from) ? 'known' : 'stranger')
         const outer = await openOuter(envelope, keyRing)
         if (typ !== DOUBLE_TYPE) return { from, mid, conv, typ, body: outer, layers: 'single', header }
         const inner = await openInner(outer, hdr, (kid) => keyRing.keyPair('sealing-inner', kid))

@@ -1,37 +1,38 @@
 import { AskeeError, type NodeId, type Timestamp, toHex } from '@askee/core'
-import type { EnvelopeHeader } from './envelope.ts'
+import { type EnvelopeHeader, MAX_CLOCK_SKEW } from './envelope.ts'
 
-export interface ReplayGuardLimits {
-  /** Messages of one sender remembered at once; 16,384 in ten minutes are 27 a second. */
-  readonly messagesPerSender: number
-  /** Of all senders together: about 20 MB. */
-  readonly messages: number
+export interface ReplayTierLimits {
   readonly senders: number
+  /** Messages of all these senders remembered at once; some 150 bytes each. */
+  readonly messages: number
+  readonly messagesPerSender: number
   /** Conversations of one sender whose order is kept; the least recent one makes room. */
   readonly conversationsPerSender: number
 }
 
+/** With whom this node has business, and everybody else. Names cost nothing, so strangers have a memory of their own. */
+export type ReplayTier = 'known' | 'stranger'
+export type ReplayGuardLimits = Readonly<Record<ReplayTier, ReplayTierLimits>>
+
 const LIMITS: ReplayGuardLimits = {
-  messagesPerSender: 16_384,
-  messages: 131_072,
-  senders: 10_000,
-  conversationsPerSender: 256,
+  // 16,384 in ten minutes are 27 a second.
+  known: { senders: 4096, messages: 98_304, messagesPerSender: 16_384, conversationsPerSender: 256 },
+  stranger: { senders: 4096, messages: 32_768, messagesPerSender: 64, conversationsPerSender: 8 },
 }
 
-/**
- * Why a message cannot be one that the process before this one took. `by-clock`: it was made after this one started.
- * `by-exchange`: it answers something of this process, or is worth nothing without the answer of this process, as the
- * two envelopes that open a session.
- */
-export type Freshness = 'by-clock' | 'by-exchange'
+/** From one look through all senders to the next. */
+const SWEEP_PERIOD = 1000
 
 interface Sender {
+  tier: ReplayTier
   /** Message → when it may be forgotten. */
   readonly messages: Map<string, Timestamp>
   /** Conversation → highest sequence. */
   readonly conversations: Map<string, number>
-  /** No message is due to be forgotten before. */
+  /** Nothing is due to be forgotten before. */
   nextSweep: Timestamp
+  /** From then on all that was said before the newest message is refused for its age, so that its order is kept by itself. */
+  orderedUntil: Timestamp
 }
 
 /**
@@ -42,9 +43,10 @@ interface Sender {
 export class ReplayGuard {
   readonly #limits: ReplayGuardLimits
   readonly #senders = new Map<NodeId, Sender>()
+  readonly #held = { known: { senders: 0, messages: 0 }, stranger: { senders: 0, messages: 0 } }
   readonly #startedAt: Timestamp
-  #messages = 0
   #forgottenTo: Timestamp = 0
+  #sweptAt: Timestamp = 0
 
   /** @param startedAt what was made before is refused: it may have been taken by the process before this one */
   constructor(startedAt: Timestamp, limits: Partial<ReplayGuardLimits> = {}) {
@@ -54,15 +56,15 @@ export class ReplayGuard {
 
   /** Messages remembered now. */
   get size(): number {
-    return this.#messages
+    return this.#held.known.messages + this.#held.stranger.messages
   }
 
   /**
    * Takes a message, once and in order. Call it for authentic messages only, and without waiting between the checks.
    * @throws AskeeError `envelope/replay`, `envelope/reordered`, `envelope/before-start`, `envelope/replay-memory`
    */
-  claim(header: EnvelopeHeader, now: Timestamp, freshness: Freshness = 'by-clock'): void {
-    if (freshness === 'by-clock' && header.ts < this.#startedAt) {
+  claim(header: EnvelopeHeader, now: Timestamp, tier: ReplayTier): void {
+    if (header.ts < this.#startedAt) {
       throw new AskeeError('envelope/before-start', 'it was made before this node started; send it again')
     }
     if (header.exp <= this.#forgottenTo) {
@@ -78,65 +80,82 @@ export class ReplayGuard {
         `expected a sequence above ${last} in ${header.conv}, received ${header.seq}`,
       )
     }
-    this.#remember(sender ?? this.#newSender(header.from, now), header, mid, now)
+    this.#makeRoom(header.from, now, tier)
+    this.#remember(this.#senderOf(header.from, tier), header, mid, now)
   }
 
-  #remember(sender: Sender, header: EnvelopeHeader, mid: string, now: Timestamp): void {
-    this.#sweep(sender, now)
-    if (this.#messages >= this.#limits.messages) this.#sweepAll(now)
-    const { messages, conversations } = sender
-    if (messages.size >= this.#limits.messagesPerSender || this.#messages >= this.#limits.messages) {
-      throw new AskeeError(
-        'envelope/replay-memory',
-        'too many messages at once; send it again in some minutes',
-      )
-    }
-    messages.set(mid, header.exp)
-    this.#messages += 1
-    sender.nextSweep = Math.min(sender.nextSweep, header.exp)
-    conversations.delete(header.conv)
-    conversations.set(header.conv, header.seq)
-    if (conversations.size > this.#limits.conversationsPerSender) {
-      conversations.delete(conversations.keys().next().value as string)
-    }
+  #makeRoom(from: NodeId, now: Timestamp, tier: ReplayTier): void {
+    const limits = this.#limits[tier]
+    const held = this.#held[tier]
+    const isFull = (): boolean =>
+      held.messages >= limits.messages || (!this.#senders.has(from) && held.senders >= limits.senders)
+    this.#sweep(from, now)
+    if (isFull()) this.#sweepAll(now)
+    const own = this.#senders.get(from)?.messages.size ?? 0
+    if (!isFull() && own < limits.messagesPerSender) return
+    throw new AskeeError('envelope/replay-memory', 'too many messages at once; send it again in some minutes')
   }
 
-  #newSender(from: NodeId, now: Timestamp): Sender {
-    if (this.#senders.size >= this.#limits.senders) {
-      this.#sweepAll(now)
-      for (const [id, { messages }] of this.#senders) {
-        if (this.#senders.size < this.#limits.senders) break
-        if (messages.size === 0) this.#senders.delete(id)
-      }
-    }
-    if (this.#senders.size >= this.#limits.senders) {
-      throw new AskeeError(
-        'envelope/replay-memory',
-        'too many senders at once; send it again in some minutes',
-      )
-    }
-    const sender: Sender = {
+  #senderOf(from: NodeId, tier: ReplayTier): Sender {
+    const held = this.#senders.get(from)
+    if (held?.tier === tier) return held
+    const sender: Sender = held ?? {
+      tier,
       messages: new Map(),
       conversations: new Map(),
       nextSweep: Number.POSITIVE_INFINITY,
+      orderedUntil: 0,
     }
+    // Who is not a stranger any more takes along what is remembered.
+    if (held !== undefined) this.#count(held, -1)
+    sender.tier = tier
+    this.#count(sender, 1)
     this.#senders.set(from, sender)
     return sender
   }
 
-  #sweepAll(now: Timestamp): void {
-    for (const sender of this.#senders.values()) this.#sweep(sender, now)
+  #count({ tier, messages }: Sender, sign: 1 | -1): void {
+    this.#held[tier].senders += sign
+    this.#held[tier].messages += sign * messages.size
   }
 
-  #sweep(sender: Sender, now: Timestamp): void {
-    if (now < sender.nextSweep) return
+  #remember(sender: Sender, header: EnvelopeHeader, mid: string, now: Timestamp): void {
+    const { messages, conversations, tier } = sender
+    messages.set(mid, header.exp)
+    this.#held[tier].messages += 1
+    sender.nextSweep = Math.min(sender.nextSweep, header.exp)
+    sender.orderedUntil = Math.max(sender.orderedUntil, now + 2 * MAX_CLOCK_SKEW)
+    conversations.delete(header.conv)
+    conversations.set(header.conv, header.seq)
+    if (conversations.size > this.#limits[tier].conversationsPerSender) {
+      conversations.delete(conversations.keys().next().value as string)
+    }
+  }
+
+  /** Not with every message of who fills the memory. */
+  #sweepAll(now: Timestamp): void {
+    if (Math.abs(now - this.#sweptAt) < SWEEP_PERIOD) return
+    this.#sweptAt = now
+    for (const id of this.#senders.keys()) this.#sweep(id, now)
+  }
+
+  #sweep(from: NodeId, now: Timestamp): void {
+    const sender = this.#senders.get(from)
+    if (sender === undefined || now < sender.nextSweep) return
     sender.nextSweep = Number.POSITIVE_INFINITY
     for (const [mid, exp] of sender.messages) {
       if (exp < now) {
         sender.messages.delete(mid)
-        this.#messages -= 1
+        this.#held[sender.tier].messages -= 1
         this.#forgottenTo = Math.max(this.#forgottenTo, exp)
       } else sender.nextSweep = Math.min(sender.nextSweep, exp + 1)
     }
+    if (sender.messages.size > 0) return
+    if (now < sender.orderedUntil) {
+      sender.nextSweep = sender.orderedUntil
+      return
+    }
+    this.#count(sender, -1)
+    this.#senders.delete(from)
   }
 }

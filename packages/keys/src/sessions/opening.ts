@@ -1,8 +1,10 @@
 import {
   AskeeError,
+  bytesEqual,
   type Clock,
   errorCode,
   type Mesh,
+  type Milliseconds,
   type NodeId,
   type ProtocolName,
   type Random,
@@ -35,8 +37,6 @@ import { Session, type SessionInit } from './session.ts'
 export const SESSION_OPEN_PROTOCOL: ProtocolName = '/askee/session/open/1'
 export const MAX_OPENING_BYTES = 4096
 
-/** A session is replaced by a fresh one after this time: what steals its keys learns no more than that. */
-const RENEW_AFTER = 3_600_000
 /** Keys changed on either side, the peer wants two layers: each is tried once. */
 const MAX_ATTEMPTS = 4
 
@@ -52,8 +52,17 @@ export interface OpeningComponents {
   readonly keyRing: Pick<KeyRing, 'keys'>
   readonly peerKeys: Pick<PeerKeys, 'current'>
   readonly exchange: Pick<KeyExchange, 'fetch'>
+  readonly ages: SessionAges
   /** Messages that may overtake one in a conversation, or undefined when it is none of this node's. */
   readonly windowOf: (conv: string) => number | undefined
+}
+
+/** What steals a session's keys learns no more than what is said until it is renewed, or ends. */
+export interface SessionAges {
+  /** A fresh one is opened at this age; the old one goes on until there is one … */
+  readonly renewAfter: Milliseconds
+  /** … but never beyond this age. */
+  readonly lifetime: Milliseconds
 }
 
 /**
@@ -113,14 +122,12 @@ async function changed(
     if (error.code === 'paranoid/single-layer' && attempt.layers === 'single') {
       return { ...attempt, layers: 'double' }
     }
-    // Another refusal of ours came first: a new one has a higher sequence.
-    if (error.code === 'envelope/reordered') return attempt
     if (!isKeyGone(error.code)) return undefined
     await exchange.fetch(peer, signal)
     return attempt
   }
   const code = errorCode(error)
-  if (code === 'session/key-changed' || code === 'envelope/reordered') return attempt
+  if (code === 'session/key-changed') return attempt
   // The peer answered to a key that this node does not have any more.
   return isKeyGone(code) && attempt.keys === 'known' ? { ...attempt, keys: 'ask' } : undefined
 }
@@ -151,8 +158,12 @@ async function tryOpening(
   })
   const opened = await door.open(answer, 'by-exchange')
   assertFrom(opened, peer, conv)
+  const { mid, toKid } = parseEnvelope(hello).header
   const refusal = errorReplyIn(opened)
-  if (refusal !== undefined) throw new Refusal(refusal.code)
+  if (refusal !== undefined) {
+    if (!bytesEqual(refusal.mid, mid)) throw new AskeeError('session/accept', 'it refuses another hello')
+    throw new Refusal(refusal.code)
+  }
   const accept = readAccept(opened, sid, hello)
   if (opened.layers !== wanted) throw new AskeeError('session/accept', `expected it in ${wanted} layers`)
   const context: SessionContext = {
@@ -162,7 +173,7 @@ async function tryOpening(
     initiator: identity.id,
     responder: peer,
     initiatorKid: opened.header.toKid,
-    responderKid: parseEnvelope(hello).header.toKid,
+    responderKid: toKid,
     handshake: handshakeOf(hello, answer),
   }
   const derived = deriveKeys(context, own.share, accept, [own.secret, accept.secret])
@@ -236,7 +247,7 @@ function sessionOf(
   role: SessionInit['role'],
   keys: SessionInit['keys'],
 ): Session {
-  const { identity, clock, keyRing, peerKeys, windowOf } = parts
+  const { identity, clock, keyRing, peerKeys, windowOf, ages } = parts
   const isInitiator = role === 'initiator'
   const ownKid = isInitiator ? context.initiatorKid : context.responderKid
   const peerKid = isInitiator ? context.responderKid : context.initiatorKid
@@ -245,10 +256,11 @@ function sessionOf(
   if (own === undefined || peer.kid !== peerKid) {
     throw new AskeeError('session/key-changed', 'a key changed while the session was opened; open it again')
   }
-  const expires = Math.min(own.expires, peer.expires)
-  const renewAt = Math.min(expires, clock.now() + RENEW_AFTER)
+  const keysLast = Math.min(own.expires, peer.expires) - clock.now()
+  const renewAfter = Math.min(keysLast, ages.renewAfter)
+  const lifetime = Math.min(keysLast + GRACE, ages.lifetime)
   const window = windowOf(context.conv) ?? 0
-  const init = { context, role, keys, window, renewAt, endAt: expires + GRACE, peerSequence: peer.sequence }
+  const init = { context, role, keys, window, renewAfter, lifetime, peerSequence: peer.sequence }
   return new Session(init, identity, clock)
 }
 

@@ -4,6 +4,7 @@ import {
   decode,
   encode,
   errorCode,
+  isErrorCode,
   type Mesh,
   type NodeId,
   type ProtocolLimits,
@@ -22,11 +23,17 @@ const DEFAULT_RESPONSE_BYTES = 1024 * 1024
 const MAX_REFUSAL_BYTES = 256
 /** The request was carried out, and its answer could not be sealed any more. */
 const ANSWER_LOST = 'session/answer-lost'
+/** Refusals that mean that the other side has the session no more, or not with these keys. All others are of one message. */
+const SESSION_GONE =
+  /^session\/(?:unknown|wrong-peer|ended|unreadable|unsigned|checkpoint-[a-z]+|answer-lost)$/
+
+const REQUESTS = [FRAME_KINDS.request]
+const ANSWERS = [FRAME_KINDS.answer, FRAME_KINDS.refusal]
 
 const refusalSchema = z.strictObject({
   /** `handler`: the request was read and refused; `session`: it was not read. */
   origin: z.enum(['handler', 'session']),
-  code: z.string().max(96),
+  code: z.string().refine(isErrorCode),
 })
 
 export interface SealedMeshComponents {
@@ -44,7 +51,7 @@ export interface SealedMeshInit {
 
 /**
  * A mesh on which the requests of some protocols, their answers and their refusals travel in sessions: sealed from end to
- * end and attributable. Never in clear: where no session can be opened a request fails as `mesh/unreachable`, with the
+ * end. Never in clear: where no session can be opened a request fails as `mesh/unreachable`, with the
  * reason as `details.code`, as if the peer could not be reached; whoever sends again then tries again. Everything else
  * passes through.
  */
@@ -146,8 +153,7 @@ async function sessionWith(
     const isPassed =
       signal.aborted || code === undefined || (code.startsWith('mesh/') && code !== 'mesh/refused')
     if (isPassed) throw error
-    const told = (error as AskeeError<string, { code?: unknown }>).details.code
-    throw unreachable(to, typeof told === 'string' ? told : code, error)
+    throw unreachable(to, toldCode(error) ?? code, error)
   }
 }
 
@@ -168,20 +174,19 @@ async function ask(
     })
   } catch (error) {
     if (errorCode(error) !== 'mesh/refused') throw error
-    const { code } = (error as AskeeError<string, { code?: unknown }>).details
-    sessions.forget(session, 'refused')
+    const code = toldCode(error) ?? 'mesh/refused'
+    if (SESSION_GONE.test(code)) sessions.forget(session, 'refused')
     if (code === ANSWER_LOST) throw unreachable(session.peer, code, error)
     // Handlers answer inside the session, so this was said before anything was read.
-    throw new Unread(typeof code === 'string' ? code : 'mesh/refused')
+    throw new Unread(code)
   }
   const answer = answerOf(session, received, protocol, seq)
   if (answer.kind === FRAME_KINDS.refusal) {
-    const { origin, code } = decode(answer.body, refusalSchema, MAX_REFUSAL_BYTES)
-    if (origin === 'session') {
-      sessions.forget(session, 'refused')
-      throw new Unread(code)
-    }
-    if (code.startsWith('mesh/')) throw new AskeeError(code, `${session.peer} refused ${protocol}`)
+    const { origin, code } = refusalIn(session, answer.body)
+    // Said in the session, so it lives on there as here.
+    if (origin === 'session') throw new Unread(code)
+    // The one code of the mesh that is said inside; any other would be this node's own word in the peer's mouth.
+    if (code === 'mesh/too-large') throw new AskeeError(code, `${session.peer} refused ${protocol}`)
     throw new AskeeError('mesh/refused', `${session.peer} refused ${protocol}: ${code}`, { code })
   }
   if (answer.body.byteLength > maxBytes) {
@@ -199,9 +204,17 @@ function answerOf(session: Session, received: Uint8Array, protocol: ProtocolName
     const frame = parseFrame(received)
     const isOurs = frame.sid === session.context.sid && frame.re === seq
     if (!isOurs) throw new AskeeError('session/answer', 'it answers something else')
-    return session.accept(frame, session.decrypt(frame), protocol)
+    return session.accept(frame, session.decrypt(frame), { typ: protocol, kinds: ANSWERS })
   } catch (error) {
     throw error instanceof AskeeError ? unreachable(session.peer, error.code, error) : error
+  }
+}
+
+function refusalIn({ peer }: Session, body: Uint8Array): z.output<typeof refusalSchema> {
+  try {
+    return decode(body, refusalSchema, MAX_REFUSAL_BYTES)
+  } catch (error) {
+    throw error instanceof AskeeError ? unreachable(peer, error.code, error) : error
   }
 }
 
@@ -243,7 +256,7 @@ function sealedHandler(
       reply(FRAME_KINDS.refusal, encode({ origin, code }))
     let question: Uint8Array
     try {
-      question = session.accept(frame, content, protocol).body
+      question = session.accept(frame, content, { typ: protocol, kinds: REQUESTS }).body
     } catch (error) {
       // One that ended the session has nothing left to be told with.
       if (!(error instanceof AskeeError) || session.ended !== undefined) throw error
@@ -259,6 +272,12 @@ function sealedHandler(
     if (answer.byteLength > limits.maxResponseBytes) return refuse('handler', 'mesh/too-large')
     return reply(FRAME_KINDS.answer, answer)
   }
+}
+
+/** The peer's own reason. */
+function toldCode(error: unknown): string | undefined {
+  const { code } = (error as AskeeError<string, { code?: unknown }>).details
+  return typeof code === 'string' && isErrorCode(code) ? code : undefined
 }
 
 function unreachable(peer: NodeId, code: string, cause?: unknown): AskeeError {

@@ -20,7 +20,7 @@ import {
   type FrameKind,
   joinFrame,
 } from './frame.ts'
-import { ReceivedLedger, SentLedger } from './ledgers.ts'
+import { ReceivedLedger, SentLedger, type Weight } from './ledgers.ts'
 import { ReplayWindow } from './replay-window.ts'
 import type { DirectionKeys, SessionContext } from './schedule.ts'
 
@@ -40,7 +40,7 @@ export type SessionErrorCode =
   | 'session/future'
   | 'session/expired'
   | 'session/type'
-  | 'session/unattributed'
+  | 'session/unsigned'
   | 'session/unacknowledged'
   | 'session/checkpoint-signature'
   | 'session/checkpoint-leaves'
@@ -60,10 +60,10 @@ export interface SessionInit {
   readonly peerSequence: number
   /** Messages that may overtake one. 0: strict order. */
   readonly window: number
-  /** From then on a new session should be opened; this one still carries what is under way. */
-  readonly renewAt: Timestamp
-  /** From then on it opens and seals nothing. */
-  readonly endAt: Timestamp
+  /** At this age a new session should be opened; this one still carries what is under way. */
+  readonly renewAfter: Milliseconds
+  /** From this age on it opens and seals nothing, whether there is a new one or not. */
+  readonly lifetime: Milliseconds
 }
 
 export interface OpenedFrame {
@@ -71,14 +71,18 @@ export interface OpenedFrame {
   readonly seq: number
   readonly re: number
   readonly body: Uint8Array
-  /** What `attributeMessage` wants, with the checkpoint that will cover it. */
-  readonly header: Uint8Array
-  readonly content: Uint8Array
+}
+
+/** What a message must be to be taken. */
+export interface Expected {
+  readonly typ: string
+  readonly kinds: readonly FrameKind[]
 }
 
 /**
- * A conversation of two nodes under keys that both agreed on. Everything is authenticated by those keys at once, and by
- * signed checkpoints from time to time, so that it stays provable who said it.
+ * A conversation of two nodes under keys that both agreed on. Everything is authenticated by those keys at once; what was
+ * said in a minute each side signs with its identity key as well, so that whoever stole the keys of the session alone is
+ * found out, and the session ends.
  */
 export class Session {
   readonly context: SessionContext
@@ -90,7 +94,7 @@ export class Session {
   readonly #sent = new SentLedger()
   readonly #received = new ReceivedLedger()
   readonly #window: ReplayWindow
-  readonly #endsAt: Milliseconds
+  readonly #began: { readonly wall: Timestamp; readonly monotonic: Milliseconds }
   #seq = 0
   #usedAt: Milliseconds
   #ended: string | undefined
@@ -104,7 +108,7 @@ export class Session {
     this.#clock = clock
     this.#window = new ReplayWindow(init.window)
     this.#usedAt = clock.monotonic()
-    this.#endsAt = this.#usedAt + (init.endAt - clock.now())
+    this.#began = { wall: clock.now(), monotonic: this.#usedAt }
   }
 
   get peerSequence(): number {
@@ -120,10 +124,9 @@ export class Session {
     return this.context.layers
   }
 
-  /** Why it is over, or undefined. Neither setting the clock back nor sleeping makes it last longer. */
+  /** Why it is over, or undefined. */
   get ended(): string | undefined {
-    const { endAt } = this.#init
-    if (this.#clock.now() >= endAt || this.#clock.monotonic() >= this.#endsAt) this.#ended ??= 'keys-over'
+    if (this.#age >= this.#init.lifetime) this.#ended ??= 'too-old'
     return this.#ended
   }
 
@@ -133,7 +136,7 @@ export class Session {
   }
 
   get wantsRenewal(): boolean {
-    return this.#clock.now() >= this.#init.renewAt || this.#seq >= MAX_MESSAGES / 2
+    return this.#age >= this.#init.renewAfter || this.#seq >= MAX_MESSAGES / 2
   }
 
   /** Whether a checkpoint of either side is due, and nothing under way would carry it. */
@@ -142,14 +145,9 @@ export class Session {
     return this.#sent.isUnacknowledged(at) || this.#received.isDue(at)
   }
 
-  /** Whether the other side said something that it does not vouch for. */
-  get isUnattributed(): boolean {
+  /** Whether something was said in the other side's name that it does not sign. */
+  get isUnsigned(): boolean {
     return this.#received.isOverdue(this.#clock.monotonic())
-  }
-
-  /** The newest checkpoint of the other side. */
-  get lastCheckpoint(): CoveredMessages | undefined {
-    return this.#received.latest
   }
 
   /** Nothing is opened or sealed from now on. */
@@ -174,8 +172,8 @@ export class Session {
       throw new AskeeError('session/unacknowledged', 'the other side takes no checkpoints; open it again')
     }
     const at = this.#clock.monotonic()
-    const carries = kind === FRAME_KINDS.flush || kind === FRAME_KINDS.flushed
-    const checkpoint = carries || this.#sent.isDue(at) ? this.#checkpoint() : undefined
+    const weight = weightOf(kind)
+    const checkpoint = weight === 'carries' || this.#sent.isDue(at) ? this.#checkpoint() : undefined
     const content = encodeContent({ typ, checkpoint, body })
     const keys = this.#init.keys[this.#direction]
     const seq = ++this.#seq
@@ -194,7 +192,7 @@ export class Session {
       content.byteLength + sealingBytes(keys),
     )
     const bytes = joinFrame(header, sealLayers(keys, seq, header, content))
-    this.#sent.add({ leaf: leafOf(header, content), at, weight: carries ? 'carries' : 'waits' })
+    this.#sent.add(leafOf(header, content), at, weight)
     this.#usedAt = at
     return { seq, bytes }
   }
@@ -213,34 +211,37 @@ export class Session {
 
   /**
    * Takes a decrypted message, once. What this throws may be told to the other side.
-   * @param typ the only type that is taken
    * @throws AskeeError with a SessionErrorCode; checkpoints that do not hold end the session
    */
-  accept(frame: Frame, content: Uint8Array, typ: string): OpenedFrame {
+  accept(frame: Frame, content: Uint8Array, { typ, kinds }: Expected): OpenedFrame {
     this.#window.claim(frame.seq)
     this.#checkTime(frame)
     const message = readContent(frame, content)
     const { kind, seq, re, header } = frame
-    if (!this.#takes(kind)) throw new AskeeError('session/kind', `a ${this.role} takes no kind ${kind}`)
+    // One that only carries a checkpoint is never overdue: it must not pass for a request.
+    if (!kinds.includes(kind)) throw new AskeeError('session/kind', `no kind ${kind} is taken here`)
     this.#sent.acknowledge(frame.acked)
+    const at = this.#clock.monotonic()
     this.#orEnd(() => {
       this.#cover(message.checkpoint, seq)
-      const carries = kind === FRAME_KINDS.flush || kind === FRAME_KINDS.flushed
-      const at = this.#clock.monotonic()
-      this.#received.add(seq, { leaf: leafOf(header, content), at, weight: carries ? 'carries' : 'waits' })
+      this.#received.add(seq, leafOf(header, content), at, weightOf(kind))
     })
-    this.#usedAt = this.#clock.monotonic()
+    this.#usedAt = at
     if (message.typ !== typ) throw new AskeeError('session/type', `expected ${typ}, received ${message.typ}`)
-    return { kind, seq, re, body: message.body, header, content }
+    return { kind, seq, re, body: message.body }
   }
 
   get #direction(): Direction {
     return this.role === 'initiator' ? 0 : 1
   }
 
-  #takes(kind: FrameKind): boolean {
-    const isAsking = kind === FRAME_KINDS.request || kind === FRAME_KINDS.flush
-    return isAsking === (this.role === 'responder')
+  /**
+   * By the clock that says more: one can be set back, the other stands still while the machine sleeps, and neither makes
+   * stolen keys good for longer.
+   */
+  get #age(): Milliseconds {
+    const { wall, monotonic } = this.#began
+    return Math.max(this.#clock.monotonic() - monotonic, this.#clock.now() - wall)
   }
 
   #assertLives(): void {
@@ -299,9 +300,7 @@ export class Session {
       // What is vouched for must be remembered until it comes: nobody may vouch for what was not said.
       throw new AskeeError('session/checkpoint-ahead', 'the checkpoint covers messages that come after it')
     }
-    // Copied, so that it does not keep the whole message alive.
-    const kept = { document: Uint8Array.from(covered.document), leaves: Uint8Array.from(covered.leaves) }
-    this.#received.cover(checkpoint, kept, this.#window.top - this.#init.window)
+    this.#received.cover(checkpoint, covered, this.#window.top - this.#init.window)
   }
 
   #orEnd(check: () => void): void {
@@ -312,4 +311,8 @@ export class Session {
       throw error
     }
   }
+}
+
+function weightOf(kind: FrameKind): Weight {
+  return kind === FRAME_KINDS.flush || kind === FRAME_KINDS.flushed ? 'carries' : 'waits'
 }

@@ -46,6 +46,8 @@ const CHECKPOINT_LIMITS: ProtocolLimits = {
 const SWEEP_PERIOD: Milliseconds = 10_000
 /** From one attempt to renew a session to the next. */
 const RENEW_RETRY: Milliseconds = 60_000
+const FLUSH = { typ: SESSION_CHECKPOINT_PROTOCOL, kinds: [FRAME_KINDS.flush] }
+const FLUSHED = { typ: SESSION_CHECKPOINT_PROTOCOL, kinds: [FRAME_KINDS.flushed] }
 /** Of a round trip of an opening. Whoever waits for it has a deadline of their own. */
 const OPEN_TIMEOUT: Milliseconds = 30_000
 
@@ -56,11 +58,14 @@ export interface ConversationRules {
   readonly window: number
 }
 
-export interface SessionsComponents extends Omit<OpeningComponents, 'windowOf' | 'keyRing' | 'peerKeys'> {
+export interface SessionsComponents
+  extends Omit<OpeningComponents, 'windowOf' | 'ages' | 'keyRing' | 'peerKeys'> {
   readonly keyRing: Pick<KeyRing, 'keys' | 'onDead'>
   readonly peerKeys: Pick<PeerKeys, 'current' | 'onVoid'>
   readonly timers: Timers
   readonly logger: Logger
+  /** Whether this node has business with a peer: its sessions come before those of strangers. Cheap. Default: with nobody. */
+  readonly isKnown?: (peer: NodeId) => boolean
 }
 
 export interface SessionsInit {
@@ -105,8 +110,9 @@ class KeptSessions implements Sessions {
   constructor(components: SessionsComponents, init: SessionsInit) {
     this.#components = components
     const windows = new Map(init.conversations.map(({ conv, window }) => [conv, window]))
-    this.#opening = { ...components, windowOf: (conv) => windows.get(conv) }
-    this.#table = new SessionTable({ ...SESSION_LIMITS, ...init.limits })
+    const limits = { ...SESSION_LIMITS, ...init.limits }
+    this.#opening = { ...components, windowOf: (conv) => windows.get(conv), ages: limits }
+    this.#table = new SessionTable(limits, components.isKnown)
   }
 
   get size(): number {
@@ -211,7 +217,7 @@ class KeptSessions implements Sessions {
   }
 
   #sweep(): void {
-    this.#table.sweep()
+    for (const session of this.#table.sweep()) this.#warn(session)
     for (const session of this.#table.all()) {
       if (session.role !== 'initiator' || !session.wantsFlush) continue
       this.#flush(session).catch((error: unknown) => this.#log(error, session.peer, session.context.conv))
@@ -227,14 +233,20 @@ class KeptSessions implements Sessions {
         signal: this.#stopped.signal,
       }),
     )
-    session.accept(answer, session.decrypt(answer), SESSION_CHECKPOINT_PROTOCOL)
+    session.accept(answer, session.decrypt(answer), FLUSHED)
   }
 
   #flushed(from: NodeId, body: Uint8Array): Uint8Array {
     const frame = parseFrame(body)
     const session = this.find(frame.sid, from)
-    const { seq } = session.accept(frame, session.decrypt(frame), SESSION_CHECKPOINT_PROTOCOL)
+    const { seq } = session.accept(frame, session.decrypt(frame), FLUSH)
     return session.seal(FRAME_KINDS.flushed, SESSION_CHECKPOINT_PROTOCOL, new Uint8Array(0), seq).bytes
+  }
+
+  /** Keys that are where they should be give no such end: somebody may have them who has not the peer's identity. */
+  #warn({ peer, context, ended }: Session): void {
+    if (ended?.startsWith('session/') !== true) return
+    this.#components.logger.warn({ peer, conv: context.conv, why: ended }, 'what was said was not signed')
   }
 
   #log(error: unknown, peer: NodeId, conv: string): void {

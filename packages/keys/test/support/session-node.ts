@@ -65,6 +65,7 @@ export interface SessionNodeInit {
   readonly sessions?: Partial<SessionsInit>
   readonly critical?: readonly string[]
   readonly owner?: Identity
+  readonly isKnown?: (peer: NodeId) => boolean
   /** Between the sealing and the wire. */
   wrap?(mesh: Mesh): Mesh
 }
@@ -73,7 +74,7 @@ export interface SessionNodeInit {
 export async function sessionNode(
   parts: Clock & Timers,
   makeMesh: (identity: Identity, topics: ReadonlyMap<TopicName, TopicRules>) => Mesh,
-  { wrap = (mesh) => mesh, owner, critical = [], ...init }: SessionNodeInit = {},
+  { wrap = (mesh) => mesh, owner, critical = [], isKnown = () => false, ...init }: SessionNodeInit = {},
 ): Promise<SessionNode> {
   const [clock, timers, logger] = [parts, parts, silentLogger]
   const identity = createIdentity(random)
@@ -109,6 +110,7 @@ export async function sessionNode(
       peerKeys,
       exchange,
       conversations: () => conversations,
+      isKnown,
     },
     { conversations: [{ conv: 'test', window: 64 }], ...init.sessions },
   )

@@ -12,7 +12,7 @@ import {
 } from '../../src/sessions/schedule.ts'
 import { Session } from '../../src/sessions/session.ts'
 
-const DAY = 86_400_000
+const HOUR = 3_600_000
 
 export interface SessionPair {
   readonly alice: Identity
@@ -49,7 +49,7 @@ export function sessionPair(
     secret,
   })
   const secrets = [own.secret, theirs.secret] as const
-  const times = { renewAt: clock.now() + 3_600_000, endAt: clock.now() + DAY, peerSequence: 1, window }
+  const times = { renewAfter: HOUR, lifetime: 2 * HOUR, peerSequence: 1, window }
   const keysOfAlice = deriveKeys(context, own.share, told(theirs), secrets)
   const keysOfBob = deriveKeys(context, theirs.share, told(own), secrets)
   return {
