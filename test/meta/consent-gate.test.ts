@@ -54,7 +54,7 @@ function bypasses(files: readonly { readonly path: string; readonly code: string
 /** Methods of a class that do something before they ask the gate. */
 function ungated(code: string): string[] {
   const methods = code.matchAll(/^ {2}async (\w+)\([\s\S]*?\): Promise<[\s\S]*?> \{\n([\s\S]*?)^ {2}\}/gm)
-  const act = /executor\.execute\(|getBlock\(|putBlock\(|putPinned\(|holdings\?\.note\(/
+  const act = /executor\.execute\(|getBlock\(|putBlock\(|putPinned\(|storage\?\.(?:block|compiled)\(/
   return [...methods].flatMap(([, name = '', body = '']) => {
     const acts = body.search(act)
     const asks = body.indexOf('this.check(permit)')

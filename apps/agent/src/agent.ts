@@ -170,6 +170,7 @@ async function compose(
       topics: new Map([...computeTopics(clock), ...consentTopics(clock), ...keyTopics(clock)]),
       // Asked only once the node runs, when both are there.
       mayFetch: (peer, digest) => requester.mayFetch(peer, digest) || worker.mayFetch(peer, digest),
+      paceServing: (peer, digest, bytes, signal) => worker.paceServing(peer, digest, bytes, signal),
       ...(init.network === 'local' ? { allowInbound: ['/ip4/127.0.0.1'] } : {}),
     },
   )

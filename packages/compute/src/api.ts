@@ -145,8 +145,21 @@ export interface Worker extends Startable {
   status(): WorkerStatus
   /** Whether `peer` may have this block from here: it asked for the work whose output this is. Constant time. */
   mayFetch(peer: NodeId, digest: Digest): boolean
+  /**
+   * Resolves when so many bytes of a block that `peer` may have may go to it under the consent that it is held under.
+   * @throws AskeeError `mesh/rate-limited` when that would take long: the peer asks again
+   */
+  paceServing(peer: NodeId, digest: Digest, bytes: number, signal?: AbortSignal): Promise<void>
+  /** What a consent, named by any of its tokens, takes on disk and may take; undefined when nothing is counted for it. */
+  storageUse(consent: string): Promise<StorageUse | undefined>
   /** Resolves when nothing that was begun under these consents runs any more: every process of it is gone. */
   quiet(consents: readonly string[]): Promise<void>
+}
+
+/** Disk of one consent. Bytes, whole pages of the file system included. */
+export interface StorageUse {
+  readonly used: number
+  readonly allowed: number
 }
 
 export interface WorkerStatus {

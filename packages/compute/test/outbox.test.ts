@@ -26,7 +26,11 @@ beforeEach(() => {
   outbox = new Outbox(
     { mesh: { request } as Mesh, identity, clock: time, timers: time },
     { commitPeriod: 1, retryDelay: 1000, requestTimeout: 1000 },
-    { requester: identity.id, campaign: digestOf(utf8('c')) as string as CampaignId },
+    {
+      requester: identity.id,
+      campaign: digestOf(utf8('c')) as string as CampaignId,
+      pace: async () => undefined,
+    },
     (leases) => dropped.push(...leases),
     new AbortController().signal,
   )

@@ -43,6 +43,7 @@ function assign(
     count: 100,
     consent: 'c',
     refusal: null,
+    disk: { room: Number.POSITIVE_INFINITY, each: 0 },
     module: digestOf(utf8('m')),
     wallTime: 10_000,
     outputBytes: 100,
@@ -58,6 +59,19 @@ function compute(id: string, outputBytes = 10): readonly WorkerEffect[] {
 }
 
 describe('the worker', () => {
+  it('CON-2 takes no more leases than the results that the consent has disk for, and says why', () => {
+    expect(assign(['1', '2', '3'], { disk: { room: 250, each: 100 } })).toMatchObject({
+      accepted: ['1', '2'],
+      refused: [{ lease: '3', code: 'consent/storage' }],
+    })
+    // The same message again is no new lease.
+    expect(assign(['1'], { disk: { room: 50, each: 100 } }).accepted).toEqual(['1'])
+    expect(assign(['4'], { disk: { room: 50, each: 100 } }).refused).toEqual([
+      { lease: '4', code: 'consent/storage' },
+    ])
+    expect(assign(['5'], { disk: { room: -1, each: 0 } }).refused).toHaveLength(1)
+  })
+
   it('CON-1 offers itself only under a live consent', () => {
     const announced = { type: 'announced', now, campaign: CAMPAIGN, requester: BOSS, deadline: 5000 } as const
     expect(feed({ ...announced, consent: null, capable: 'capable' })).toEqual([])

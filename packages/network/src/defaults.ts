@@ -146,6 +146,8 @@ export const BLOCK_PIPELINE = 4
 export const BLOCKS_AT_ONCE = 8
 /** One chunk: 1 MiB at 300 kbit/s, or the wait until the peer gives more. */
 export const BLOCK_CHUNK_TIMEOUT_MS = 30 * SECOND_MS
+/** One chunk of a provider that says each time that it is too much at once. */
+export const BLOCK_PATIENCE_MS = 5 * MINUTE_MS
 /** First wait after a provider said that it was too much; doubles. */
 export const BLOCK_RETRY_MS = 200
 export const BLOCK_RETRY_MAX_MS = 4 * SECOND_MS

@@ -12,6 +12,7 @@ import type {
   TopicRules,
 } from '@askee/core'
 import type { Identity } from '@askee/keys'
+import type { PaceServing } from './blocks/serving.ts'
 import type { MeshMemory } from './memory-file.ts'
 
 /** What the mesh needs. */
@@ -39,6 +40,8 @@ export interface Libp2pMeshInit {
    * block is not here. Default: everybody may have everything, which is for tests alone.
    */
   readonly mayFetch?: (peer: NodeId, digest: Digest) => boolean
+  /** Waited for before bytes of a block go to a peer; default: nothing is. */
+  readonly paceServing?: PaceServing
   /** Multiaddrs. Default: every interface, a free TCP port. */
   readonly listen?: readonly string[]
   /** Addresses told to others besides those found out. */

@@ -1,5 +1,6 @@
 import {
   AskeeError,
+  type BlockOptions,
   type Digest,
   type GossipMessage,
   type NodeId,
@@ -127,10 +128,7 @@ class MeshOverLibp2p implements Libp2pMesh {
     return this.#started().blocks.put(bytes)
   }
 
-  async getBlock(
-    digest: Digest,
-    options?: { providers?: readonly NodeId[]; maxBytes?: number; signal?: AbortSignal },
-  ): Promise<Uint8Array> {
+  async getBlock(digest: Digest, options?: BlockOptions): Promise<Uint8Array> {
     return this.#started().blocks.get(digest, options)
   }
 

@@ -123,6 +123,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
       offences,
       clock,
       mayFetch: init.mayFetch ?? (() => true),
+      ...(init.paceServing === undefined ? {} : { pace: init.paceServing }),
     })
     const keeping = new PeerKeeping(
       {
@@ -176,7 +177,9 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
     stops.push(() => gossip.stop())
     gossip.start(node.services.pubsub)
     stops.push(
-      serving.handle(BLOCK_PROTOCOL, BLOCK_LIMITS, ({ from, body }) => blockServing.serve(from, body)),
+      serving.handle(BLOCK_PROTOCOL, BLOCK_LIMITS, ({ from, body, signal }) =>
+        blockServing.serve(from, body, signal),
+      ),
     )
     stops.push(() => requests.stop())
     await requests.start()

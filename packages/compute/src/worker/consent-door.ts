@@ -1,6 +1,8 @@
 import type { ConsentGate } from '@askee/consent'
 import { errorCode, type LeaseId, type NodeId } from '@askee/core'
 import type { Manifest, SignedManifest } from '../protocol/manifest.ts'
+import type { ConsentBandwidth } from './consent-bandwidth.ts'
+import type { ConsentStorage } from './consent-storage.ts'
 import { questionOf } from './gated-work.ts'
 import type { WorkerLease } from './state.ts'
 
@@ -10,26 +12,45 @@ export interface EndedConsent {
   readonly code: string
 }
 
+/** What holds a consent to its disk and its line. */
+export interface ConsentDoorLimits {
+  readonly storage?: ConsentStorage
+  readonly bandwidth?: ConsentBandwidth
+}
+
 /** The consents of this machine's owner as the worker's doors ask them (CON-1). */
 export class ConsentDoor {
   readonly #consents: ConsentGate
   readonly #reputation: (requester: NodeId) => number
+  readonly #limits: ConsentDoorLimits
 
-  constructor(consents: ConsentGate, reputation: (requester: NodeId) => number) {
+  constructor(
+    consents: ConsentGate,
+    reputation: (requester: NodeId) => number,
+    limits: ConsentDoorLimits = {},
+  ) {
     this.#consents = consents
     this.#reputation = reputation
+    this.#limits = limits
   }
 
-  /** A live consent that covers the campaign's tasks, or undefined. */
+  /** A live consent that covers the campaign's tasks and has room for one, or undefined. */
   covering(manifest: Manifest): ReturnType<ConsentGate['covering']> {
-    return this.#consents.covering(questionOf(manifest, this.#reputation))
+    const covering = this.#consents.covering(questionOf(manifest, this.#reputation))
+    if (covering === undefined) return undefined
+    const { bandwidth, storage } = this.#limits
+    const { id } = covering.claims
+    if (bandwidth?.isOpen(id) === false) return undefined
+    // Its module has to be kept as well, however small.
+    const least = storage?.leastBytes(manifest.resources.outputBytes)
+    return least !== undefined && storage !== undefined && storage.room(id) < least ? undefined : covering
   }
 
   /** Null when the door is open, else the code of the refusal. */
   refusal(manifest: Manifest, consent: string): string | null {
     try {
       this.#consents.check(consent, questionOf(manifest, this.#reputation))
-      return null
+      return this.#limits.bandwidth?.isOpen(consent) === false ? 'consent/bandwidth' : null
     } catch (error) {
       return errorCode(error) ?? 'consent/internal'
     }

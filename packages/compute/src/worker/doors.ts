@@ -28,13 +28,19 @@ export interface WorkerDoorHandlers {
   assign(from: NodeId, signed: SignedManifest, message: Assign): AssignAnswer
   reveal(from: NodeId, campaign: CampaignId, leases: readonly LeaseId[]): Promise<RevealAnswer>
   settle(from: NodeId, settlement: Settlement, document: Uint8Array): void
+  /** The consents that leases of this requester are held under. */
+  consentsOf(from: NodeId, leases: readonly LeaseId[]): readonly string[]
+  /** Resolves when a request and its answer of so many bytes may have travelled under the consent. */
+  pace(consent: string, bytes: number, signal: AbortSignal): Promise<void>
+  /** @throws AskeeError with the code of why one of the leases may not be shown any more */
+  assertShown(from: NodeId, leases: readonly LeaseId[]): void
 }
 
 /** Opens the worker's doors to requesters; the returned function closes them. */
 export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () => void {
   const manifests = new RecentManifest()
   const closers = [
-    mesh.handle(PROTOCOLS.assign, PROTOCOL_LIMITS.assign, async ({ from, body }) => {
+    mesh.handle(PROTOCOLS.assign, PROTOCOL_LIMITS.assign, async ({ from, body, signal }) => {
       if (
         body.byteLength > STRANGE_ASSIGN_BYTES &&
         !handlers.offeredTo(from) &&
@@ -43,17 +49,33 @@ export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () =>
         throw new AskeeError('compute/not-offered', 'nothing was offered to this requester')
       }
       const message = decode(body, assignSchema, MAX_MESSAGE_BYTES)
-      return encode(handlers.assign(from, manifests.verify(message.manifest), message))
+      const answer = encode(handlers.assign(from, manifests.verify(message.manifest), message))
+      await handlers.pace(message.consent, body.byteLength + answer.byteLength, signal)
+      return answer
     }),
-    mesh.handle(PROTOCOLS.reveal, PROTOCOL_LIMITS.reveal, async ({ from, body }) => {
+    mesh.handle(PROTOCOLS.reveal, PROTOCOL_LIMITS.reveal, async ({ from, body, signal }) => {
       assertHolds(handlers, from)
       const message = decode(body, revealSchema, MAX_MESSAGE_BYTES)
-      return encode(await handlers.reveal(from, message.campaign, message.leases))
+      const [consent] = handlers.consentsOf(from, message.leases)
+      const answer = await handlers.reveal(from, message.campaign, message.leases)
+      const bytes = encode(answer)
+      // An answer is about one consent. Without any it says only what is not here.
+      if (consent !== undefined) await handlers.pace(consent, body.byteLength + bytes.byteLength, signal)
+      // CON-1: the wait may have been long.
+      handlers.assertShown(
+        from,
+        answer.reveals.map(({ lease }) => lease),
+      )
+      return bytes
     }),
-    mesh.handle(PROTOCOLS.settle, PROTOCOL_LIMITS.settle, async ({ from, body }) => {
+    mesh.handle(PROTOCOLS.settle, PROTOCOL_LIMITS.settle, async ({ from, body, signal }) => {
       assertHolds(handlers, from)
       const { document } = decode(body, settleSchema, MAX_MESSAGE_BYTES)
-      handlers.settle(from, verifySettlement(document, from).value, document)
+      const { value } = verifySettlement(document, from)
+      const leases = value.settlements.map(({ lease }) => lease)
+      const [consent] = handlers.consentsOf(from, leases)
+      handlers.settle(from, value, document)
+      if (consent !== undefined) await handlers.pace(consent, body.byteLength, signal)
       return encode({})
     }),
   ]

@@ -25,6 +25,8 @@ export type WorkerEvent =
       readonly count: number
       readonly consent: string
       readonly refusal: string | null
+      /** Bytes on disk that the consent has room for, and that each result may take of them (CON-2). */
+      readonly disk: { readonly room: number; readonly each: number }
       readonly module: Digest
       /** What the campaign allows one task. */
       readonly wallTime: number
@@ -102,6 +104,7 @@ export type WorkerEffect =
       readonly lease: LeaseId
       readonly campaign: CampaignId
       readonly requester: NodeId
+      readonly consent: string
       /** The end of the lease. */
       readonly until: Timestamp
     }
@@ -111,6 +114,7 @@ export type WorkerEffect =
       readonly lease: LeaseId
       readonly campaign: CampaignId
       readonly requester: NodeId
+      readonly consent: string
       readonly code: string
       readonly until: Timestamp
     }

@@ -41,7 +41,8 @@ export async function execute(
   const { gated } = components
   const permit: Permit = { consent: lease.consent, campaign, manifest }
   // The pass lowers the declared memory to the campaign's limit, so the same module differs between limits.
-  const key = `${manifest.module}/${manifest.resources.memoryBytes}`
+  // Under each consent apart: what one fetches and keeps is not another's, nor is its end.
+  const key = `${lease.consent}/${manifest.module}/${manifest.resources.memoryBytes}`
   // CON-1: what was allowed at the assignment may have ended while the task waited, or while something was fetched: the
   // gate is asked before each step.
   abort.signal.throwIfAborted()
@@ -123,7 +124,7 @@ async function committed(
   const nonce = random.bytes(32)
   const claim = claimDigest({ module, input, output: outputDigest, trap, fuel })
   const stored = gated.hasStore && output.byteLength > INLINE_OUTPUT_BYTES
-  const release = stored ? await gated.keep(permit, output) : (): void => {}
+  const release = stored ? await gated.keep(permit, lease, output) : (): void => {}
   return {
     output: stored ? null : output,
     outputBytes: output.byteLength,

@@ -11,12 +11,15 @@ import {
   type CampaignId,
   type Digest,
   digestOf,
+  type LeaseId,
   type Mesh,
   type NodeId,
 } from '@askee/core'
 import { type Execution, type ExecutionRequest, type Executor, MIN_PROCESS_BYTES } from '@askee/sandbox'
 import { putPinned } from '../pinned-block.ts'
 import type { Manifest } from '../protocol/manifest.ts'
+import type { ConsentBandwidth } from './consent-bandwidth.ts'
+import type { ConsentStorage, Hold } from './consent-storage.ts'
 import { processorShare } from './processor-share.ts'
 
 const MIB = 1024 * 1024
@@ -29,6 +32,10 @@ export interface GatedWorkComponents {
   readonly consents: ConsentGate
   /** Where it is noted what is kept under which consent. */
   readonly holdings?: ConsentHoldings
+  /** Holds each consent to its disk; there with a store and notes of what is in it. */
+  readonly storage?: ConsentStorage
+  /** Holds each consent to its line. */
+  readonly bandwidth?: ConsentBandwidth
   readonly uses?: ConsentUses
   readonly requesterReputation: (requester: NodeId) => number
   /** Tasks run at once, and processors of this machine. */
@@ -64,6 +71,8 @@ export function questionOf(
  */
 export class GatedWork {
   readonly #components: GatedWorkComponents
+  /** Ends what is being fetched, by consent. */
+  readonly #fetching = new Map<string, Set<AbortController>>()
 
   constructor(components: GatedWorkComponents) {
     this.#components = components
@@ -89,25 +98,63 @@ export class GatedWork {
     options: { readonly maxBytes: number; readonly signal: AbortSignal },
   ): Promise<Uint8Array> {
     this.check(permit)
-    this.#components.holdings?.note(permit.consent, digest)
+    const { mesh, storage, bandwidth } = this.#components
+    const { consent, manifest } = permit
+    const ending = this.#begin(consent)
+    const signal = AbortSignal.any([options.signal, ending.signal])
+    let hold: Hold | undefined
     try {
-      return await this.#components.mesh.getBlock(digest, {
-        providers: [permit.manifest.requester],
-        ...options,
+      return await mesh.getBlock(digest, {
+        providers: [manifest.requester],
+        maxBytes: options.maxBytes,
+        signal,
+        admit: async (bytes) => {
+          hold ??= await storage?.block(consent, digest, bytes)
+        },
+        pace: async (bytes) => {
+          await bandwidth?.take(consent, bytes, 'block', { signal })
+          // The wait may have been long.
+          this.check(permit)
+          return (came) => bandwidth?.correct(consent, bytes, came)
+        },
       })
     } finally {
+      this.#fetching.get(consent)?.delete(ending)
+      await hold?.settle()
       await this.#settle(permit)
     }
   }
 
-  /** Keeps a result until it is shown; the returned function lets go of it. */
-  async keep(permit: Permit, bytes: Uint8Array): Promise<() => void> {
-    const { blocks, holdings, consents } = this.#components
+  /** Ends what is being fetched under consents that have ended, so that nobody waits for it. */
+  end(tokens: readonly string[], code: string): void {
+    for (const token of tokens) {
+      const fetching = this.#fetching.get(token)
+      this.#fetching.delete(token)
+      for (const ending of fetching ?? []) ending.abort(new AskeeError(code, 'the consent ended meanwhile'))
+    }
+  }
+
+  /**
+   * Keeps the result of a lease until it is shown; the returned function lets go of it.
+   * @throws AskeeError `consent/storage`, `blocks/full`
+   */
+  async keep(permit: Permit, lease: LeaseId, bytes: Uint8Array): Promise<() => void> {
+    const { blocks, storage, consents } = this.#components
     this.check(permit)
     if (blocks === undefined) throw new AskeeError('compute/internal', 'expected a store for large outputs')
-    holdings?.note(permit.consent, digestOf(bytes))
-    // In the store alone: announced, its digest would tell others the answer before the reveal.
-    const release = await putPinned(blocks, bytes)
+    const hold = await storage?.block(permit.consent, digestOf(bytes), bytes.byteLength, lease)
+    let unpin = (): void => {}
+    const release = (): void => {
+      unpin()
+      void hold?.settle()
+    }
+    try {
+      // In the store alone: announced, its digest would tell others the answer before the reveal.
+      unpin = await putPinned(blocks, bytes)
+    } catch (error) {
+      release()
+      throw error
+    }
     if (consents.hasEnded?.(permit.consent) ?? false) release()
     await this.#settle(permit)
     return release
@@ -115,23 +162,46 @@ export class GatedWork {
 
   /** Puts a result up for its requester to fetch. */
   async show(permit: Permit, bytes: Uint8Array): Promise<void> {
-    const { mesh, holdings } = this.#components
+    const { mesh, storage } = this.#components
     this.check(permit)
-    holdings?.note(permit.consent, digestOf(bytes))
-    await mesh.putBlock(bytes)
-    await this.#settle(permit)
+    const hold = await storage?.block(permit.consent, digestOf(bytes), bytes.byteLength)
+    try {
+      await mesh.putBlock(bytes)
+    } finally {
+      await hold?.settle()
+      await this.#settle(permit)
+    }
   }
 
   /** Runs one task. @param module digest of the instrumented module, under which compiled code of it is kept */
   async run(permit: Permit, module: Digest, request: ExecutionRequest): Promise<Execution> {
-    const { executor, holdings, uses, slots, processors } = this.#components
+    const { executor, storage, uses, slots, processors } = this.#components
     const { resources } = this.check(permit)
-    holdings?.note(permit.consent, module)
+    const hold = await storage?.compiled(permit.consent, module)
+    // Meanwhile files may have been removed to make room.
+    this.check(permit)
     uses?.used(permit.consent, { campaign: permit.campaign, purpose: permit.manifest.purpose })
     const cpuPercent = processorShare(resources.cpuPercentMax, slots, processors)
     // A consent speaks of each task: its engine and compiler are within that, not beside it.
     const processBytes = Math.max(MIN_PROCESS_BYTES, resources.ramMbMax * MIB)
-    return executor.execute({ ...request, limits: { ...request.limits, cpuPercent, processBytes } })
+    const limits = { ...request.limits, cpuPercent, processBytes }
+    const compiled = storage === undefined || hold !== undefined ? 'kept' : 'not-kept'
+    try {
+      const execution = await executor.execute({ ...request, limits, compiled })
+      void execution.outcome.finally(() => hold?.settle())
+      return execution
+    } catch (error) {
+      await hold?.settle()
+      throw error
+    }
+  }
+
+  #begin(consent: string): AbortController {
+    const fetching = this.#fetching.get(consent) ?? new Set()
+    this.#fetching.set(consent, fetching)
+    const ending = new AbortController()
+    fetching.add(ending)
+    return ending
   }
 
   /** What was on its way to the disk when the consent ended came after the erasure: it is erased now. */

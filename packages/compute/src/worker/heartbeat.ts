@@ -21,6 +21,11 @@ export function heartbeatOf(leases: readonly Pick<WorkerLease, 'id' | 'campaign'
   return { v: 1, campaigns }
 }
 
+/** What a heartbeat about so many leases takes, with its answer, at most about. */
+export function heartbeatBytes(leases: number): number {
+  return 256 + 128 * Math.min(leases, MAX_CAMPAIGNS * MAX_BATCH)
+}
+
 /** Tells one requester of its leases; those that it does not want any more. Never rejects. */
 export async function sendHeartbeat(
   mesh: Mesh,

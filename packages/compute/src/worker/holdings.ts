@@ -11,7 +11,7 @@ export class Holdings {
     return this.#materials.get(lease)
   }
 
-  add(lease: LeaseId, about: Pick<Materials, 'signed' | 'input' | 'bytes'>): void {
+  add(lease: LeaseId, about: Pick<Materials, 'signed' | 'consent' | 'input' | 'bytes'>): void {
     this.#materials.set(lease, { ...about, abort: new AbortController(), result: null })
   }
 
@@ -23,7 +23,7 @@ export class Holdings {
     }
     materials.result = result
     materials.bytes = null
-    this.#outputs.add(materials.signed.manifest.requester, result.outputDigest)
+    this.#outputs.add(materials.signed.manifest.requester, result.outputDigest, materials.consent)
     return true
   }
 
@@ -31,11 +31,11 @@ export class Holdings {
   forget(lease: LeaseId, reason: string): Materials | undefined {
     const materials = this.#materials.get(lease)
     if (materials === undefined) return undefined
-    const { signed, result, abort } = materials
+    const { signed, consent, result, abort } = materials
     // With a result there is nothing left to stop.
     if (result === null) abort.abort(new AskeeError('compute/dropped', reason))
     else {
-      this.#outputs.remove(signed.manifest.requester, result.outputDigest)
+      this.#outputs.remove(signed.manifest.requester, result.outputDigest, consent)
       result.release()
     }
     this.#materials.delete(lease)
@@ -44,7 +44,12 @@ export class Holdings {
 
   /** Whether `requester` asked for the work whose output this is. Constant time. */
   isOutputFor(requester: NodeId, digest: Digest): boolean {
-    return this.#outputs.has(requester, digest)
+    return this.#outputs.consentOf(requester, digest) !== undefined
+  }
+
+  /** The consent under which that output is held, if it is. Constant time. */
+  consentOf(requester: NodeId, digest: Digest): string | undefined {
+    return this.#outputs.consentOf(requester, digest)
   }
 
   /** Stops everything and forgets it. */

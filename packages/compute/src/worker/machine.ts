@@ -72,11 +72,13 @@ function announced(state: WorkerState, event: Of<'announced'>, effects: WorkerEf
 function assigned(state: WorkerState, event: Of<'assigned'>, effects: WorkerEffect[]): void {
   const accepted: LeaseId[] = []
   const refused: { lease: LeaseId; code: string }[] = []
+  let { room } = event.disk
   for (const offered of event.leases) {
-    const code = refusalOf(state, event, offered)
+    const code = refusalOf(state, event, offered, room)
     if (code === null) {
       accepted.push(offered.lease)
       if (state.leases.has(offered.lease)) continue
+      room -= event.disk.each
       const lease: WorkerLease = {
         id: offered.lease,
         campaign: event.campaign,
@@ -117,6 +119,7 @@ function refusalOf(
   state: WorkerState,
   event: Of<'assigned'>,
   offered: Of<'assigned'>['leases'][number],
+  room: number,
 ): string | null {
   if (event.from !== event.requester) return 'compute/not-requester'
   if (event.refusal !== null) return event.refusal
@@ -129,6 +132,7 @@ function refusalOf(
       held.requester === event.from && held.campaign === event.campaign && held.task === offered.task
     return same ? null : 'compute/lease'
   }
+  if (event.disk.each > room) return 'consent/storage'
   return roomFor(state, event.requester, event.campaign, offered.task, sizeOf(event, offered))
 }
 
@@ -147,8 +151,8 @@ function computed(state: WorkerState, event: Of<'computed'>, effects: WorkerEffe
   lease.fuel = event.fuel
   move(state, event.lease, 'committed', event.now)
   state.completed++
-  const { id, campaign, requester, expires: until } = lease
-  effects.push({ type: 'commit', lease: id, campaign, requester, until })
+  const { id, campaign, requester, consent, expires: until } = lease
+  effects.push({ type: 'commit', lease: id, campaign, requester, consent, until })
 }
 
 function failed(state: WorkerState, event: Of<'failed'>, effects: WorkerEffect[]): void {
@@ -160,10 +164,10 @@ function failed(state: WorkerState, event: Of<'failed'>, effects: WorkerEffect[]
 function fail(state: WorkerState, lease: WorkerLease, code: string, effects: WorkerEffect[]): void {
   vacate(state, lease)
   state.failed++
-  const { id, campaign, requester, expires } = lease
+  const { id, campaign, requester, consent, expires } = lease
   // The word that a lease has ended may come a little after its end.
   const until = expires + state.config.leaseSlack
-  effects.push({ type: 'report', lease: id, campaign, requester, code, until })
+  effects.push({ type: 'report', lease: id, campaign, requester, consent, code, until })
   effects.push({ type: 'forget', lease: id, reason: code })
 }
 

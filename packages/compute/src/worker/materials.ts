@@ -5,6 +5,8 @@ import type { SignedManifest } from '../protocol/manifest.ts'
 /** What a lease is about, beside what its machine must know. */
 export interface Materials {
   readonly signed: SignedManifest
+  /** Under which it came. */
+  readonly consent: string
   readonly input: Digest
   /** The input when it came with the assignment; dropped once there is a result. */
   bytes: Uint8Array | null

@@ -3,6 +3,7 @@ import type { Executor } from '@askee/sandbox'
 import { isFromFuture, isPast, type SignedManifest, verifyManifest } from '../protocol/manifest.ts'
 import type { Offer } from '../protocol/messages.ts'
 import { PROTOCOLS } from '../protocol/names.ts'
+import type { ConsentBandwidth } from './consent-bandwidth.ts'
 import type { ConsentDoor } from './consent-door.ts'
 import type { WorkerEffect, WorkerEvent } from './events.ts'
 import type { WorkerInit } from './init.ts'
@@ -15,6 +16,7 @@ export interface OfferingComponents {
   readonly logger: Logger
   readonly executor: Executor
   readonly consents: ConsentDoor
+  readonly bandwidth: ConsentBandwidth
   /** Feeds the worker's machine. */
   readonly step: (event: WorkerEvent) => readonly WorkerEffect[]
   /** An offer is about to be made to this requester. */
@@ -26,6 +28,9 @@ type OfferingInit = Pick<
   Required<WorkerInit>,
   'slots' | 'queue' | 'share' | 'memoryBytes' | 'offerJitter' | 'requestTimeout'
 >
+
+/** An offer without its token, and its answer. */
+const OFFER_BYTES = 1024
 
 /** Hears of campaigns and offers this node to those that a consent covers. */
 export class Offering {
@@ -66,13 +71,19 @@ export class Offering {
   }
 
   async #offer({ id: campaign, manifest }: SignedManifest): Promise<void> {
-    const { mesh, timers, random, executor, consents, logger, onOffer, stopping } = this.#components
+    const { mesh, timers, random, executor, consents, bandwidth, logger, onOffer, stopping } =
+      this.#components
     const { slots, memoryBytes, offerJitter, requestTimeout: timeout } = this.#init
     const queue = Math.max(1, Math.floor(this.#init.queue * this.#init.share))
     const signal = stopping()
     onOffer(manifest.requester)
     try {
       await timers.sleep(random.below(Math.max(1, offerJitter)), signal)
+      const waiting = consents.covering(manifest)
+      if (waiting === undefined) return
+      const { id } = waiting.claims
+      const bytes = OFFER_BYTES + waiting.token.length
+      await bandwidth.take(id, bytes, 'message', { signal, within: timeout })
       // CON-1: the consent may have ended meanwhile, and then nothing is sent, itself least of all.
       const covering = consents.covering(manifest)
       if (covering === undefined) return

@@ -33,6 +33,18 @@ export interface OutboxInit {
 /** Longest wait between two tries, in retry delays. */
 const LONGEST_WAIT = 32
 
+/** Whom what is told, and what it has to wait for. */
+export interface OutboxTarget {
+  readonly requester: NodeId
+  readonly campaign: CampaignId
+  /** Resolves when so many bytes may be sent. */
+  readonly pace: (bytes: number) => Promise<void>
+}
+
+/** A batch, and each notice in it and in its answer, at most about. */
+const BATCH_BYTES = 512
+const NOTICE_BYTES = 256
+
 export type Notice = (
   | { readonly type: 'commitment'; readonly lease: LeaseId; readonly hash: Digest }
   | { readonly type: 'failure'; readonly lease: LeaseId; readonly code: string }
@@ -50,6 +62,7 @@ export class Outbox {
   readonly #init: OutboxInit
   readonly #requester: NodeId
   readonly #campaign: CampaignId
+  readonly #pace: OutboxTarget['pace']
   readonly #onDrop: (leases: readonly LeaseId[]) => void
   readonly #signal: AbortSignal
   #queue: Notice[] = []
@@ -62,7 +75,7 @@ export class Outbox {
   constructor(
     components: OutboxComponents,
     init: OutboxInit,
-    target: { readonly requester: NodeId; readonly campaign: CampaignId },
+    target: OutboxTarget,
     onDrop: (leases: readonly LeaseId[]) => void,
     signal: AbortSignal,
   ) {
@@ -70,6 +83,7 @@ export class Outbox {
     this.#init = init
     this.#requester = target.requester
     this.#campaign = target.campaign
+    this.#pace = target.pace
     this.#onDrop = onDrop
     this.#signal = signal
   }
@@ -96,7 +110,9 @@ export class Outbox {
     try {
       while (this.#queue.length > 0 && !this.#signal.aborted) {
         await this.#components.timers.sleep(this.#init.commitPeriod, this.#signal)
-        const batch = this.#current(this.#queue.splice(0, MAX_BATCH))
+        const count = Math.min(this.#queue.length, MAX_BATCH)
+        await this.#pace(BATCH_BYTES + count * NOTICE_BYTES)
+        const batch = this.#current(this.#queue.splice(0, count))
         if (this.#queue.length === 0) this.#cancelled.clear()
         if (batch.length === 0) continue
         if (await this.#deliver(batch)) {

@@ -18,19 +18,21 @@ import {
 import type { Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
 import type { Sealing } from '@askee/store'
-import type { Worker, WorkerStatus } from '../api.ts'
+import type { StorageUse, Worker, WorkerStatus } from '../api.ts'
 import { Budget } from '../budget.ts'
 import type { Settlement } from '../protocol/documents.ts'
 import { isFromFuture, type SignedManifest } from '../protocol/manifest.ts'
 import type { Assign, AssignAnswer, RevealAnswer } from '../protocol/messages.ts'
 import { CAMPAIGN_TOPIC } from '../protocol/topic.ts'
+import { ConsentBandwidth } from './consent-bandwidth.ts'
 import { ConsentDoor } from './consent-door.ts'
+import { ConsentStorage } from './consent-storage.ts'
 import { openWorkerDoors } from './doors.ts'
 import { EndedLeases } from './ended-leases.ts'
 import type { WorkerEffect, WorkerEvent } from './events.ts'
 import { type ExecutionComponents, execute, type InstrumentedModule } from './execution.ts'
 import { GatedWork } from './gated-work.ts'
-import { sendHeartbeat } from './heartbeat.ts'
+import { Heartbeats } from './heartbeats.ts'
 import { Holdings } from './holdings.ts'
 import { resolveWorkerInit, type WorkerInit } from './init.ts'
 import { type Ledger, openLedger } from './ledger.ts'
@@ -66,6 +68,15 @@ export interface WorkerComponents {
   readonly sealing?: Sealing
 }
 
+/** Longer a peer that wants a block does not wait for one answer: it asks again, within its own patience. */
+const SERVING_WAIT_MS = 15_000
+
+/** Disk is counted where there is one, and notes of what is on it. */
+function storageOf({ blocks, holdings, ...others }: WorkerComponents): ConsentStorage | undefined {
+  if (blocks === undefined || holdings === undefined) return undefined
+  return new ConsentStorage({ ...others, blocks, holdings })
+}
+
 /** The volunteer's side of replicated computation. See Worker. */
 export function createWorker(components: WorkerComponents, init: WorkerInit = {}): Worker {
   return new VolunteerWorker(components, resolveWorkerInit(init))
@@ -75,6 +86,8 @@ class VolunteerWorker implements Worker {
   readonly #components: WorkerComponents
   readonly #init: Required<WorkerInit>
   readonly #consents: ConsentDoor
+  readonly #bandwidth: ConsentBandwidth
+  readonly #storage: ConsentStorage | undefined
   readonly #execution: ExecutionComponents
   readonly #gated: GatedWork
   readonly #modules: LruCache<string, InstrumentedModule>
@@ -82,6 +95,7 @@ class VolunteerWorker implements Worker {
   readonly #running = new Running()
   readonly #endedLeases = new EndedLeases()
   readonly #outboxes: Outboxes
+  readonly #heartbeats: Heartbeats
   readonly #offering: Offering
   /** Requesters that a consent covered. */
   readonly #offeredTo = new Set<NodeId>()
@@ -95,22 +109,33 @@ class VolunteerWorker implements Worker {
     this.#init = init
     const { slots, queue, held, heldBytes, share, leaseSlack, retention, requesterReputation } = init
     this.#state = initialWorker({ slots, queue, held, heldBytes, share, leaseSlack, retention })
-    const limits = { capacity: init.modules, maxWeight: init.moduleBytes }
-    const modules = new LruCache<string, InstrumentedModule>(limits, ({ bytes }) => bytes.byteLength)
+    const most = { capacity: init.modules, maxWeight: init.moduleBytes }
+    const modules = new LruCache<string, InstrumentedModule>(most, ({ bytes }) => bytes.byteLength)
     this.#modules = modules
-    const gated = new GatedWork({ ...components, requesterReputation, slots, processors: init.processors })
+    const bandwidth = new ConsentBandwidth(components)
+    this.#bandwidth = bandwidth
+    const storage = storageOf(components)
+    this.#storage = storage
+    const limits = { bandwidth, ...(storage === undefined ? {} : { storage }) }
+    const { processors } = init
+    const gated = new GatedWork({ ...components, ...limits, requesterReputation, slots, processors })
     this.#gated = gated
     const passes = new Budget(1)
     const stopping = (): AbortSignal => this.#abort.signal
-    const consents = new ConsentDoor(components.consents, requesterReputation)
+    const consents = new ConsentDoor(components.consents, requesterReputation, limits)
     this.#consents = consents
     this.#execution = { ...components, gated, modules, passes, stopping }
     const onDrop = (requester: NodeId, leases: readonly LeaseId[]): void => this.#dropped(requester, leases)
-    this.#outboxes = new Outboxes(components, init, onDrop, stopping)
+    this.#outboxes = new Outboxes(components, init, onDrop, stopping, bandwidth)
+    this.#heartbeats = new Heartbeats(
+      { ...components, bandwidth, onDrop, isHeld: (lease) => this.#state.leases.has(lease) },
+      init,
+    )
     const onOffer = (requester: NodeId): void => void this.#offeredTo.add(requester)
     const parts = {
       ...components,
       consents,
+      bandwidth,
       stopping,
       onOffer,
       step: (event: WorkerEvent) => this.#step(event),
@@ -122,6 +147,8 @@ class VolunteerWorker implements Worker {
     signal?.throwIfAborted()
     if (this.#cleanup.length > 0) return
     const { mesh, timers } = this.#components
+    await this.#storage?.start()
+    signal?.throwIfAborted()
     this.#abort = new AbortController()
     this.#ledger = openLedger(this.#init.journal, this.#components.sealing)
     for (const [requester, fuel] of this.#ledger.credit()) this.#state.credit.set(requester, fuel)
@@ -132,6 +159,11 @@ class VolunteerWorker implements Worker {
         assign: (from, signed, message) => this.#assigned(from, signed, message),
         reveal: (from, campaign, leases) => this.#reveal(from, campaign, leases),
         settle: (from, settlement, document) => this.#settled(from, settlement, document),
+        consentsOf: (from, leases) => [
+          ...new Set(this.#leasesOf(from, leases).map(({ consent }) => consent)),
+        ],
+        pace: (consent, bytes, signal) => this.#bandwidth.take(consent, bytes, 'message', { signal }),
+        assertShown: (from, leases) => this.#assertShown(from, leases),
       }),
       mesh.subscribe(CAMPAIGN_TOPIC, ({ body }) => this.#offering.hear(body)),
       timers.every(this.#init.heartbeatPeriod, () => this.#beat()),
@@ -159,6 +191,17 @@ class VolunteerWorker implements Worker {
     return this.#holdings.isOutputFor(peer, digest)
   }
 
+  async paceServing(peer: NodeId, digest: Digest, bytes: number, signal?: AbortSignal): Promise<void> {
+    const consent = this.#holdings.consentOf(peer, digest)
+    if (consent === undefined) return
+    const limit = { within: SERVING_WAIT_MS, ...(signal === undefined ? {} : { signal }) }
+    await this.#bandwidth.take(consent, bytes, 'block', limit)
+  }
+
+  async storageUse(consent: string): Promise<StorageUse | undefined> {
+    return this.#storage?.use(consent)
+  }
+
   #step(event: WorkerEvent): readonly WorkerEffect[] {
     const { effects } = step(this.#state, event)
     for (const effect of effects) this.#carryOut(effect)
@@ -171,21 +214,22 @@ class VolunteerWorker implements Worker {
         this.#begin(effect.lease)
         return
       case 'commit': {
-        const { lease, campaign, requester, until } = effect
+        const { lease, campaign, requester, consent, until } = effect
         const hash = this.#holdings.get(lease)?.result?.commitment
         if (hash === undefined) return
-        this.#outboxes.of(campaign, requester).push({ type: 'commitment', lease, hash, until })
+        this.#outboxes.of(campaign, requester, consent).push({ type: 'commitment', lease, hash, until })
         return
       }
       case 'report': {
-        const { lease, campaign, requester, code, until } = effect
+        const { lease, campaign, requester, consent, code, until } = effect
         this.#endedLeases.add(lease, requester, code)
-        this.#outboxes.of(campaign, requester).push({ type: 'failure', lease, code, until })
+        this.#outboxes.of(campaign, requester, consent).push({ type: 'failure', lease, code, until })
         return
       }
       case 'forget': {
         const held = this.#holdings.forget(effect.lease, effect.reason)
-        if (held !== undefined) this.#outboxes.cancel(held.signed.id, effect.lease)
+        this.#storage?.withdraw(effect.lease)
+        if (held !== undefined) this.#outboxes.cancel(held.signed.id, held.consent, effect.lease)
         return
       }
       default:
@@ -198,6 +242,8 @@ class VolunteerWorker implements Worker {
     const { manifest, id: campaign } = signed
     const now = this.#components.clock.now()
     const known = new Set(this.#state.leases.keys())
+    const each = this.#storage?.resultBytes(manifest.resources.outputBytes) ?? 0
+    const room = this.#storage?.room(message.consent) ?? Number.POSITIVE_INFINITY
     const effects = step(this.#state, {
       type: 'assigned',
       now,
@@ -210,6 +256,7 @@ class VolunteerWorker implements Worker {
       refusal: isFromFuture(manifest, now)
         ? 'compute/future'
         : this.#consents.refusal(manifest, message.consent),
+      disk: { room, each },
       module: manifest.module,
       wallTime: manifest.resources.wallTime,
       outputBytes: manifest.resources.outputBytes,
@@ -219,7 +266,8 @@ class VolunteerWorker implements Worker {
     const accepted = new Set(answer?.accepted)
     for (const { lease, input, bytes } of message.leases) {
       if (!accepted.has(lease) || known.has(lease)) continue
-      this.#holdings.add(lease, { signed, input, bytes })
+      this.#storage?.promise(lease, message.consent, each)
+      this.#holdings.add(lease, { signed, consent: message.consent, input, bytes })
     }
     for (const effect of effects) this.#carryOut(effect)
     return { accepted: [...accepted], refused: [...(answer?.refused ?? [])] }
@@ -240,6 +288,7 @@ class VolunteerWorker implements Worker {
         this.#step({ type: 'started', now: clock.now(), lease: id }),
       )
       // Meanwhile the lease may have ended.
+      this.#storage?.withdraw(id)
       if (!this.#holdings.complete(id, materials, result)) return
       const { outputBytes, fuel } = result
       this.#step({ type: 'computed', now: clock.now(), lease: id, outputBytes, fuel })
@@ -259,12 +308,7 @@ class VolunteerWorker implements Worker {
     const { clock, identity } = this.#components
     const now = clock.now()
     const crossed = this.#endedLeases.among(leases, from)
-    const justEnded = this.#endUnconsented(
-      leases.flatMap((id) => {
-        const lease = this.#state.leases.get(id)
-        return lease?.requester === from ? [lease] : []
-      }),
-    )
+    const justEnded = this.#endUnconsented(this.#leasesOf(from, leases))
     const refused = [...crossed, ...justEnded]
     const ended = new Set(refused.map(({ lease }) => lease))
     const asked = leases.filter((id) => !ended.has(id))
@@ -298,6 +342,21 @@ class VolunteerWorker implements Worker {
     if (leases.length > 0)
       this.#step({ type: 'consent-ended', now: this.#components.clock.now(), leases, code })
     this.#modules.clear()
+    this.#gated.end(tokens, code)
+    const over = tokens.filter((token) => this.#components.consents.hasEnded?.(token) ?? false)
+    this.#storage?.forget(over)
+  }
+
+  #leasesOf(from: NodeId, leases: readonly LeaseId[]): WorkerLease[] {
+    return leases.flatMap((id) => {
+      const lease = this.#state.leases.get(id)
+      return lease?.requester === from ? [lease] : []
+    })
+  }
+
+  #assertShown(from: NodeId, leases: readonly LeaseId[]): void {
+    const [ended] = this.#endUnconsented(this.#leasesOf(from, leases))
+    if (ended !== undefined) throw new AskeeError(ended.code, 'the consent ended before the answer')
   }
 
   quiet(consents: readonly string[]): Promise<void> {
@@ -330,17 +389,13 @@ class VolunteerWorker implements Worker {
     const now = this.#components.clock.now()
     this.#endUnconsented([...this.#state.leases.values()])
     this.#step({ type: 'sweep', now })
-    const byRequester = Map.groupBy(this.#state.leases.values(), (lease) => lease.requester)
-    const campaigns = new Set<CampaignId>()
-    const { mesh } = this.#components
-    const { requestTimeout: timeout } = this.#init
-    const { signal } = this.#abort
-    for (const [requester, leases] of byRequester) {
-      for (const { campaign } of leases) campaigns.add(campaign)
-      void sendHeartbeat(mesh, requester, leases, { timeout, signal }).then((drop) =>
-        this.#dropped(requester, drop),
+    void this.#storage?.trim().catch((error: unknown) => {
+      this.#components.logger.warn(
+        { error: errorText(error) },
+        'what is above a consent could not be removed',
       )
-    }
-    this.#outboxes.prune(campaigns)
+    })
+    this.#heartbeats.beat([...this.#state.leases.values()], this.#abort.signal)
+    this.#outboxes.prune(new Set([...this.#state.leases.values()].map(({ campaign }) => campaign)))
   }
 }

@@ -60,6 +60,21 @@ export function authorBucket(rules: TopicRules): { perSecond: number; burst: num
   return { perSecond, burst: authorBurst ?? Math.max(1, AUTHOR_BURST_SECONDS * perSecond) }
 }
 
+/** How a block is to be had. */
+export interface BlockOptions {
+  /** Asked in this order. */
+  readonly providers?: readonly NodeId[]
+  readonly maxBytes?: number
+  readonly signal?: AbortSignal
+  /** Told the block's size before anything of it is kept here. A rejection ends it all, and nothing is kept. */
+  admit?(bytes: number): Promise<void>
+  /**
+   * Waited for before each request to a provider, with the most that the answer may have; the returned function is told how
+   * many bytes came.
+   */
+  pace?(bytes: number): Promise<(came: number) => void>
+}
+
 /** What a node says of a gossip message: pass it on, drop it, or drop it and lower the sender's score. */
 export type GossipVerdict = 'accept' | 'ignore' | 'reject'
 
@@ -157,10 +172,7 @@ export interface Mesh extends Startable {
   /**
    * A block from here, else from the first of `providers` that gives it. Verified on arrival.
    * @throws AskeeError `mesh/not-found` when all who were asked do not have it, `mesh/too-large`, else why a provider
-   * could not be asked: `mesh/rate-limited`, `mesh/unreachable`, `mesh/timeout`, `mesh/refused`
+   * could not be asked: `mesh/rate-limited`, `mesh/unreachable`, `mesh/timeout`, `mesh/refused`, and whatever `admit` throws
    */
-  getBlock(
-    digest: Digest,
-    options?: { providers?: readonly NodeId[]; maxBytes?: number; signal?: AbortSignal },
-  ): Promise<Uint8Array>
+  getBlock(digest: Digest, options?: BlockOptions): Promise<Uint8Array>
 }

@@ -4,6 +4,7 @@ import { AskeeError } from '../errors.ts'
 import { type Digest, digestOf, type NodeId } from '../ids.ts'
 import type { BlockStore } from '../ports/blocks.ts'
 import type {
+  BlockOptions,
   GossipMessage,
   Mesh,
   ProtocolLimits,
@@ -25,6 +26,8 @@ import { admit, MemoryAuthors, MemoryRequests } from './memory-mesh-requests.ts'
 const REPLICATION = 20
 /** Room that a signature and its envelope take in the real encoding. */
 const SIGNATURE_ROOM_BYTES = 160
+/** What the real mesh asks for at once. */
+const CHUNK_BYTES = 1024 * 1024
 const DEFAULT_BLOCK_BYTES = 64 * 1024 * 1024
 
 /** As the real encoding has it. */
@@ -217,23 +220,24 @@ export class MemoryMeshNode implements Mesh {
     return this.#blocks.put(bytes)
   }
 
-  async getBlock(
-    digest: Digest,
-    options: { providers?: readonly NodeId[]; maxBytes?: number; signal?: AbortSignal } = {},
-  ): Promise<Uint8Array> {
+  async getBlock(digest: Digest, options: BlockOptions = {}): Promise<Uint8Array> {
     this.#assertStarted()
     const maxBytes = options.maxBytes ?? DEFAULT_BLOCK_BYTES
     let found = await this.#blocks.get(digest)
+    if (found !== undefined && found.byteLength <= maxBytes) await options.admit?.(found.byteLength)
     let unreachable: NodeId | undefined
     for (const id of options.providers ?? []) {
       if (found !== undefined) break
       options.signal?.throwIfAborted()
       const provider = this.#fabric.find(this.self, id)
       if (provider === undefined) unreachable = id
+      const came = await options.pace?.(Math.min(maxBytes, CHUNK_BYTES))
       const bytes = await provider?.serveBlock(this.self, digest)
+      came?.(bytes?.byteLength ?? 0)
       if (bytes === undefined) continue
       if (bytes.byteLength > maxBytes) throw tooLarge(digest, bytes, maxBytes)
       if (digestOf(bytes) === digest) {
+        await options.admit?.(bytes.byteLength)
         found = Uint8Array.from(bytes)
         await this.#blocks.put(found)
       }

@@ -1,5 +1,6 @@
 import {
   AskeeError,
+  type BlockOptions,
   type BlockStore,
   type Clock,
   type Digest,
@@ -13,6 +14,7 @@ import {
 import {
   BLOCK_CHUNK_BYTES,
   BLOCK_CHUNK_TIMEOUT_MS,
+  BLOCK_PATIENCE_MS,
   BLOCK_PIPELINE,
   BLOCK_RETRY_MAX_MS,
   BLOCK_RETRY_MS,
@@ -32,6 +34,9 @@ export interface BlocksComponents {
   readonly logger: Logger
   readonly request: (to: NodeId, body: Uint8Array, options: RequestOptions) => Promise<Uint8Array>
 }
+
+/** How one block is fetched. */
+type Fetching = BlockOptions & Required<Pick<BlockOptions, 'maxBytes' | 'admit'>>
 
 /** Blocks between this node and others. */
 export class Blocks {
@@ -54,22 +59,31 @@ export class Blocks {
   }
 
   /** See Mesh.getBlock. */
-  async get(
-    digest: Digest,
-    options: { providers?: readonly NodeId[]; maxBytes?: number; signal?: AbortSignal } = {},
-  ): Promise<Uint8Array> {
+  async get(digest: Digest, options: BlockOptions = {}): Promise<Uint8Array> {
     const maxBytes = Math.min(options.maxBytes ?? MAX_BLOCK_BYTES, MAX_BLOCK_BYTES)
     const held = await this.#components.blocks.get(digest)
     if (held !== undefined) {
       if (held.byteLength > maxBytes) throw tooLarge(digest, maxBytes, held.byteLength)
+      await options.admit?.(held.byteLength)
       return held
     }
     let failure: unknown
+    let refusal: { readonly cause: unknown } | undefined
+    const admit = async (bytes: number): Promise<void> => {
+      try {
+        await options.admit?.(bytes)
+      } catch (cause) {
+        refusal = { cause }
+        throw cause
+      }
+    }
     for (const provider of new Set(options.providers)) {
       try {
-        return await this.#keep(await this.#fetch(provider, digest, maxBytes, options.signal))
+        return await this.#keep(await this.#fetch(provider, digest, { ...options, maxBytes, admit }))
       } catch (error) {
         options.signal?.throwIfAborted()
+        // Another provider's block would be as large.
+        if (refusal !== undefined) throw refusal.cause
         // That one did not have it says less than that another could not be asked, or has too much.
         if (failure === undefined || !isCoded(error, 'mesh/not-found')) failure = error
       }
@@ -86,14 +100,11 @@ export class Blocks {
     return bytes
   }
 
-  async #fetch(
-    from: NodeId,
-    digest: Digest,
-    maxBytes: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Uint8Array> {
-    const first = await this.#chunk(from, digest, 0, signal)
+  async #fetch(from: NodeId, digest: Digest, options: Fetching): Promise<Uint8Array> {
+    const { maxBytes } = options
+    const first = await this.#chunk(from, digest, 0, Math.min(BLOCK_CHUNK_BYTES, maxBytes), options)
     if (first.total > maxBytes) throw tooLarge(digest, maxBytes, first.total)
+    await options.admit(first.total)
     const block = new Uint8Array(first.total)
     const place = (offset: number, chunk: Uint8Array, total: number): void => {
       const expected = Math.min(BLOCK_CHUNK_BYTES, block.byteLength - offset)
@@ -107,7 +118,8 @@ export class Blocks {
         const offset = next
         next += BLOCK_CHUNK_BYTES
         try {
-          const { chunk, total } = await this.#chunk(from, digest, offset, signal)
+          const most = Math.min(BLOCK_CHUNK_BYTES, block.byteLength - offset)
+          const { chunk, total } = await this.#chunk(from, digest, offset, most, options)
           place(offset, chunk, total)
         } catch (error) {
           next = block.byteLength
@@ -124,16 +136,27 @@ export class Blocks {
     from: NodeId,
     digest: Digest,
     offset: number,
-    signal: AbortSignal | undefined,
+    most: number,
+    { signal, pace }: Fetching,
   ): Promise<{ total: number; chunk: Uint8Array }> {
     const body = encodeBlockRequest(digest, offset)
-    const answer = await this.#turns.run(from, signal, () => this.#ask(from, digest, body, signal))
+    // Before a turn is taken: who must go slowly holds up nobody else.
+    const came = await pace?.(most)
+    let answer: Uint8Array | undefined
+    try {
+      answer = await this.#turns.run(from, signal, () => this.#ask(from, digest, body, signal))
+    } finally {
+      came?.(answer?.byteLength ?? 0)
+    }
     const decoded = decodeBlockAnswer(answer)
     if (decoded === undefined) throw this.#lie(from, digest)
     return decoded
   }
 
-  /** Asks again, ever later, while the provider says that it is too much at once. */
+  /**
+   * Asks again, ever later, while the provider says that it is too much at once: it is there, and may give no more than its
+   * owner allows. Silence is waited for less long.
+   */
   async #ask(
     from: NodeId,
     digest: Digest,
@@ -141,11 +164,11 @@ export class Blocks {
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
     const { request, clock, timers } = this.#components
-    const deadline = clock.monotonic() + BLOCK_CHUNK_TIMEOUT_MS
+    const deadline = clock.monotonic() + BLOCK_PATIENCE_MS
     for (let wait = BLOCK_RETRY_MS; ; wait = Math.min(2 * wait, BLOCK_RETRY_MAX_MS)) {
       try {
         return await request(from, body, {
-          timeout: deadline - clock.monotonic(),
+          timeout: Math.min(BLOCK_CHUNK_TIMEOUT_MS, deadline - clock.monotonic()),
           maxResponseBytes: BLOCK_LIMITS.maxResponseBytes,
           ...(signal === undefined ? {} : { signal }),
         })

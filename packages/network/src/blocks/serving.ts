@@ -16,7 +16,12 @@ export interface BlockServingComponents {
   readonly offences: Offences
   readonly clock: Clock
   readonly mayFetch: (peer: NodeId, digest: Digest) => boolean
+  /** Waited for before so many bytes of a block go to the peer. */
+  readonly pace?: PaceServing
 }
+
+/** @throws AskeeError `mesh/rate-limited` when it would take too long: the peer asks again */
+export type PaceServing = (peer: NodeId, digest: Digest, bytes: number, signal?: AbortSignal) => Promise<void>
 
 /** Gives chunks of the blocks held here to peers, so many bytes to each. */
 export class BlockServing {
@@ -36,8 +41,8 @@ export class BlockServing {
    * paid for. A peer that may not have a block is told the same as when it is not here.
    * @throws AskeeError `blocks/malformed` | `mesh/not-found` | `mesh/rate-limited`
    */
-  async serve(from: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { blocks, offences, mayFetch } = this.#components
+  async serve(from: NodeId, body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const { blocks, offences, mayFetch, pace } = this.#components
     const { digest, offset } = decodeBlockRequest(body)
     if (!mayFetch(from, digest)) throw notHere()
     const total = await blocks.sizeOf(digest)
@@ -51,6 +56,9 @@ export class BlockServing {
       offences.note(from, OFFENCE_OVER_BYTES, 'more bytes of blocks than allowed')
       throw new AskeeError('mesh/rate-limited', 'slow down')
     }
+    await pace?.(from, digest, length, signal)
+    // It may have taken a while.
+    if (!mayFetch(from, digest)) throw notHere()
     const chunk = await blocks.readRange(digest, offset, length)
     if (chunk === undefined) throw notHere()
     return encodeBlockAnswer(total, chunk)
