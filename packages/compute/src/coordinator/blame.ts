@@ -20,6 +20,8 @@ const FAILURES: ReadonlySet<string> = new Set([
 ])
 const RESTS: ReadonlySet<string> = new Set([
   'compute/busy',
+  // The disk that its owner allows is taken; it offers itself no more when that does not end.
+  'consent/storage',
   'compute/duplicate',
   'compute/overdue',
   'mesh/rate-limited',

@@ -45,7 +45,7 @@ export function loseLease(
     if (blame === 'failure' || blame === 'strike') strike(ctx, node)
     else if (blame === 'rest') rest(ctx, node)
     // Without consent nothing more is asked of it; when there is one again, it offers itself again.
-    if (reason.startsWith('consent/')) node.present = false
+    if (reason.startsWith('consent/') && blame !== 'rest') node.present = false
   }
   ctx.effects.push({ type: 'lease-lost', task: lease.task, node: lease.node, lease: lease.id, reason })
 }
