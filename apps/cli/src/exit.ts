@@ -18,6 +18,8 @@ const BY_CODE: readonly [prefix: string, exit: number][] = [
   ['cli/timeout', EXIT.timeout],
   ['client/unreachable', EXIT.unreachable],
   ['compute/unknown-campaign', EXIT.notFound],
+  ['compute/ambiguous-campaign', EXIT.usage],
+  ['consent/ambiguous', EXIT.usage],
   ['consent/unknown', EXIT.notFound],
   ['audit/range', EXIT.notFound],
   ['audit/unknown-profile', EXIT.notFound],

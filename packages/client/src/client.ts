@@ -5,6 +5,7 @@ import { type Call, type ConsentClient, consentClient } from './consent-client.t
 import { eventData, exchange, readAll } from './http.ts'
 import { type KeysClient, keysClient } from './keys-client.ts'
 import {
+  type CampaignSummaryView,
   type CampaignView,
   campaignListSchema,
   campaignSchema,
@@ -21,9 +22,12 @@ export interface ControlClient extends ConsentClient, AuditClient, KeysClient {
   /** Keeps bytes at the agent; campaigns name them by digest. */
   putBlock(bytes: Uint8Array): Promise<Digest>
   submit(request: SubmitRequest): Promise<{ id: string }>
-  campaigns(): Promise<z.output<typeof campaignListSchema>>
+  campaigns(): Promise<CampaignSummaryView[]>
+  /** Of this and the following the id may be cut short, to four characters, while it names one campaign alone. */
   campaign(id: string): Promise<CampaignView>
-  /** Resolves when the campaign is finished or expired. */
+  /** Ends a campaign; what was accepted stays. @throws AskeeError `compute/over` when nothing of it is undecided */
+  cancelCampaign(id: string, reason: string): Promise<CampaignView>
+  /** Resolves when the campaign is finished, expired or cancelled. */
   wait(id: string, signal?: AbortSignal): Promise<CampaignView>
   /** What happens in campaigns from now on, until the signal aborts or the agent goes away. */
   events(signal?: AbortSignal): AsyncGenerator<EventView>
@@ -69,6 +73,8 @@ export function createControlClient(socket: string): ControlClient {
     submit: (request) => call(z.object({ id: z.string() }), 'POST', '/v1/campaigns', request),
     campaigns: () => call(campaignListSchema, 'GET', '/v1/campaigns'),
     campaign: (id) => call(campaignSchema, 'GET', `/v1/campaigns/${encodeURIComponent(id)}`),
+    cancelCampaign: (id, reason) =>
+      call(campaignSchema, 'POST', `/v1/campaigns/${encodeURIComponent(id)}/cancel`, { reason }),
     wait: (id, signal) =>
       call(campaignSchema, 'GET', `/v1/campaigns/${encodeURIComponent(id)}/wait`, undefined, signal),
     async *events(signal) {

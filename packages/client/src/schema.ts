@@ -56,11 +56,28 @@ export const taskSchema = z.object({
   reason: z.string().nullable(),
 })
 
+const campaignState = z.enum(['running', 'finished', 'expired', 'cancelled'])
+
+/** Who offered themselves for a campaign: how many could be asked, by engine, and how many cannot, and why. */
+const volunteers = z.object({
+  ready: z.number().int(),
+  engines: z.partialRecord(z.enum(['v8', 'wasmtime']), z.number().int()),
+  gone: z.number().int(),
+  accused: z.number().int(),
+  /** Whose consent ends before a task could. */
+  ending: z.number().int(),
+  disreputable: z.number().int(),
+})
+export type VolunteersView = z.output<typeof volunteers>
+
 export const campaignSchema = z.object({
   id: z.string(),
   purpose: z.string(),
   kind: kinds,
-  state: z.enum(['running', 'finished', 'expired']),
+  state: campaignState,
+  /** Why its requester cancelled it, in its words; null when it did not. */
+  cancelled: z.string().nullable(),
+  volunteers,
   f: z.number().int(),
   engines: enginePolicy.default('any'),
   submitted: z.number(),
@@ -77,16 +94,23 @@ export const campaignSchema = z.object({
 })
 export type CampaignView = z.output<typeof campaignSchema>
 
-export const campaignListSchema = z.array(
-  z.object({
-    id: z.string(),
-    purpose: z.string(),
-    state: z.enum(['running', 'finished', 'expired']),
-    tasks: z.number().int(),
-    accepted: z.number().int(),
-    undecided: z.number().int(),
-  }),
-)
+/** A campaign without its tasks. */
+const campaignSummarySchema = z.object({
+  id: z.string(),
+  purpose: z.string(),
+  state: campaignState,
+  cancelled: z.string().nullable(),
+  submitted: z.number(),
+  volunteers,
+  tasks: z.number().int(),
+  accepted: z.number().int(),
+  undecided: z.number().int(),
+})
+export type CampaignSummaryView = z.output<typeof campaignSummarySchema>
+export const campaignListSchema = z.array(campaignSummarySchema)
+
+/** Why a campaign is cancelled; whoever asks for its results reads it. */
+export const cancelSchema = z.strictObject({ reason: z.string().min(1).max(200) })
 
 export const statusSchema = z.object({
   version: z.string(),
@@ -117,6 +141,7 @@ export const statusSchema = z.object({
         campaign: z.string(),
         task: z.string(),
         requester: z.string(),
+        /** The token that it runs under. */
         consent: z.string(),
         state: z.string(),
       }),
@@ -127,6 +152,27 @@ export const statusSchema = z.object({
     credit: z.record(z.string(), decimal),
   }),
   storage: z.object({ bytes: z.number(), maxBytes: z.number() }),
+  /** What this machine's owner allows. */
+  consents: z.object({
+    /** Under which work may be done now, the newest first. */
+    live: z.array(
+      z.object({
+        id: z.string(),
+        requester: z.string(),
+        purpose: z.string(),
+        expires: z.number(),
+        /** Tasks under it that run at this moment. */
+        running: z.number().int(),
+      }),
+    ),
+    suspended: z.number().int(),
+    /** Invitations that nobody answered. */
+    open: z.number().int(),
+    /** Revoked, expired or refused. */
+    over: z.number().int(),
+  }),
+  /** What this node asks of others. */
+  campaigns: z.object({ running: campaignListSchema, over: z.number().int() }),
   /** What others have seen of this node's log, and what speaks against it. */
   audit: auditStandingSchema,
 })

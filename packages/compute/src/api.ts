@@ -12,8 +12,9 @@ import type {
 } from '@askee/core'
 import type { TaskResult } from '@askee/sandbox'
 import type { EngineName, EnginePolicy } from './coordinator/engines.ts'
+import type { Volunteers } from './coordinator/volunteers.ts'
 
-export type { EngineName, EnginePolicy }
+export type { EngineName, EnginePolicy, Volunteers }
 
 /** What the tasks of a campaign may use, each. */
 export interface TaskResources {
@@ -74,7 +75,11 @@ export interface CampaignReport {
   readonly id: CampaignId
   readonly purpose: string
   readonly kind: TaskKind
-  readonly state: 'running' | 'finished' | 'expired'
+  readonly state: 'running' | 'finished' | 'expired' | 'cancelled'
+  /** Why its requester cancelled it, in its words; null when it did not. */
+  readonly cancelled: string | null
+  /** Who offered themselves so far. */
+  readonly volunteers: Volunteers
   readonly f: number
   readonly engines: EnginePolicy
   readonly tasks: readonly TaskReport[]
@@ -120,17 +125,28 @@ export interface Requester extends Startable {
    */
   submit(spec: CampaignSpec): Promise<CampaignId>
   /** All campaigns, newest first, without their tasks' outputs. */
-  list(): readonly {
-    readonly id: CampaignId
-    readonly purpose: string
-    readonly state: CampaignReport['state']
+  list(): readonly (Pick<
+    CampaignReport,
+    'id' | 'purpose' | 'state' | 'cancelled' | 'submitted' | 'volunteers'
+  > & {
     readonly tasks: number
     readonly accepted: number
     readonly undecided: number
-  }[]
+  })[]
+  /**
+   * The campaign of this id, or the only one whose id begins with these at least four characters.
+   * @throws AskeeError `compute/unknown-campaign`, `compute/ambiguous-campaign` naming those that it could be
+   */
+  find(id: string): CampaignId
+  /**
+   * Ends a campaign: its undecided tasks get no result, workers are told to stop and forget. Resolves when that is on disk;
+   * accepted results stay. Cancelling it again changes nothing.
+   * @throws AskeeError `compute/unknown-campaign`, `compute/over` when nothing of it is undecided, `compute/journal`
+   */
+  cancel(id: CampaignId, reason: string): Promise<void>
   /** @throws AskeeError `compute/unknown-campaign` */
   report(id: CampaignId): CampaignReport
-  /** Resolves when the campaign is finished or expired. */
+  /** Resolves when the campaign is finished, expired or cancelled. */
   wait(id: CampaignId, signal?: AbortSignal): Promise<CampaignReport>
   onEvent(listener: (event: CampaignEvent) => void): () => void
   /**

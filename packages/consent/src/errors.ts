@@ -35,6 +35,8 @@ export type ConsentErrorCode =
   /** The consent allows no traffic at all. */
   | 'consent/bandwidth'
   | 'consent/unknown'
+  /** The beginning of an id that several have. */
+  | 'consent/ambiguous'
   /** The text that was shown is not the one of these terms. */
   | 'consent/text'
   /** Nobody has seen these terms yet. */

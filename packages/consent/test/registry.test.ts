@@ -85,6 +85,21 @@ describe('consent registry', () => {
     }
   })
 
+  it('CLI-1 finds a consent by at least four characters that name it alone, and names them when there are several', () => {
+    let start = [0xab, 0xcd, 0x11]
+    const bytes = (length: number) => Uint8Array.of(...start, ...systemRandom.bytes(length - start.length))
+    const random = { ...systemRandom, bytes }
+    const { registry } = testRegistry(node.id, { clock: new VirtualTime(), volunteer, random })
+    const ids = [0x11, 0x22, 0x33].map((third) => {
+      start = [0xab, third === 0x33 ? 0xce : 0xcd, third]
+      return grantForTest(registry, requester.id, TERMS).id
+    })
+    expect(registry.show('abce').id).toBe(ids[2])
+    expect(codeOf(() => registry.show('abc'))).toBe('consent/unknown')
+    expect(codeOf(() => registry.show('abcd'))).toBe('consent/ambiguous')
+    expect(() => registry.show('abcd')).toThrow(/2 consents begin with abcd, .*: abcd11\w{6}, abcd22\w{6}$/)
+  })
+
   it('CON-1 asks for the reputation that the consent demands', () => {
     const { registry } = setUp()
     const tasks = { ...TERMS.permissions.tasks, minReputation: 0.5 }

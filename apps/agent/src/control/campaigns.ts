@@ -1,13 +1,15 @@
-import { submitSchema } from '@askee/client'
+import { cancelSchema, submitSchema } from '@askee/client'
 import type { Requester } from '@askee/compute'
-import { AskeeError, type BlockStore, type CampaignId, type Digest, type Fuel, parse } from '@askee/core'
+import { AskeeError, type BlockStore, type Digest, type Fuel, parse } from '@askee/core'
 import type { FastifyInstance } from 'fastify'
 import { campaignView } from './views.ts'
 
 /** Largest single module or input sent to the control API. */
 const MAX_BLOCK_BYTES = 64 * 1024 * 1024
 
-/** Blocks in, campaigns out. */
+type ById = { Params: { id: string } }
+
+/** Blocks in, campaigns out. An id may be cut short while it names one campaign alone. */
 export function campaignRoutes(
   server: FastifyInstance,
   parts: { requester: Requester; blocks: BlockStore },
@@ -61,12 +63,17 @@ export function campaignRoutes(
   })
 
   server.get('/v1/campaigns', async () => requester.list())
-  server.get<{ Params: { id: string } }>('/v1/campaigns/:id', async (request) =>
-    campaignView(requester.report(request.params.id as CampaignId)),
+  server.get<ById>('/v1/campaigns/:id', async ({ params }) =>
+    campaignView(requester.report(requester.find(params.id))),
   )
-  server.get<{ Params: { id: string } }>('/v1/campaigns/:id/wait', async (request, reply) => {
+  server.get<ById>('/v1/campaigns/:id/wait', async ({ params }, reply) => {
     const gone = new AbortController()
     reply.raw.once('close', () => gone.abort(new AskeeError('control/gone', 'the client went away')))
-    return campaignView(await requester.wait(request.params.id as CampaignId, gone.signal))
+    return campaignView(await requester.wait(requester.find(params.id), gone.signal))
+  })
+  server.post<ById>('/v1/campaigns/:id/cancel', async ({ params, body }) => {
+    const id = requester.find(params.id)
+    await requester.cancel(id, parse(body, cancelSchema).reason)
+    return campaignView(requester.report(id))
   })
 }

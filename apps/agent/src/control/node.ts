@@ -1,5 +1,6 @@
 import type { StatusView } from '@askee/client'
-import type { Worker } from '@askee/compute'
+import type { Requester, Worker } from '@askee/compute'
+import type { ConsentRegistry } from '@askee/consent'
 import { type BlockStore, type Mesh, parse } from '@askee/core'
 import type { DeviceKey, Identity } from '@askee/keys'
 import type { Executor } from '@askee/sandbox'
@@ -8,11 +9,13 @@ import { z } from 'zod'
 import type { AuditParts } from './audit.ts'
 import { standingView } from './audit-standing.ts'
 import { deviceKeyView } from './keys.ts'
-import { decimals, executorView } from './views.ts'
+import { campaignStanding, consentStanding, decimals, executorView } from './views.ts'
 
 export interface NodeRouteParts {
   readonly mesh: Mesh
   readonly worker: Worker
+  readonly requester: Requester
+  readonly consents: ConsentRegistry
   readonly executor: Executor
   readonly volunteer: Identity
   readonly deviceKey: DeviceKey
@@ -38,6 +41,8 @@ export function nodeRoutes(server: FastifyInstance, parts: NodeRouteParts, stop:
       executor: executorView(parts.executor.describe()),
       worker: { ...worker, leases: [...leases], credit: decimals(credit) },
       storage: { bytes: parts.blocks.size(), maxBytes: parts.storageBytes },
+      consents: consentStanding(parts.consents.list(), leases),
+      campaigns: campaignStanding(parts.requester.list()),
       audit: standingView(parts.audit.log, parts.audit.watch),
     }
   })

@@ -1,5 +1,5 @@
 import type { CampaignView, ConsentView, StatusView } from '@askee/client'
-import type { CampaignReport } from '@askee/compute'
+import type { CampaignReport, Requester, WorkerStatus } from '@askee/compute'
 import type { ConsentEntry } from '@askee/consent'
 import type { EngineDescription } from '@askee/sandbox'
 
@@ -10,6 +10,8 @@ export function campaignView(report: CampaignReport): CampaignView {
     purpose: report.purpose,
     kind: report.kind,
     state: report.state,
+    cancelled: report.cancelled,
+    volunteers: { ...report.volunteers, engines: { ...report.volunteers.engines } },
     f: report.f,
     engines: report.engines,
     submitted: report.submitted,
@@ -61,6 +63,40 @@ export function consentView(entry: ConsentEntry): ConsentView {
     tokens: [...tokens],
     textDigest: claims?.textDigest ?? null,
     changed,
+  }
+}
+
+/** How many consents there are of each kind, and what the live ones allow to whom. */
+export function consentStanding(
+  entries: readonly ConsentEntry[],
+  leases: WorkerStatus['leases'],
+): StatusView['consents'] {
+  const live = entries.filter((entry) => entry.live).sort((a, b) => b.changed - a.changed)
+  const among = (...phases: readonly ConsentEntry['phase'][]): number =>
+    entries.filter((entry) => !entry.live && phases.includes(entry.phase)).length
+  return {
+    live: live.map(({ id, manifest, terms, claims, tokens }) => ({
+      id,
+      requester: manifest.requester,
+      purpose: terms.purposes.join('; '),
+      expires: claims?.expires ?? manifest.until,
+      running: leases.filter((lease) => tokens.includes(lease.consent) && lease.state === 'running').length,
+    })),
+    suspended: among('suspended'),
+    open: among('invited', 'reviewed'),
+    over: among('granted', 'renewed', 'revoked', 'expired', 'refused'),
+  }
+}
+
+/** The campaigns under way, whole, and how many are over. */
+export function campaignStanding(all: ReturnType<Requester['list']>): StatusView['campaigns'] {
+  const running = all.filter(({ state }) => state === 'running')
+  return {
+    running: running.map(({ volunteers, ...campaign }) => ({
+      ...campaign,
+      volunteers: { ...volunteers, engines: { ...volunteers.engines } },
+    })),
+    over: all.length - running.length,
   }
 }
 

@@ -15,3 +15,22 @@ export async function readNamedFile(path: string): Promise<Uint8Array> {
     throw usageError(`cannot read ${path}: ${why}`)
   }
 }
+
+const MAGIC = [0x00, 0x61, 0x73, 0x6d]
+
+/**
+ * A WebAssembly module that the command line names, in its binary form.
+ * @throws AskeeError `cli/usage`, also for the text form, with the command that compiles it
+ */
+export async function readModule(path: string): Promise<Uint8Array> {
+  const bytes = await readNamedFile(path)
+  if (MAGIC.every((byte, i) => bytes[i] === byte)) return bytes
+  const start = Buffer.from(bytes.subarray(0, 4096)).toString('utf8')
+  if (path.endsWith('.wat') || /^\s*(;;[^\n]*\s*|\(;[^;]*;\)\s*)*\(module\b/.test(start)) {
+    const binary = path.endsWith('.wat') ? path.replace(/\.wat$/, '.wasm') : `${path}.wasm`
+    throw usageError(
+      `${path} is WebAssembly in its text form; nodes run the binary one. Make it with: npx wat2wasm ${path} -o ${binary}`,
+    )
+  }
+  return bytes
+}

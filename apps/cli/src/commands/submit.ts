@@ -1,10 +1,12 @@
+import type { ControlClient } from '@askee/client'
 import type { EnginePolicy } from '@askee/compute'
 import { TASK_KINDS, type TaskKind } from '@askee/consent'
 import { check } from '@askee/wasm'
 import { Command, Option } from 'commander'
 import { usageError } from '../exit.ts'
+import { count } from '../terminal/count.ts'
 import { printData, printJson, printNote } from '../terminal/output.ts'
-import { readNamedFile } from './files.ts'
+import { readModule, readNamedFile } from './files.ts'
 import { controlClient, enginesOption, integer } from './options.ts'
 import { showResults } from './results.ts'
 
@@ -54,7 +56,7 @@ export function submitCommand(): Command {
 
 async function submit(file: string, options: SubmitOptions): Promise<void> {
   if (options.outputDir !== undefined && options.wait !== true) throw usageError('--output-dir needs --wait')
-  const module = await readNamedFile(file)
+  const module = await readModule(file)
   check(module, { abi: 'askee', maxMemoryBytes: options.memoryMb * 1_048_576 })
   const inputs =
     options.input === undefined ? [new Uint8Array()] : await Promise.all(options.input.map(readNamedFile))
@@ -79,11 +81,22 @@ async function submit(file: string, options: SubmitOptions): Promise<void> {
     deadlineMs: options.deadlineMinutes * 60_000,
     minReputation: 0,
   })
+  await tellOfOthers(client, id)
   if (options.wait !== true) {
     if (options.json === true) printJson({ campaign: id })
     else printData(id)
     return
   }
-  printNote(`campaign ${id}: ${inputs.length} tasks, f = ${options.f}`)
-  await showResults(client, { id, tasks: inputs.length, f: options.f }, options)
+  printNote(`campaign ${id}: ${count(inputs.length, 'task')}, f = ${options.f}`)
+  const { purpose, f, engines } = options
+  await showResults(client, { id, purpose, tasks: inputs.length, f, engines }, options)
+}
+
+/** Work that nobody waits for any more still takes the volunteers' time, and theirs first. */
+async function tellOfOthers(client: ControlClient, id: string): Promise<void> {
+  const others = (await client.campaigns()).filter((one) => one.state === 'running' && one.id !== id)
+  if (others.length === 0) return
+  printNote(
+    `${count(others.length, 'older campaign')} of this node ${others.length === 1 ? 'is' : 'are'} still under way and ask the same volunteers (askee campaigns, askee campaigns cancel ID)`,
+  )
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
 import { printData, printJson, printNote } from '../terminal/output.ts'
-import { readNamedFile } from './files.ts'
+import { readModule } from './files.ts'
 
 /** `askee wasm`: what a node does with a module before it runs it. */
 export function wasmCommand(): Command {
@@ -15,7 +15,7 @@ export function wasmCommand(): Command {
     .option('--json', 'print one object')
     .action(async (file: string, options: { abi: boolean; json?: boolean }) => {
       const { check } = await import('@askee/wasm')
-      const admission = check(await readNamedFile(file), { abi: options.abi ? 'askee' : 'none' })
+      const admission = check(await readModule(file), { abi: options.abi ? 'askee' : 'none' })
       if (options.json === true) printJson({ admitted: true, ...admission })
       else {
         const memory =
@@ -34,7 +34,7 @@ export function wasmCommand(): Command {
     .option('--json', 'print one object')
     .action(async (input: string, output: string, options: { abi: boolean; json?: boolean }) => {
       const { instrument } = await import('@askee/wasm')
-      const original = await readNamedFile(input)
+      const original = await readModule(input)
       const { bytes, admission } = instrument(original, { abi: options.abi ? 'askee' : 'none' })
       await writeFile(output, bytes)
       if (options.json === true)

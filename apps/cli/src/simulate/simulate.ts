@@ -3,7 +3,7 @@ import { TASK_KINDS, textDigest } from '@askee/consent'
 import { AskeeError, type Fuel } from '@askee/core'
 import type { ExecutionLimits, ExecutorPolicy } from '@askee/sandbox'
 import { carryOut, loadModule, WORKLOADS } from '@askee/workloads'
-import { readNamedFile } from '../commands/files.ts'
+import { readModule, readNamedFile } from '../commands/files.ts'
 import { runRound, SIMULATION_PURPOSE } from './campaigns.ts'
 import { assertTwoEngines } from './engines.ts'
 import { Fleet, type FleetAgent } from './fleet.ts'
@@ -96,7 +96,7 @@ async function moduleJob(
   inputFiles: readonly string[],
   executor: ExecutorPolicy,
 ): Promise<Job> {
-  const module = await readNamedFile(file)
+  const module = await readModule(file)
   const inputs = await Promise.all(inputFiles.map(readNamedFile))
   return {
     name: file,

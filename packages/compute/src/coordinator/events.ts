@@ -56,6 +56,8 @@ export type CoordinatorEvent =
   | { readonly type: 'departed'; readonly now: Timestamp; readonly node: NodeId; readonly reason: string }
   /** Workers were told, or cannot be told. */
   | { readonly type: 'settled'; readonly now: Timestamp; readonly leases: readonly LeaseId[] }
+  /** The requester wants no more of it. */
+  | { readonly type: 'cancelled'; readonly now: Timestamp; readonly reason: string }
   /** The requester's node came back: effects that may not have been carried out are given again. */
   | { readonly type: 'resumed'; readonly now: Timestamp }
   /** Hands out leases. Their ids come from `entropy` (32 hexadecimal digits, fresh each time). */

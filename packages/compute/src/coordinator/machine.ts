@@ -4,6 +4,7 @@ import { commitmentOf } from '../protocol/result.ts'
 import { assign } from './assignment.ts'
 import type { Context } from './context.ts'
 import { breakCommitment, dropLive, evaluate } from './decision.ts'
+import { cancel } from './ending.ts'
 import type { CoordinatorEffect, CoordinatorEvent } from './events.ts'
 import { endLive, leaseOf, loseLease } from './leases.ts'
 import { offered, rewardCommit } from './pool.ts'
@@ -58,6 +59,9 @@ function apply(ctx: Context, event: CoordinatorEvent): void {
       return
     case 'resumed':
       resumed(ctx)
+      return
+    case 'cancelled':
+      cancel(ctx, event.reason)
       return
     case 'assign':
       assign(ctx, event.entropy)
@@ -163,7 +167,8 @@ function finish(ctx: Context): void {
   const isExpired = state.tasks.some(
     ({ outcome }) => outcome?.kind === 'undecidable' && outcome.reason === DEADLINE_PASSED,
   )
-  state.phase = isExpired ? 'expired' : 'finished'
+  const decided = isExpired ? 'expired' : 'finished'
+  state.phase = state.cancelled === undefined ? decided : 'cancelled'
   ctx.changed = true
   ctx.effects.push({ type: 'finished' })
 }

@@ -9,7 +9,9 @@ import type { EngineName, EnginePolicy } from './engines.ts'
  */
 export interface CoordinatorState {
   readonly config: CoordinatorConfig
-  phase: 'running' | 'finished' | 'expired'
+  phase: 'running' | 'finished' | 'expired' | 'cancelled'
+  /** Why its requester ended it before its time; missing while it did not. */
+  cancelled?: string
   readonly tasks: TaskRecord[]
   /** Live and revealed leases of tasks that are not settled. */
   readonly leases: Record<LeaseId, LeaseRecord>

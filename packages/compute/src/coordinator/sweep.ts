@@ -1,9 +1,11 @@
 import type { Context } from './context.ts'
 import { anyNode, evaluate, undecidable } from './decision.ts'
-import { areDiverse, barredEngine, type EngineName, needsOther, onlyEngine, suits } from './engines.ts'
-import { loseLease, settleLease } from './leases.ts'
+import { expire } from './ending.ts'
+import { areDiverse, barredEngine, type EngineName, needsOther, suits } from './engines.ts'
+import { loseLease } from './leases.ts'
 import { couldTake, isPotential } from './pool.ts'
-import { type CoordinatorState, DEADLINE_PASSED, type NodeRecord, type TaskRecord } from './state.ts'
+import type { CoordinatorState, NodeRecord, TaskRecord } from './state.ts'
+import { commonEngine, tellVolunteers, volunteersOf } from './volunteers.ts'
 
 /** What time alone changes: the deadline, withheld reveals, stragglers, tasks that nobody can take. */
 export function sweep(ctx: Context): void {
@@ -27,17 +29,6 @@ export function isStuck({ stuckSince, active, tasks }: CoordinatorState): boolea
   if (stuckSince !== null) return true
   for (const index in active) if (tasks[Number(index)]?.stuckSince != null) return true
   return false
-}
-
-function expire(ctx: Context): void {
-  const { state } = ctx
-  state.tasks.forEach((task, index) => {
-    if (task.outcome === null) undecidable(ctx, index, DEADLINE_PASSED)
-  })
-  state.nextFresh = state.config.count
-  // What was asked of nodes for tasks already decided is awaited no longer: nobody is blamed, nobody credited.
-  for (const lease of Object.values(state.leases)) settleLease(ctx, lease, 'cancelled')
-  ctx.changed = true
 }
 
 function loseWithheld(ctx: Context): void {
@@ -86,18 +77,22 @@ function watchFreshTasks(ctx: Context): void {
   } else if (now - state.stuckSince >= state.config.policy.poolGrace) {
     for (let index = state.nextFresh; index < state.config.count; index++) {
       const task = state.tasks[index]
-      if (task !== undefined) undecidable(ctx, index, tooFew(ctx, task, onlyEngine(potential)))
+      if (task !== undefined) undecidable(ctx, index, tooFew(ctx, task, null))
     }
     state.nextFresh = state.config.count
     ctx.changed = true
   }
 }
 
-/** @param engine the only one that could be had, where the campaign asks for more */
-function tooFew(ctx: Context, task: TaskRecord, engine: EngineName | null): string {
-  const { config } = ctx.state
+/** @param barred the engine that the task can use no more */
+function tooFew(ctx: Context, task: TaskRecord, barred: EngineName | null): string {
+  const { state, now } = ctx
+  const { config } = state
+  const engine = config.engines === 'diverse' ? (barred ?? commonEngine(state, now)) : null
+  const cause =
+    engine === null
+      ? 'no eligible node is left'
+      : `${needsOther(engine)}, and no eligible node with another one came or is left`
   const answers = `${task.leases.length} of ${task.wanted} replicas have an answer, ${config.f + 1} equal ones are needed`
-  return engine !== null && config.engines === 'diverse'
-    ? `${needsOther(engine)}: no eligible node with another one came or is left; ${answers}`
-    : `no eligible node is left: ${answers}`
+  return `${cause}: ${answers}; ${tellVolunteers(volunteersOf(state, now))}`
 }

@@ -1,20 +1,41 @@
-import type { Fuel, NodeId } from '@askee/core'
+import type { Fuel, NodeId, Timestamp } from '@askee/core'
 import type { TaskResult } from '@askee/sandbox'
-import type { Accusation, CampaignReport, TaskReport } from '../api.ts'
+import type { Accusation, CampaignReport, Requester, TaskReport } from '../api.ts'
 import type { AccusationRecord, TaskRecord } from '../coordinator/state.ts'
+import { volunteersOf } from '../coordinator/volunteers.ts'
 import { enginesOf } from '../protocol/manifest.ts'
 import { taskIdOf } from '../protocol/task-id.ts'
 import type { Campaign } from './campaign.ts'
 import type { Journal } from './journal.ts'
 
+/** A campaign in a list: no outputs, no evidence. */
+export function summaryOf(
+  { signed, state, submitted }: Campaign,
+  now: Timestamp,
+): ReturnType<Requester['list']>[number] {
+  return {
+    id: signed.id,
+    purpose: signed.manifest.purpose,
+    state: state.phase,
+    cancelled: state.cancelled ?? null,
+    submitted,
+    volunteers: volunteersOf(state, now),
+    tasks: state.tasks.length,
+    accepted: state.tasks.filter((task) => task.outcome?.kind === 'accepted').length,
+    undecided: state.tasks.filter((task) => task.outcome?.kind === 'undecidable').length,
+  }
+}
+
 /** Everything known of a campaign, outputs and evidence read from the journal. */
-export function reportOf(journal: Journal, campaign: Campaign): CampaignReport {
+export function reportOf(journal: Journal, campaign: Campaign, now: Timestamp): CampaignReport {
   const { signed, state, submitted } = campaign
   return {
     id: signed.id,
     purpose: signed.manifest.purpose,
     kind: signed.manifest.kind,
     state: state.phase,
+    cancelled: state.cancelled ?? null,
+    volunteers: volunteersOf(state, now),
     f: signed.manifest.f,
     engines: enginesOf(signed.manifest),
     tasks: state.tasks.map((task, index) => taskReport(journal, campaign, task, index)),

@@ -30,10 +30,11 @@ import { Delivery } from './delivery.ts'
 import { openRequesterDoors } from './doors.ts'
 import { type RequesterInit, resolveRequesterInit } from './init.ts'
 import { createJournal, type Journal, type JournaledCampaign } from './journal.ts'
+import { findCampaign } from './lookup.ts'
 import { Loop } from './loop.ts'
 import { JOURNAL_MIGRATIONS } from './migrations.ts'
 import { narrate } from './narration.ts'
-import { accusationOf, reportOf } from './report.ts'
+import { accusationOf, reportOf, summaryOf } from './report.ts'
 import { createJournalReputation, type ReputationSource } from './reputation.ts'
 import { configOf, prepare } from './submit.ts'
 
@@ -173,18 +174,27 @@ class JournalingRequester implements Requester {
   }
 
   list(): ReturnType<Requester['list']> {
-    return [...this.#campaigns.values()].reverse().map(({ signed, state }) => ({
-      id: signed.id,
-      purpose: signed.manifest.purpose,
-      state: state.phase,
-      tasks: state.tasks.length,
-      accepted: state.tasks.filter((task) => task.outcome?.kind === 'accepted').length,
-      undecided: state.tasks.filter((task) => task.outcome?.kind === 'undecidable').length,
-    }))
+    const now = this.#components.clock.now()
+    return [...this.#campaigns.values()].reverse().map((campaign) => summaryOf(campaign, now))
   }
 
   report(id: CampaignId): CampaignReport {
-    return reportOf(this.#started().journal, this.#find(id))
+    return reportOf(this.#started().journal, this.#find(id), this.#components.clock.now())
+  }
+
+  find(id: string): CampaignId {
+    return findCampaign(this.#campaigns, id).signed.id
+  }
+
+  async cancel(id: CampaignId, reason: string): Promise<void> {
+    const campaign = this.#find(id)
+    const now = this.#components.clock.now()
+    await this.#started().loop.feed(campaign, { type: 'cancelled', now, reason })
+    if (campaign.state.phase === 'cancelled') return
+    throw new AskeeError(
+      'compute/over',
+      `every task of the campaign ${id} is decided: nothing is left to cancel`,
+    )
   }
 
   async wait(id: CampaignId, signal?: AbortSignal): Promise<CampaignReport> {
@@ -216,10 +226,7 @@ class JournalingRequester implements Requester {
   }
 
   #find(id: CampaignId): Campaign {
-    const campaign = this.#campaigns.get(id)
-    if (campaign === undefined)
-      throw new AskeeError('compute/unknown-campaign', `no campaign ${id} is known here`)
-    return campaign
+    return findCampaign(this.#campaigns, id)
   }
 
   /** A campaign from the journal goes on where its last durable event left it. */

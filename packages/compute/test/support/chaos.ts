@@ -123,6 +123,11 @@ export class Chaos {
     return maxSteps
   }
 
+  /** The requester has had enough. */
+  cancel(reason: string): void {
+    this.#feed({ type: 'cancelled', now: this.#now, reason })
+  }
+
   replayed(): CoordinatorState {
     const state = initialState(structuredClone(this.#config))
     for (const event of JSON.parse(JSON.stringify(this.journal)) as CoordinatorEvent[]) step(state, event)

@@ -95,19 +95,20 @@ export class Lives {
 
   /**
    * By its id, or the beginning of it.
-   * @throws AskeeError `consent/unknown`
+   * @throws AskeeError `consent/unknown`, `consent/ambiguous` naming those that it could be
    */
   find(id: string): Life {
     const exact = this.#byId.get(id)
     if (exact !== undefined) return exact
     const matches = id.length < 4 ? [] : this.all().filter((life) => life.id.startsWith(id))
     const [only] = matches
-    if (only === undefined || matches.length > 1) {
+    if (only === undefined) throw refuse('consent/unknown', `no consent ${id} is held here`)
+    if (matches.length > 1) {
+      const named = matches.slice(0, 5).map((life) => life.id.slice(0, id.length + 8))
+      const rest = matches.length > named.length ? ` and ${matches.length - named.length} more` : ''
       throw refuse(
-        'consent/unknown',
-        matches.length > 1
-          ? `more than one consent begins with ${id}: give more of it`
-          : `no consent ${id} is held here`,
+        'consent/ambiguous',
+        `${matches.length} consents begin with ${id}, give more of it: ${named.join(', ')}${rest}`,
       )
     }
     return only
