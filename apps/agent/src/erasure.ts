@@ -62,6 +62,19 @@ export class Erasure {
     const ended = holdings.tokens().filter((token) => consents.hasEnded?.(token) ?? true)
     const tokens = new Set([...ended, ...this.tokens()])
     if (tokens.size > 0) await this.erase([...tokens])
+    if (!holdings.areComplete()) await this.#eraseUnnoted()
+  }
+
+  /**
+   * What came here after the copy was made that stands here again has no note: whoever it was for, nothing says so any more.
+   * What an own campaign needs is pinned.
+   */
+  async #eraseUnnoted(): Promise<void> {
+    const { holdings, blocks, consents } = this.#components
+    const erased = await blocks.removeAllBut(() => holdings.digests())
+    const reason = 'the consents were put back, and know nothing of these blocks'
+    if (erased > 0) consents.history.write('erased', 'all', 'done', { blocks: erased, shared: 0, reason })
+    holdings.complete()
   }
 
   /** Those of which the disk did not take everything. */

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { AUDIT_MIGRATIONS, type Beginnings, createAuditLog, openBeginnings } from '@askee/audit'
 import { CONSENT_MIGRATIONS, createConsentRegistry } from '@askee/consent'
@@ -12,12 +12,14 @@ import {
   systemRandom,
   systemTimers,
 } from '@askee/core'
+import { restartChains } from '@askee/keys'
 import { checkDatabase, createVault, lockDirectory, openDatabase } from '@askee/store'
 import type { DeviceKeyChoice } from './device-key.ts'
+import { keyFiles } from './key-files.ts'
 import { type AgentPaths, agentPaths } from './paths.ts'
 import { openSecrets, type Secrets } from './secrets.ts'
 
-/** A database, or the file of generations, that is not as this directory last saw it. */
+/** A database, the file of generations, or the folder of the keys, that is not as this directory last saw it. */
 export interface FoundDatabase {
   readonly name: string
   /** `unknown`: nothing says how new it must be. `changed`: as new as it must be, and not as it was closed. */
@@ -46,7 +48,9 @@ const BEGINS_ANEW = 'its owner put back databases of before'
 /**
  * Takes the databases of a directory as they stand, because their owner put them there: after a restore, an upgrade from a
  * version that did not encrypt, or a loss of the file of generations. No agent runs meanwhile. It is in the audit log before
- * it holds, and every consent that it brings back is suspended until a person resumes it.
+ * it holds, and every consent that it brings back is suspended until a person resumes it: before the database is accepted, so that
+ * a crash at any point leaves a directory that no agent starts on, or one without open consents. Grants from then on have a
+ * later epoch than any that was told, and blocks of which the consents know nothing are erased at the next start.
  * @returns null when `confirm` declined
  * @throws AskeeError `store/in-use`, `agent/no-keys`, `store/wrong-key` and `store/swapped` for files of another store,
  * `store/damaged` when what stands there cannot be read whole (nothing of that database is accepted then), `keys/*`
@@ -62,7 +66,10 @@ export async function acceptRestored(init: RestoredInit): Promise<AcceptedState 
   }
   const release = lockDirectory(init.dataDirectory)
   try {
-    const secrets = await openSecrets(init.deviceKey, paths, systemRandom, { lostGenerations: 'make' })
+    const secrets = await openSecrets(init.deviceKey, paths, systemRandom, {
+      lostGenerations: 'make',
+      olderKeys: 'report',
+    })
     try {
       return await acceptWith(secrets, paths, init)
     } finally {
@@ -82,6 +89,7 @@ async function acceptWith(
   const databases = [paths.audit, paths.consents, paths.witness, paths.journal, paths.ledger]
   const found = databases.flatMap((path) => judged(secrets, path))
   if (!existsSync(paths.generations)) found.unshift({ name: basename(paths.generations), finding: 'missing' })
+  if (secrets.olderKeys.length > 0) found.unshift({ name: 'keys', finding: 'older' })
   if (found.length === 0) return { node: node.id, databases: [], suspended: [] }
   if (!(await confirm(found))) return null
   sealing.generations?.persist()
@@ -92,18 +100,18 @@ async function acceptWith(
   try {
     const what = found.map(({ name, finding }) => `${name} ${finding}`).join(', ')
     await write('done', { reason, found: what })
+    if (secrets.olderKeys.length > 0) await takeKeys(secrets)
+    let suspended: readonly string[] = []
     for (const path of databases.slice(1)) {
       try {
+        // Before it is accepted: whatever ends this in between, no agent starts on consents that are open.
+        if (path === paths.consents) suspended = await putBack(secrets, paths, found, audit.log)
         take(secrets, path, found)
       } catch (error) {
         await write('failed', { database: basename(path), code: errorCode(error) ?? 'internal' })
         throw error
       }
     }
-    const isBack = found.some(
-      ({ name, finding }) => name === basename(paths.consents) && finding !== 'missing',
-    )
-    const suspended = isBack ? await suspendAll(secrets, paths, audit.log) : []
     // Else the checkpoints of before, which speak of newer databases, would hold the agent at its next start.
     const signed = [paths.audit, paths.consents, paths.witness].map((path) => basename(path))
     if (found.some(({ name }) => signed.includes(name))) await audit.beginnings.begin(BEGINS_ANEW, [])
@@ -149,6 +157,12 @@ function take({ sealing }: Secrets, path: string, found: readonly FoundDatabase[
   }
 }
 
+/** Keys that were destroyed since the copy was made may be back: all that rotate begin anew, and the old ones are told lost. */
+async function takeKeys({ keyStore, sealing }: Secrets): Promise<void> {
+  await restartChains(keyStore, systemClock.now())
+  keyFiles(sealing.generations).forget()
+}
+
 async function openAudit(
   { sealing, vaultKey, subjectKey, node, owner }: Secrets,
   paths: AgentPaths,
@@ -172,13 +186,22 @@ async function openAudit(
   }
 }
 
-/** Among those that are live again may be one that was revoked after the copy was made. */
-async function suspendAll(
+/**
+ * Among those that are live again may be one that was revoked after the copy was made, and the mesh may know of a later epoch.
+ * The database is opened as it stands, with its own signs alone: it is not accepted yet.
+ */
+async function putBack(
   { sealing, owner, node }: Secrets,
   paths: AgentPaths,
+  found: readonly FoundDatabase[],
   audit: AuditSink,
-): Promise<string[]> {
-  const database = openDatabase(paths.consents, CONSENT_MIGRATIONS, sealing)
+): Promise<readonly string[]> {
+  const finding = found.find(({ name }) => name === basename(paths.consents))?.finding
+  if (finding === undefined) return []
+  // What was compiled is made again from the modules that stay.
+  rmSync(paths.compiled, { recursive: true, force: true })
+  const plain = finding === 'plain' ? 'encrypt' : 'refuse'
+  const database = openDatabase(paths.consents, CONSENT_MIGRATIONS, { key: sealing.key, plain })
   try {
     const registry = createConsentRegistry(
       {
@@ -191,10 +214,9 @@ async function suspendAll(
       },
       { subject: node.id },
     )
-    const live = registry.list().filter((entry) => entry.live)
-    for (const { id } of live) registry.suspend(id, 'its record was restored from a copy')
+    const suspended = registry.putBack('its record was restored from a copy')
     await registry.history.settled()
-    return live.map(({ id }) => id)
+    return suspended.map(({ id }) => id)
   } finally {
     database.close()
   }

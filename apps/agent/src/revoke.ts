@@ -26,7 +26,7 @@ export interface ConsentUpkeep extends Startable {
 
 /** Also ends consents whose time is over, writes down uses, and erases what an ended consent left, after a crash too. */
 export function createConsentUpkeep(components: ConsentUpkeepComponents): ConsentUpkeep {
-  const { consents, worker, clock, timers, logger } = components
+  const { consents, holdings, worker, clock, timers, logger } = components
   const erasure = new Erasure(components)
   const cleanup: (() => void)[] = []
   let isErasing = false
@@ -37,7 +37,7 @@ export function createConsentUpkeep(components: ConsentUpkeepComponents): Consen
     logger.error({ error: errorText(error) }, 'what an ended consent left could not be erased')
   }
   const resume = async (): Promise<void> => {
-    if (isErasing || !(isLeft || erasure.tokens().length > 0)) return
+    if (isErasing || !(isLeft || erasure.tokens().length > 0 || !holdings.areComplete())) return
     isErasing = true
     try {
       await erasure.resume()

@@ -1,16 +1,33 @@
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AUDIT_MIGRATIONS, createAuditLog } from '@askee/audit'
-import { CONSENT_MIGRATIONS, type ConsentRegistry } from '@askee/consent'
+import {
+  CONSENT_MIGRATIONS,
+  type ConsentRegistry,
+  createRevocationBook,
+  createTokenVerifier,
+  inspectToken,
+} from '@askee/consent'
 import { grantForTest, testRegistry } from '@askee/consent/testing'
 import { errorCode, systemClock, systemRandom, systemTimers } from '@askee/core'
 import { createIdentity } from '@askee/keys'
 import { createVault, openDatabase } from '@askee/store'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { type AgentPaths, agentPaths } from '../src/paths.ts'
 import { acceptRestored, type FoundDatabase } from '../src/restored.ts'
 import { openSecrets } from '../src/secrets.ts'
+
+/** Told after each renaming: how the store gives a file that is whole its name. */
+const renames = vi.hoisted(() => ({ heard: (): void => {} }))
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>()
+  const renameSync: typeof fs.renameSync = (from, to) => {
+    fs.renameSync(from, to)
+    renames.heard()
+  }
+  return { ...fs, default: fs, renameSync }
+})
 
 const folder = mkdtempSync(join(tmpdir(), 'askee-restored-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -74,6 +91,15 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
     (error) => errorCode(error) ?? error,
   )
 
+/** Phases of the consents that an agent would start on, or why it would not. */
+async function openIn(paths: AgentPaths): Promise<string | readonly string[]> {
+  try {
+    return await withConsents(paths, (registry) => registry.list().map(({ phase }) => phase))
+  } catch (error) {
+    return errorCode(error) ?? String(error)
+  }
+}
+
 /** Two consents, of which one was revoked after the copy of the database was made that stands there again. */
 async function rolledBack() {
   const paths = home()
@@ -87,6 +113,69 @@ async function rolledBack() {
 }
 
 describe('a data directory into which a copy was put back', () => {
+  it('CON-5 CON-2 grants what a peer takes that heard since that everything was revoked', async () => {
+    const paths = home()
+    const peer = createRevocationBook({
+      database: openDatabase(':memory:', CONSENT_MIGRATIONS),
+      clock: systemClock,
+    })
+    const verify = createTokenVerifier({ clock: systemClock, revocations: peer })
+    const verdict = async (token: string) => {
+      const parties = { subject: inspectToken(token).subject, audience: requester.id }
+      return codeOf(verify(token, parties))
+    }
+    const before = await withConsents(paths, (registry) => grantForTest(registry, requester.id))
+    copyFileSync(paths.consents, `${paths.consents}.copy`)
+    await withConsents(paths, (registry) => {
+      for (let i = 0; i < 3; i++) registry.revokeAll('enough')
+      peer.take(registry.revocations().at(-1)?.certificate as string)
+    })
+    expect(await verdict(before.token)).toBe('consent/revoked')
+    const isThere = [true, false]
+    for (const there of isThere) {
+      rmSync(paths.consents)
+      if (there) copyFileSync(`${paths.consents}.copy`, paths.consents)
+      expect((await accept(paths, true))?.databases).toMatchObject([{ name: 'consents.db' }])
+      const { token } = await withConsents(paths, (registry) => grantForTest(registry, requester.id))
+      expect([there, await verdict(token)]).toEqual([there, 'resolved'])
+    }
+  })
+
+  it.each(['older', 'plain', 'unknown'])(
+    'STO-1 CON-5 has no consent open, wherever the acceptance of one that is %s is killed',
+    async (finding) => {
+      const { paths } = await rolledBack()
+      if (finding === 'unknown') rmSync(paths.generations)
+      if (finding === 'plain') {
+        const { sealing } = await openSecrets(software, paths, systemRandom)
+        const opened = openDatabase(paths.consents, CONSENT_MIGRATIONS, { key: sealing.key })
+        opened.pragma('journal_mode = DELETE')
+        opened.pragma("rekey = ''")
+        opened.close()
+      }
+      // What the disk holds at each moment in which a file of the store has just got its name.
+      const images: AgentPaths[] = []
+      renames.heard = () => {
+        const image = home()
+        cpSync(paths.directory, image.directory, { recursive: true })
+        rmSync(join(image.directory, 'lock'), { recursive: true, force: true })
+        images.push(image)
+      }
+      try {
+        const accepted = await accept(paths, true)
+        expect(accepted?.databases).toContainEqual({ name: 'consents.db', finding })
+      } finally {
+        renames.heard = () => {}
+      }
+      expect(images.length).toBeGreaterThan(5)
+      const found = await Promise.all([...images, paths].map((image) => openIn(image)))
+      expect(found.filter((phases) => typeof phases !== 'string' && phases.includes('granted'))).toEqual([])
+      expect(found.filter((phases) => typeof phases === 'string').length).toBeGreaterThan(1)
+      expect(found.at(-1)).toEqual(['suspended', 'suspended'])
+    },
+    60_000,
+  )
+
   it('STO-1 CON-5 opens when its owner says so, is logged, and has no consent live that may have been revoked', async () => {
     const { paths, ids } = await rolledBack()
     expect(await codeOf(withConsents(paths, () => 0))).toBe('store/rolled-back')

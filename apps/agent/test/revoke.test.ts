@@ -107,6 +107,31 @@ describe('a revocation on this machine', () => {
     },
   )
 
+  it('CON-5 STO-1 erases blocks of which consents that were put back know nothing, once, and no others', async () => {
+    const { time, registry, holdings, blocks, consent, upkeep } = await setUp()
+    const put = (fill: number) => blocks.put(new Uint8Array(100).fill(fill))
+    const own = await put(10)
+    blocks.pin(own)
+    const lost = await Promise.all([11, 12].map(put))
+    await time.advance(3 * SECOND)
+    expect(blocks.size()).toBe(600)
+    registry.putBack('a copy was put back')
+    await time.advance(2 * SECOND)
+    await expect.poll(() => blocks.size()).toBe(400)
+    expect(await Promise.all(lost.map((digest) => blocks.has(digest)))).toEqual([false, false])
+    expect([await blocks.has(own), holdings.digests().length]).toEqual([true, 3])
+    const act = registry.history.entries('all').find(({ act }) => act === 'erased')
+    expect(act?.content).toMatchObject({ blocks: 2 })
+    // What comes later without a note is an own upload.
+    await put(13)
+    await time.advance(3 * SECOND)
+    expect(blocks.size()).toBe(500)
+    // What has a note goes with its consent, as ever.
+    await upkeep.revoke(consent.id, 'enough')
+    expect(blocks.size()).toBe(200)
+    await upkeep.stop()
+  })
+
   it('CON-5 erases what a consent left that time ended, on a full disk too', async () => {
     const { time, database, registry, blocks, upkeep, consent } = await setUp()
     const empty = fill(database)

@@ -46,6 +46,21 @@ describe('sealed blocks', () => {
     expect(store.size()).toBe(text.byteLength)
   })
 
+  it('CON-5 drops every block that is neither pinned nor named, of those that a start found too', async () => {
+    const directory = place()
+    const before = await open(directory)
+    const [named, pinned, rest] = await Promise.all([1, 2, 3].map((fill) => before.put(block(fill))))
+    const store = await open(directory)
+    store.pin(pinned!)
+    // Asked only when the put before it is done.
+    const put = store.put(block(4))
+    const kept = () => [named!, digestOf(block(4))]
+    expect(await store.removeAllBut(kept)).toBe(1)
+    const all = [named!, pinned!, rest!, await put]
+    expect(await Promise.all(all.map((digest) => store.has(digest)))).toEqual([true, true, false, true])
+    expect([files(directory).length, store.size()]).toEqual([3, 900])
+  })
+
   it('STO-1 gives every range of a block of any length', async () => {
     const store = await open(place())
     const length = fc.oneof(

@@ -81,12 +81,11 @@ export function auditRoutes(server: FastifyInstance, parts: AuditRouteParts): vo
     const { reason } = parse(body, auditAcceptSchema)
     standing.assertHeld()
     // First: once the state is accepted the gate is open, and one that was revoked since may be live in it.
-    const live = parts.consents.list().filter((entry) => entry.live)
-    for (const { id } of live) parts.consents.suspend(id, 'it stands in a state of before')
+    const suspended = parts.consents.putBack('it stands in a state of before')
     await standing.accept(reason)
     checkpointing.sign()
     await checkpointing.cosign()
-    return { audit: standingView(log, watch), suspended: live.map(({ id }) => id) }
+    return { audit: standingView(log, watch), suspended: suspended.map(({ id }) => id) }
   })
 
   server.post('/v1/audit/exports', async ({ body }, reply) => {

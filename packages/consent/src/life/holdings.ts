@@ -51,6 +51,7 @@ export function createConsentHoldings(database: Database): ConsentHoldings {
   const remove = database.prepare('DELETE FROM holdings WHERE token = ? AND digest = ?')
   const of = database.prepare('SELECT digest FROM holdings WHERE token = ?').pluck()
   const holders = database.prepare('SELECT token FROM holdings WHERE digest = ?').pluck()
+  const putBack = database.prepare('SELECT 1 FROM put_back')
   const noted = new Set<string>()
   const removeAll = database.transaction((over: readonly (readonly [token: string, digest: Digest])[]) => {
     for (const [token, digest] of over) {
@@ -104,7 +105,7 @@ export function createConsentHoldings(database: Database): ConsentHoldings {
     isHeldElsewhere: (tokens, digest) => isHeldElsewhere(new Set(tokens), digest),
     drop: (tokens, digest) => removeAll(tokens.map((token) => [token, digest])),
     digests: () => database.prepare('SELECT DISTINCT digest FROM holdings').pluck().all() as Digest[],
-    areComplete: () => database.prepare('SELECT 1 FROM put_back').get() === undefined,
+    areComplete: () => putBack.get() === undefined,
     complete: () => {
       database.exec('DELETE FROM put_back')
     },

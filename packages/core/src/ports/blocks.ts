@@ -23,6 +23,13 @@ export interface BlockStore {
    * @returns `pinned` when it stays because somebody else here needs it, `absent` when it was not held
    */
   remove(digest: Digest): Promise<'removed' | 'pinned' | 'absent'>
+  /**
+   * Drops every block that is neither pinned nor named.
+   * @param kept asked when it is its turn, behind puts asked for before
+   * @returns how many were dropped
+   * @throws the first error of a block that could not be dropped, after all others
+   */
+  removeAllBut(kept: () => Iterable<Digest>): Promise<number>
   /** Keeps a held block from being evicted until the returned function is called. */
   pin(digest: Digest): () => void
   /** Bytes held now. */

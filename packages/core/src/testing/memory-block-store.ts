@@ -56,6 +56,12 @@ export function createMemoryBlockStore(maxBytes = 256 * 1024 * 1024): BlockStore
       drop(digest)
       return 'removed'
     },
+    removeAllBut: async (kept) => {
+      const names = new Set(kept())
+      const rest = [...blocks.keys()].filter((digest) => !names.has(digest) && !pins.has(digest))
+      rest.forEach(drop)
+      return rest.length
+    },
     pin: (digest) => {
       pins.set(digest, (pins.get(digest) ?? 0) + 1)
       let pinned = true

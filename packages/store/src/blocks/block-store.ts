@@ -138,38 +138,33 @@ class FileBlockStore implements BlockStore {
 
   put(bytes: Uint8Array): Promise<Digest> {
     // One at a time: room is counted, freed and taken without another writer in between.
-    const result = this.#lastPut.then(() => this.#put(bytes))
-    this.#lastPut = result.then(
-      () => undefined,
-      () => undefined,
-    )
-    return result
+    return this.#inTurn(() => this.#put(bytes))
   }
 
   remove(digest: Digest): Promise<'removed' | 'pinned' | 'absent'> {
     // Behind the puts that were asked for before, so that none of them brings the block back.
-    const result = this.#lastPut.then(async () => {
+    return this.#inTurn(async () => {
       const name = this.#format.nameOf(digest)
       const entry = this.#entries.get(name)
       if (entry === undefined) return 'absent'
       if (entry.pins > 0) return 'pinned'
-      this.#forget(name)
-      try {
-        await unlink(this.#path(name))
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-          // It is still there: who asks again must find it, and not hear that it is gone.
-          this.#hold(name, entry)
-          throw error
-        }
-      }
+      await this.#drop(name, entry)
       return 'removed'
     })
-    this.#lastPut = result.then(
-      () => undefined,
-      () => undefined,
-    )
-    return result
+  }
+
+  removeAllBut(kept: () => Iterable<Digest>): Promise<number> {
+    return this.#inTurn(async () => {
+      const names = new Set([...kept()].map((digest) => this.#format.nameOf(digest)))
+      const rest = [...this.#entries].filter(([name, { pins }]) => pins === 0 && !names.has(name))
+      const failures: unknown[] = []
+      for (const [name, entry] of rest) {
+        // Pinned while others were dropped.
+        if (entry.pins === 0) await this.#drop(name, entry).catch((error: unknown) => failures.push(error))
+      }
+      if (failures.length > 0) throw failures[0]
+      return rest.length
+    })
   }
 
   pin(digest: Digest): () => void {
@@ -189,6 +184,28 @@ class FileBlockStore implements BlockStore {
 
   diskBytes(bytes: number): number {
     return Math.ceil(this.#format.fileBytes(bytes) / PAGE_BYTES) * PAGE_BYTES
+  }
+
+  /** One change at a time. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#lastPut.then(change)
+    this.#lastPut = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    return result
+  }
+
+  async #drop(name: string, entry: Entry): Promise<void> {
+    this.#forget(name)
+    try {
+      await unlink(this.#path(name))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      // It is still there: who asks again must find it, and not hear that it is gone.
+      this.#hold(name, entry)
+      throw error
+    }
   }
 
   #path(name: string): string {
