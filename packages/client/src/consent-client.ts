@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import {
   type Choices,
+  type ConsentInUseView,
   type ConsentView,
+  consentInUseSchema,
   consentSchema,
   type GrantRequest,
   type HistoryEntryView,
@@ -34,7 +36,7 @@ export interface ConsentClient {
   grant(request: GrantRequest): Promise<ConsentView>
   /** Those that were given, or all, invitations included. */
   consents(which?: 'given' | 'all'): Promise<ConsentView[]>
-  consent(id: string): Promise<ConsentView>
+  consent(id: string): Promise<ConsentInUseView>
   /** The newest token, to be checked by others; it opens nothing to anybody but its holder. */
   consentToken(id: string): Promise<string>
   /** Signs what this node asks of volunteers, to be handed to them. */
@@ -60,7 +62,7 @@ export function consentClient(call: Call): ConsentClient {
       (await call(z.object({ text: z.string() }), 'POST', '/v1/consents/text', terms)).text,
     grant: (request) => call(consentSchema, 'POST', '/v1/consents', request),
     consents: (which = 'given') => call(z.array(consentSchema), 'GET', `/v1/consents?which=${which}`),
-    consent: (id) => call(consentSchema, 'GET', `/v1/consents/${encodeURIComponent(id)}`),
+    consent: (id) => call(consentInUseSchema, 'GET', `/v1/consents/${encodeURIComponent(id)}`),
     consentToken: async (id) => (await call(z.object({ token: z.string() }), 'GET', at(id, 'token'))).token,
     signManifest: async (request) =>
       (await call(z.object({ manifest: z.string() }), 'POST', '/v1/consents/manifests', request)).manifest,

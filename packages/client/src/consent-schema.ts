@@ -129,6 +129,12 @@ export const consentSchema = z.object({
 })
 export type ConsentView = z.output<typeof consentSchema>
 
+/** One consent, with what its tasks have on disk now; null where nothing is counted for it. */
+export const consentInUseSchema = consentSchema.extend({
+  storage: z.object({ usedBytes: z.number(), allowedBytes: z.number() }).nullable(),
+})
+export type ConsentInUseView = z.output<typeof consentInUseSchema>
+
 export const historyEntrySchema = z.object({
   sequence: z.number().int(),
   at: z.number(),

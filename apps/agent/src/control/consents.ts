@@ -1,6 +1,7 @@
 import {
   agreementSchema,
   type Choices,
+  type ConsentInUseView,
   choicesSchema,
   grantSchema,
   invitationSchema,
@@ -13,6 +14,7 @@ import {
   type VerifyRequest,
   verifySchema,
 } from '@askee/client'
+import type { Worker } from '@askee/compute'
 import {
   type ConsentChoices,
   type ConsentRegistry,
@@ -45,6 +47,7 @@ export interface ConsentRouteParts {
   readonly revocations: RevocationBook
   readonly lookup: RevocationLookup
   readonly executor: Executor
+  readonly worker: Worker
   readonly clock: Clock
   readonly random: Random
   /** Revokes one consent, or all, and waits until nothing of it is left. */
@@ -140,7 +143,13 @@ export function consentRoutes(server: FastifyInstance, parts: ConsentRouteParts)
     if (token === null) throw new AskeeError('consent/unknown', `nothing was granted under ${id}`)
     return { token }
   })
-  server.get<ById>('/v1/consents/:id', async ({ params }) => consentView(consents.show(params.id)))
+  server.get<ById>('/v1/consents/:id', async ({ params }): Promise<ConsentInUseView> => {
+    const entry = consents.show(params.id)
+    const [token] = entry.tokens
+    const use = token === undefined ? undefined : await parts.worker.storageUse(token)
+    const storage = use === undefined ? null : { usedBytes: use.used, allowedBytes: use.allowed }
+    return { ...consentView(entry), storage }
+  })
 }
 
 function termsOf(terms: Omit<Terms, 'requester'>): ConsentTerms {

@@ -1,4 +1,4 @@
-import type { ConsentView, HistoryEntryView } from '@askee/client'
+import type { ConsentInUseView, HistoryEntryView } from '@askee/client'
 import { AskeeError, fromUtf8 } from '@askee/core'
 import { Command } from 'commander'
 import { printable, printData, printJson } from '../../terminal/output.ts'
@@ -94,7 +94,7 @@ export function verifyCommand(): Command {
     })
 }
 
-function consentText(c: ConsentView): string {
+function consentText(c: ConsentInUseView): string {
   const { limits } = c
   return [
     `consent     ${c.id}`,
@@ -105,10 +105,15 @@ function consentText(c: ConsentView): string {
     `kinds       ${c.kinds.join(', ')}`,
     `about       ${c.data.join(', ')}`,
     `limits      ${limits.cpuPercentMax} % processor, ${limits.ramMbMax} MiB, ${limits.storageGbMax} GB, ${limits.bandwidthMbpsMax} Mbit/s, ${limits.maxDurationHours} h a task`,
+    `on disk     ${c.storage === null ? 'nothing' : `${megabytes(c.storage.usedBytes)} of ${megabytes(c.storage.allowedBytes)} MB`}`,
     `until       ${new Date(c.expires).toISOString()}, ${c.renewalsLeft} renewals left`,
     `text        ${c.textDigest ?? 'nothing was agreed to'}`,
     `tokens      ${c.tokens.length === 0 ? 'none' : c.tokens.join(', ')}`,
   ].join('\n')
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1)
 }
 
 function historyTable(entries: readonly HistoryEntryView[]): string {
