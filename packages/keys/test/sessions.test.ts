@@ -1,81 +1,28 @@
 import type { KeyObject } from 'node:crypto'
-import { concat, errorCode, systemRandom as random, toHex, utf8 } from '@askee/core'
+import { concat, systemRandom as random, toHex, utf8 } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createIdentity } from '../src/index.ts'
-import { type Checkpoint, type CoveredMessages, rootOf, signCheckpoint } from '../src/sessions/checkpoint.ts'
+import { type Checkpoint, rootOf, signCheckpoint } from '../src/sessions/checkpoint.ts'
 import { sealLayers } from '../src/sessions/cipher.ts'
-import { encodeContent } from '../src/sessions/content.ts'
-import {
-  encodeFrameHeader,
-  FRAME_HEADER_BYTES,
-  FRAME_KINDS,
-  type FrameHeader,
-  type FrameKind,
-  joinFrame,
-  parseFrame,
-  readFrameHeader,
-} from '../src/sessions/frame.ts'
+import { FRAME_HEADER_BYTES, FRAME_KINDS, joinFrame, parseFrame } from '../src/sessions/frame.ts'
 import { CHECKPOINT_MESSAGES, CHECKPOINT_PERIOD } from '../src/sessions/ledgers.ts'
 import { ReplayWindow } from '../src/sessions/replay-window.ts'
 import { deriveKeys, makeShare, type SessionContext } from '../src/sessions/schedule.ts'
-import type { OpenedFrame, Session } from '../src/sessions/session.ts'
+import {
+  altered,
+  ask,
+  codeOf,
+  flush,
+  forged,
+  MINUTE,
+  open,
+  plain,
+  START,
+  TYPE,
+} from './support/session-frames.ts'
 import { type SessionPair, sessionPair } from './support/session-pair.ts'
-
-const MINUTE = 60_000
-const START = 1_700_000_000_000
-const TYPE = 'text/1'
-
-/** What comes with a protocol: the requests to who accepted the session, answers to who opened it. */
-function open(session: Session, bytes: Uint8Array): OpenedFrame {
-  const kinds = session.role === 'responder' ? [FRAME_KINDS.request] : [FRAME_KINDS.answer]
-  return take(session, bytes, kinds)
-}
-
-function take(session: Session, bytes: Uint8Array, kinds: readonly FrameKind[]): OpenedFrame {
-  const frame = parseFrame(bytes)
-  return session.accept(frame, session.decrypt(frame), { typ: TYPE, kinds })
-}
-
-/** A checkpoint each way, as nodes send them where nothing else is said. */
-function flush({ a, b }: Pick<SessionPair, 'a' | 'b'>): void {
-  const { seq } = take(b, a.seal(FRAME_KINDS.flush, TYPE, utf8('')).bytes, [FRAME_KINDS.flush])
-  take(a, b.seal(FRAME_KINDS.flushed, TYPE, utf8(''), seq).bytes, [FRAME_KINDS.flushed])
-}
-
-function ask(session: Session, text = 'meet at noon'): Uint8Array {
-  return session.seal(FRAME_KINDS.request, TYPE, utf8(text)).bytes
-}
-
-function codeOf(work: () => unknown): string {
-  try {
-    work()
-    return 'opened'
-  } catch (error) {
-    return errorCode(error) ?? String(error)
-  }
-}
-
-/** The frame with another header, its sealed part as it was. */
-function altered(bytes: Uint8Array, change: Partial<FrameHeader>): Uint8Array {
-  const { sealedBytes, ...header } = readFrameHeader(bytes)
-  const encoded = encodeFrameHeader({ ...header, ...change }, sealedBytes)
-  return joinFrame(encoded, [bytes.subarray(FRAME_HEADER_BYTES)])
-}
-
-/** A frame as Alice could make it if she were hostile: with the keys of the session, and whatever header and content. */
-function forged({ a, keys }: SessionPair, change: Partial<FrameHeader>, content = plain()): Uint8Array {
-  const { sid } = a.context
-  const header = { kind: FRAME_KINDS.request, direction: 0, checkpoint: false, sid, seq: 1, re: 0 } as const
-  const whole = { ...header, ts: START, life: 5 * MINUTE, acked: 0, ...change }
-  const encoded = encodeFrameHeader(whole, content.byteLength + 16)
-  return joinFrame(encoded, sealLayers(keys[whole.direction], whole.seq, encoded, content))
-}
-
-function plain(checkpoint?: CoveredMessages): Uint8Array {
-  return encodeContent({ typ: TYPE, checkpoint, body: utf8('hello') })
-}
 
 /** A frame of Alice that carries a checkpoint as she should not make it. */
 function withCheckpoint(
@@ -406,98 +353,5 @@ describe('what was said in a session', () => {
     ask(again.a, 'late')
     for (let i = 0; i < CHECKPOINT_MESSAGES; i++) open(again.b, ask(again.a))
     expect(codeOf(() => open(again.b, forged(again, { seq: 1 })))).toBe('session/checkpoint-mismatch')
-  })
-})
-
-describe('a thief of the keys of a session, who has not the identity of who speaks in it', () => {
-  it('MSG-1 is found out by the next checkpoint when what it said stands in the place of something else', async () => {
-    const time = new VirtualTime(START)
-    const pair = sessionPair(time, { window: 64 })
-    const { a, b } = pair
-    open(b, ask(a))
-    expect(codeOf(() => open(b, forged(pair, { seq: 2, ts: time.now() })))).toBe('opened')
-    // What the true one says under that number is refused, and said again under another.
-    expect(codeOf(() => open(b, ask(a)))).toBe('session/replay')
-    open(b, ask(a))
-    await time.advance(CHECKPOINT_PERIOD)
-    expect(a.wantsFlush).toBe(true)
-    expect(codeOf(() => flush(pair))).toBe('session/checkpoint-mismatch')
-    expect(codeOf(() => open(b, forged(pair, { seq: 9, ts: time.now() })))).toBe('session/ended')
-  })
-
-  it.each([40, 2 ** 40])(
-    'MSG-1 is found out within three minutes although it speaks ahead of the other (%i)',
-    async (ahead) => {
-      const time = new VirtualTime(START)
-      const pair = sessionPair(time, { window: 64 })
-      const { a, b } = pair
-      open(b, ask(a))
-      expect(codeOf(() => open(b, forged(pair, { seq: ahead, ts: time.now() })))).toBe('opened')
-      for (let minute = 0; minute < 3 && b.ended === undefined; minute++) {
-        await time.advance(CHECKPOINT_PERIOD)
-        // Whether what the true one says is still taken depends on how far ahead the thief is.
-        codeOf(() => flush(pair))
-      }
-      await time.advance(1)
-      expect(b.isUnsigned).toBe(true)
-    },
-  )
-
-  it('MSG-1 continues it alone for three minutes, however it writes its messages', async () => {
-    const time = new VirtualTime(START)
-    const pair = sessionPair(time, { window: 64 })
-    const { a, b } = pair
-    let seq = 1
-    open(b, ask(a))
-    flush(pair)
-    seq += 1
-    const say = (change: Partial<FrameHeader>, content = plain()): string =>
-      codeOf(() => open(b, forged(pair, { seq: ++seq, ts: time.now(), ...change }, content)))
-    // One that only carries a checkpoint would never be overdue.
-    for (const kind of [FRAME_KINDS.flush, FRAME_KINDS.flushed, FRAME_KINDS.answer]) {
-      expect(say({ kind })).toBe('session/kind')
-    }
-    const begun = time.now()
-    while (!b.isUnsigned) {
-      expect(say({})).toBe('opened')
-      await time.advance(10_000)
-    }
-    expect(time.now() - begun).toBeLessThanOrEqual(3 * CHECKPOINT_PERIOD + 10_000)
-    const forgery = plain({ document: random.bytes(200), leaves: new Uint8Array(32) })
-    expect(say({ checkpoint: true }, forgery)).toBe('session/checkpoint-signature')
-    expect(b.ended).toBe('session/checkpoint-signature')
-  })
-})
-
-describe('the age of a session', () => {
-  it('MSG-1 ends it after two hours, renewed or not', async () => {
-    const time = new VirtualTime(START)
-    const { a, b } = sessionPair(time)
-    await time.advance(60 * MINUTE - 1)
-    expect(a.wantsRenewal).toBe(false)
-    await time.advance(1)
-    expect(a.wantsRenewal).toBe(true)
-    await time.advance(60 * MINUTE - 1)
-    const underway = ask(a)
-    await time.advance(1)
-    expect(codeOf(() => open(b, underway))).toBe('session/ended')
-    expect(codeOf(() => ask(a))).toBe('session/ended')
-  })
-
-  it.each([
-    ['is set back', -23, 0],
-    ['is asleep with the machine', 0, -23],
-  ])('MSG-1 is that of the other clock when one %s', async (_, wall, monotonic) => {
-    const time = new VirtualTime(START)
-    const off = { wall: 0, monotonic: 0 }
-    const clock = {
-      now: () => time.now() + off.wall,
-      monotonic: () => time.monotonic() + off.monotonic,
-    }
-    const { a } = sessionPair(clock)
-    await time.advance(24 * 60 * MINUTE)
-    Object.assign(off, { wall: 60 * MINUTE * wall, monotonic: 60 * MINUTE * monotonic })
-    expect(a.wantsRenewal).toBe(true)
-    expect(a.ended).toBe('too-old')
   })
 })

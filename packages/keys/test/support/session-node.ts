@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   type Clock,
+  type Logger,
   type Mesh,
   type NodeId,
   type ProtocolName,
@@ -65,6 +66,7 @@ export interface SessionNodeInit {
   readonly sessions?: Partial<SessionsInit>
   readonly critical?: readonly string[]
   readonly owner?: Identity
+  readonly logger?: Logger
   readonly isKnown?: (peer: NodeId) => boolean
   /** Between the sealing and the wire. */
   wrap?(mesh: Mesh): Mesh
@@ -76,7 +78,7 @@ export async function sessionNode(
   makeMesh: (identity: Identity, topics: ReadonlyMap<TopicName, TopicRules>) => Mesh,
   { wrap = (mesh) => mesh, owner, critical = [], isKnown = () => false, ...init }: SessionNodeInit = {},
 ): Promise<SessionNode> {
-  const [clock, timers, logger] = [parts, parts, silentLogger]
+  const [clock, timers, logger] = [parts, parts, init.logger ?? silentLogger]
   const identity = createIdentity(random)
   const directory = join(folder, identity.id)
   const deviceKey = await openSoftwareDeviceKey({ path: `${directory}.key`, random })
