@@ -1,5 +1,6 @@
 import { systemClock, systemTimers } from '../adapters/system.ts'
 import { utf8 } from '../bytes.ts'
+import { AskeeError } from '../errors.ts'
 import { type Digest, digestOf, type NodeId } from '../ids.ts'
 import { MAX_RECORD_BYTES, type Mesh } from '../ports/mesh.ts'
 import { type MeshTestNetwork, nodesFor, refusal, type TestFunctions } from './mesh-nodes.ts'
@@ -108,6 +109,54 @@ function blockTests(test: TestFunctions, makeNetwork: () => MeshTestNetwork): vo
     await c.getBlock(digest, { providers: [b.self, a.self] })
     expect(digestOf(await c.getBlock(digest))).toBe(digest)
     expect(digestOf(await b.getBlock(digest, { providers: [c.self] }))).toBe(digest)
+  })
+
+  it('CON-2 keeps nothing of a block before it is admitted, wherever it comes from', async () => {
+    const [a, b, c] = nodes as [Mesh, Mesh, Mesh]
+    const bytes = block(2_500_000, 9)
+    const digest = await a.putBlock(bytes)
+    const asked: number[] = []
+    const refuse = async (size: number): Promise<void> => {
+      asked.push(size)
+      throw new AskeeError('test/full', 'no')
+    }
+    const providers = [a.self, c.self]
+    expect((await refusal(b.getBlock(digest, { providers, admit: refuse }))).code).toBe('test/full')
+    expect((await refusal(b.getBlock(digest))).code).toBe('mesh/not-found')
+    const admit = async (size: number): Promise<void> => void asked.push(size)
+    expect(digestOf(await b.getBlock(digest, { providers, admit }))).toBe(digest)
+    expect((await refusal(b.getBlock(digest, { admit: refuse }))).code).toBe('test/full')
+    expect(asked).toEqual([bytes.byteLength, bytes.byteLength, bytes.byteLength])
+  })
+
+  it('CON-2 paces what it asks of others, tells what came, and does not pace what is here', async () => {
+    const [a, b] = nodes as [Mesh, Mesh]
+    const bytes = block(1_500_000, 11)
+    const digest = await a.putBlock(bytes)
+    let came = 0
+    let open = 0
+    const pace = async (most: number): Promise<(bytes: number) => void> => {
+      expect(most).toBeGreaterThan(0)
+      open++
+      return (arrived) => {
+        open--
+        came += arrived
+      }
+    }
+    const held = b.getBlock('ef'.repeat(32) as Digest, { providers: [a.self], pace })
+    expect((await refusal(held)).code).toBe('mesh/not-found')
+    expect([came, open]).toEqual([0, 0])
+    await b.getBlock(digest, { providers: [a.self], pace })
+    expect(came).toBeGreaterThanOrEqual(bytes.byteLength)
+    expect(came).toBeLessThan(bytes.byteLength + 100)
+    const before = came
+    await b.getBlock(digest, { providers: [a.self], pace })
+    expect([came, open]).toEqual([before, 0])
+    const closed = async (): Promise<never> => {
+      throw new AskeeError('test/closed', 'no')
+    }
+    const other = await a.putBlock(block(10, 12))
+    expect((await refusal(b.getBlock(other, { providers: [a.self], pace: closed }))).code).toBe('test/closed')
   })
 
   it('NET-5 fetches many blocks at once, none of them lost', async () => {

@@ -35,6 +35,9 @@ export interface BlocksComponents {
   readonly request: (to: NodeId, body: Uint8Array, options: RequestOptions) => Promise<Uint8Array>
 }
 
+/** With these a provider sent nothing of a block. */
+const WITHOUT_BYTES = ['mesh/not-found', 'mesh/rate-limited', 'mesh/unreachable', 'mesh/refused']
+
 /** How one block is fetched. */
 type Fetching = BlockOptions & Required<Pick<BlockOptions, 'maxBytes' | 'admit'>>
 
@@ -142,12 +145,15 @@ export class Blocks {
     const body = encodeBlockRequest(digest, offset)
     // Before a turn is taken: who must go slowly holds up nobody else.
     const came = await pace?.(most)
-    let answer: Uint8Array | undefined
+    let answer: Uint8Array
     try {
       answer = await this.#turns.run(from, signal, () => this.#ask(from, digest, body, signal))
-    } finally {
-      came?.(answer?.byteLength ?? 0)
+    } catch (error) {
+      // Of an answer that was broken off nobody knows how much of it came.
+      came?.(WITHOUT_BYTES.some((code) => isCoded(error, code)) ? 0 : most)
+      throw error
     }
+    came?.(answer.byteLength)
     const decoded = decodeBlockAnswer(answer)
     if (decoded === undefined) throw this.#lie(from, digest)
     return decoded
