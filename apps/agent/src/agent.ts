@@ -38,7 +38,7 @@ import { createControlServer } from './control/server.ts'
 import { ownDataDirectory } from './data-directory.ts'
 import type { AgentInit } from './init.ts'
 import { createNodeKeys } from './keys.ts'
-import { createOwnerRoot } from './owner-root.ts'
+import { openOwnerRoot } from './owner-root.ts'
 import { type AgentPaths, agentPaths } from './paths.ts'
 import { createConsentUpkeep } from './revoke.ts'
 import { openSecrets } from './secrets.ts'
@@ -184,7 +184,14 @@ async function compose(
     timers,
     random,
     logger,
-    isKnown: (peer) => hasBusinessWith(peer),
+    isKnown: (id) => ownerRoot.tie()?.root === id || hasBusinessWith(id),
+  })
+  const ownerRoot = await openOwnerRoot({
+    identity,
+    store: secrets.keyStore,
+    voids: nodeKeys.voids,
+    audit,
+    clock,
   })
   const witnessDatabase = openDatabase(paths.witness, WITNESS_MIGRATIONS, sealing)
   opened.push(witnessDatabase)
@@ -291,13 +298,7 @@ async function compose(
       assertMayGrant: () => watch.standing.assertGood(),
       volunteer,
       nodeKeys,
-      ownerRoot: createOwnerRoot({
-        identity,
-        store: secrets.keyStore,
-        voids: nodeKeys.voids,
-        audit,
-        clock,
-      }),
+      ownerRoot,
       deviceKey,
       backUp: (passphrase) => backUpSecrets(secrets.keyStore, sealing.key, passphrase),
       audit: { log: audit, database: auditDatabase, vault, watch, exporter, retention, timers },

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AskeeError, type NodeId, systemClock, systemRandom } from '@askee/core'
@@ -9,9 +8,12 @@ import {
   openKeyStore,
   restartChains,
   restoreKeys,
+  VOID_BOOK,
+  VOID_MEMORY,
 } from '@askee/keys'
 import { lockDirectory, openGenerations, openStoreKey, saveStoreKey } from '@askee/store'
 import { type DeviceKeyChoice, openDeviceKey } from './device-key.ts'
+import { keyFiles } from './key-files.ts'
 import { OWNER_ROOT } from './owner-root.ts'
 import { agentPaths, keyPaths } from './paths.ts'
 
@@ -20,8 +22,11 @@ import { agentPaths, keyPaths } from './paths.ts'
  * back would open what was sealed before it was destroyed.
  */
 const LASTING = ['node', 'owner', 'store', 'vault', 'audit-subjects', 'compiled'] as const
-/** What not every node has: a backup holds it where it is there. */
-const IF_HELD = [OWNER_ROOT] as const
+/**
+ * What not every node has: a backup holds it where it is there. Of the identities that are void those of strangers stay out:
+ * there is no room for them, and others tell them within the hour.
+ */
+const IF_HELD = [OWNER_ROOT, VOID_BOOK, VOID_MEMORY.known] as const
 /** Key of the store in a backup. On disk it stands apart, in a file of its own. */
 const STORE = 'store'
 
@@ -109,10 +114,9 @@ async function restoreInto(folder: string, init: RestoreInit): Promise<NodeId> {
     // Opens what was written, so that no half of it stays unseen.
     const key = await openStoreKey({ deviceKey, random: systemRandom }, { path: paths.storeKey })
     await restartChains(store, systemClock.now())
-    // Keys without it are those of an emptied directory; here it is the owner who begins without databases, or brings them.
-    if (!existsSync(paths.generations)) {
-      openGenerations({ random: systemRandom }, { path: paths.generations, key }).persist()
-    }
+    // Keys without it are those of an emptied directory; here it is the owner who begins without databases, or brings them. It
+    // knew other wrapped secrets: from the first start on it knows these.
+    keyFiles(openGenerations({ random: systemRandom }, { path: paths.generations, key })).forget()
     return (await store.identity('node')).id
   } finally {
     await deviceKey.close()

@@ -38,7 +38,7 @@ export interface NodeKeysComponents {
   readonly timers: Timers
   readonly random: Random
   readonly logger: Logger
-  /** Whether this node has business with a peer; asked once it runs. */
+  /** Whether this node has business with a peer, or a root is its owner's; asked once it runs. */
   readonly isKnown: (peer: NodeId) => boolean
 }
 
@@ -65,7 +65,7 @@ export interface NodeKeys extends Startable {
 /** The ring and its exchange, as one part: the exchange listens before the ring tells, and until after it stopped. */
 export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
   const { mesh, clock, logger, audit } = components
-  const peerKeys = createPeerKeys(clock)
+  const peerKeys = createPeerKeys(clock, undefined, components.isKnown)
   const exchange = createKeyExchange({
     mesh,
     peerKeys,

@@ -36,7 +36,7 @@ export interface OwnerRootTie {
 
 export interface OwnerRoot {
   /** The last root that was kept, or null. */
-  tie(): Promise<OwnerRootTie | null>
+  tie(): OwnerRootTie | null
   /** This node's word that the root may declare it void; for ever, wherever that word is. Written into the audit log first. */
   adopt(root: NodeId): Promise<Uint8Array>
   /**
@@ -57,7 +57,8 @@ const keptSchema = z.strictObject({
   adoption: z.instanceof(Uint8Array),
 })
 
-export function createOwnerRoot(components: OwnerRootComponents): OwnerRoot {
+/** Opens what is kept. @throws AskeeError as `OwnerRoot.keep` */
+export async function openOwnerRoot(components: OwnerRootComponents): Promise<OwnerRoot> {
   const { identity, store, voids, audit, clock } = components
   const tied = (certificate: Uint8Array, adoption: Uint8Array): OwnerRootTie => {
     const certified = verifyCertifiedNode(certificate)
@@ -70,16 +71,17 @@ export function createOwnerRoot(components: OwnerRootComponents): OwnerRoot {
     }
     return { root: certified.root, certifiedAt: certified.at }
   }
+  const kept = await store.read(OWNER_ROOT)
+  let held: OwnerRootTie | null = null
+  if (kept !== undefined) {
+    const { certificate, adoption } = decode(kept, keptSchema, MAX_BYTES)
+    held = tied(certificate, adoption)
+  }
   const writeDown = (action: `key.${string}`, content: Record<string, string>) =>
     audit.append({ action, subject: 'system', outcome: 'done', content })
 
   return {
-    async tie() {
-      const kept = await store.read(OWNER_ROOT)
-      if (kept === undefined) return null
-      const { certificate, adoption } = decode(kept, keptSchema, MAX_BYTES)
-      return tied(certificate, adoption)
-    },
+    tie: () => held,
     async adopt(root) {
       // Refuses what is no id.
       publicKeyFromNodeId(root)
@@ -89,6 +91,7 @@ export function createOwnerRoot(components: OwnerRootComponents): OwnerRoot {
     async keep(certificate, adoption) {
       const tie = tied(certificate, adoption)
       await store.replace(OWNER_ROOT, encode({ v: 1, certificate, adoption }))
+      held = tie
       return tie
     },
     async publish(document) {

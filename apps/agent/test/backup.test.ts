@@ -1,8 +1,18 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { errorCode, systemClock, systemRandom, systemTimers } from '@askee/core'
-import { backUpKeys, openKeyStore, openSoftwareDeviceKey } from '@askee/keys'
+import { errorCode, silentLogger, systemClock, systemRandom, systemTimers } from '@askee/core'
+import {
+  backUpKeys,
+  createIdentity,
+  createPeerKeys,
+  createVoidBook,
+  createVoidMemory,
+  openKeyStore,
+  openSoftwareDeviceKey,
+  signAdoption,
+  signIdentityVoid,
+} from '@askee/keys'
 import { createVault, openDatabase, openGenerations, VAULT_MIGRATIONS } from '@askee/store'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -45,6 +55,48 @@ describe('a backup of keys', () => {
     const wrapped = await before.vaultKey.wrapping.wrap(Uint8Array.of(1, 2), 'a')
     expect(await after.vaultKey.wrapping.unwrap(wrapped, 'a')).toEqual(Uint8Array.of(1, 2))
     expect(after.vaultKey.isOutdated()).toBe(false)
+  }, 60_000)
+
+  it('KEY-2 brings back every void identity of known nodes and what is told of them, be there as many as can', async () => {
+    const before = await secretsOf(home())
+    const parts = { timers: systemTimers, random: systemRandom, logger: silentLogger }
+    const openVoids = async (store: typeof before.keyStore) => {
+      const peerKeys = createPeerKeys(systemClock)
+      const memory = createVoidMemory({ ...parts, store, peerKeys })
+      const told: Uint8Array[] = []
+      const announcer = { announce: async (_: unknown, document: Uint8Array) => void told.push(document) }
+      const book = createVoidBook({ ...parts, store, peerKeys, announcer })
+      await memory.start()
+      await book.start()
+      const stop = async () => {
+        await book.stop()
+        await memory.stop()
+      }
+      return { peerKeys, book, told, stop }
+    }
+    const voids = await openVoids(before.keyStore)
+    const known = Array.from({ length: 968 }, () => createIdentity(systemRandom).id)
+    const root = createIdentity(systemRandom)
+    const now = systemClock.now()
+    for (let i = 0; i < 32; i++) {
+      const lost = createIdentity(systemRandom)
+      const document = signIdentityVoid(root, signAdoption(lost, root.id, now), {
+        at: now,
+        reason: 'compromised',
+      })
+      if (i === 31) voids.peerKeys.recallVoid(known.slice(0, 968), 'known')
+      await voids.book.publish(document)
+      known.push(lost.id)
+    }
+    await voids.stop()
+    await before.keyStore.replace('owner-root', new Uint8Array(1024))
+    const backup = await backUpSecrets(before.keyStore, before.sealing.key, PASSPHRASE)
+    const dataDirectory = home()
+    await restoreBackup({ dataDirectory, deviceKey: software, backup, passphrase: PASSPHRASE })
+    const after = await openVoids((await secretsOf(dataDirectory)).keyStore)
+    expect([...after.peerKeys.voids.list('known')].sort()).toEqual(known.sort())
+    expect(after.told).toHaveLength(8)
+    await after.stop()
   }, 60_000)
 
   it('KEY-2 with any byte changed, or cut short, is refused as that and leaves nothing', async () => {

@@ -68,8 +68,9 @@ describe("an owner's root in shares", () => {
     ]) {
       const given = picked.map((i, at) => typed[at % typed.length]!(shares[i] as string))
       const again = await combineOwnerRoot(given)
-      expect(again.id).toBe(root.id)
-      expect(again.exportSeed()).toEqual(root.exportSeed())
+      expect(again.wrong).toEqual([])
+      expect(again.root.id).toBe(root.id)
+      expect(again.root.exportSeed()).toEqual(root.exportSeed())
     }
   })
 
@@ -107,6 +108,24 @@ describe("an owner's root in shares", () => {
     expect(await code(...renamed)).toBe('keys/shares-wrong')
   })
 
+  it('KEY-1 shares beyond those needed make up for wrong ones, which are named', async () => {
+    const { root, shares } = await createOwnerRoot({ total: 5, threshold: 3 }, random)
+    const bad = shares.map((share) => madeUp(share, (body) => (body[20]! ^= 1)))
+    const given = (...wrong: number[]): string[] =>
+      shares.map((share, i) => (wrong.includes(i + 1) ? (bad[i] as string) : share))
+    for (const wrong of [[], [1], [3], [5], [1, 2], [2, 4], [4, 5]]) {
+      const found = await combineOwnerRoot(given(...wrong))
+      expect([found.root.id, found.wrong]).toEqual([root.id, wrong])
+    }
+    expect(await codeOf(() => combineOwnerRoot(given(1, 2, 3)))).toBe('keys/shares-wrong')
+    // Two of one number, whichever comes first.
+    const [a, b, c] = shares as [string, string, string]
+    const [badA] = bad as [string]
+    expect(await combineOwnerRoot([badA, a, b, c])).toMatchObject({ wrong: [1] })
+    expect(await combineOwnerRoot([a, b, c, badA, a])).toMatchObject({ wrong: [4] })
+    expect(await codeOf(() => combineOwnerRoot([a, badA, b]))).toBe('keys/shares-too-few')
+  })
+
   it('KEY-1 every mistyped, missing and added character of a share is found', async () => {
     const { shares } = await createOwnerRoot({ total: 3, threshold: 2 }, random)
     const [a, b] = shares as [string, string, string]
@@ -131,7 +150,7 @@ describe("an owner's root in shares", () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 2, max: 8 }), fc.nat(6), async (threshold, more) => {
         const { root, shares } = await createOwnerRoot({ total: threshold + more, threshold }, random)
-        expect((await combineOwnerRoot(shares.slice(-threshold))).id).toBe(root.id)
+        expect((await combineOwnerRoot(shares.slice(-threshold))).root.id).toBe(root.id)
         const few = shares
           .slice(0, threshold - 1)
           // With the threshold written smaller they are combined, and give nothing.
@@ -218,6 +237,7 @@ describe('a void identity', () => {
         peerKeys,
         announcer: exchange,
         timers: time,
+        random,
         logger: silentLogger,
       })
       if (name !== 'forgetful') await memory.start()

@@ -182,6 +182,28 @@ describe('paranoid mode', () => {
     for (const one of [alice, bob]) await one.ring.stop()
   })
 
+  it('MSG-2 is entered and left when the clock was set back, after a restart too', async () => {
+    const ahead = new VirtualTime(HOUR * 24 * 365)
+    const [alice, bob] = await nodes(ahead)
+    let now = ahead.now()
+    const sign = (action: Alert['action']) =>
+      bob.door.alert(signAlert(bob.owner, alert(bob, action, now, { sequence: bob.door.nextAlert() })))
+    expect(bob.door.nextAlert()).toBe(now)
+    await sign('enter')
+    // The same clock, a year back.
+    now = HOUR
+    ahead.now = () => now
+    await bob.reopen()
+    await sign('leave')
+    expect(bob.door.mode()).toBe('normal')
+    await sign('enter')
+    await bob.reopen()
+    expect(bob.door.mode()).toBe('paranoid')
+    await sign('leave')
+    expect(bob.door.mode()).toBe('normal')
+    for (const one of [alice, bob]) await one.ring.stop()
+  })
+
   it('MSG-2 survives a restart', async () => {
     const time = new VirtualTime()
     const [alice, bob] = await nodes(time)

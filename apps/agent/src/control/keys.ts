@@ -42,7 +42,7 @@ export function keyRoutes(server: FastifyInstance, parts: KeyRouteParts): void {
   const { identity, nodeKeys } = parts
   const view = async (): Promise<KeysView> => ({
     node: identity.id,
-    root: await parts.ownerRoot.tie(),
+    root: parts.ownerRoot.tie(),
     deviceKey: deviceKeyView(parts.deviceKey),
     keys: [
       {

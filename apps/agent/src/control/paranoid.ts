@@ -20,8 +20,8 @@ export function paranoidRoutes(server: FastifyInstance, parts: ParanoidRoutePart
   server.get('/v1/keys/paranoid', async () => view())
   server.post('/v1/keys/paranoid', async ({ body }) => {
     const { action, reason } = parse(body, paranoidRequestSchema)
-    const at = parts.clock.now()
-    const alert = { action, reason, node: parts.identity.id, sequence: at, at }
+    const sequence = conversations.nextAlert()
+    const alert = { action, reason, node: parts.identity.id, sequence, at: parts.clock.now() }
     await conversations.alert(signAlert(parts.volunteer, alert))
     return view()
   })

@@ -1,5 +1,6 @@
 import { AskeeError, bytesEqual, type Clock, type NodeId, type Timestamp } from '@askee/core'
 import { verifyIdentityVoid } from '../owner-root/documents.ts'
+import { createVoidSet, MAX_KNOWN_VOIDS, type VoidIdentities, type VoidTier } from '../owner-root/void-set.ts'
 import {
   isUsable,
   type KeyBundle,
@@ -35,12 +36,15 @@ export interface PeerKeys {
   acceptRevocation(bytes: Uint8Array, from?: NodeId): boolean
   /**
    * Takes the word of an owner root that a node which adopted it is void, whoever brings it.
+   * @param teller `person`: at this machine, so that it is remembered like that of a known node
    * @returns whether it was news
    * @throws AskeeError `keys/not-adopted`, `keys/revocation-forged`, `codec/*`, `signature/*`
    */
-  acceptVoid(bytes: Uint8Array): boolean
-  /** What this node itself verified before it was started again. */
-  recallVoid(nodes: Iterable<NodeId>): void
+  acceptVoid(bytes: Uint8Array, teller?: 'mesh' | 'person'): boolean
+  /** What this node itself verified before it was started again. @param tier in which it was; else judged anew */
+  recallVoid(nodes: Iterable<NodeId>, tier?: VoidTier): void
+  /** Void identities that are remembered. */
+  readonly voids: VoidIdentities
   /** @throws AskeeError `keys/no-peer-key`, `keys/revoked`, `keys/identity-revoked` */
   current(node: NodeId, use: ChainUse): KeyBundle
   /** @throws AskeeError `keys/identity-revoked` */
@@ -69,14 +73,21 @@ interface Chain {
 
 type Peer = Map<ChainUse, Chain>
 
-/** @param maxNodes nodes remembered, and as many revoked identities */
-export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): PeerKeys {
+/**
+ * @param maxNodes nodes remembered, and as many void identities of strangers
+ * @param isKnown whether this node has to do with a node or its owner root: their voids make room for no stranger's
+ */
+export function createPeerKeys(
+  clock: Clock,
+  maxNodes: number = MAX_NODES,
+  isKnown: (id: NodeId) => boolean = () => false,
+): PeerKeys {
   const peers = new Map<NodeId, Peer>()
-  const revokedIdentities = new Set<NodeId>()
+  const voids = createVoidSet({ known: MAX_KNOWN_VOIDS, strangers: maxNodes })
   const listeners = new Set<(node: NodeId, use: KeyUse, sequence: number) => void>()
 
   const assertIdentity = (node: NodeId): void => {
-    if (!revokedIdentities.has(node)) return
+    if (!voids.has(node)) return
     throw new AskeeError(
       'keys/identity-revoked',
       `${node} or its owner declared its identity void; nothing it signs counts`,
@@ -92,15 +103,15 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     return chain
   }
 
-  type Ending = Pick<KeyRevocation, 'use' | 'sequence' | 'until'>
-  const takeRevocation = (node: NodeId, revocation: Ending): boolean => {
-    if (revocation.use === 'signing') {
-      const known = revokedIdentities.has(node)
-      revokedIdentities.add(node)
-      peers.delete(node)
-      if (revokedIdentities.size > maxNodes) revokedIdentities.delete(first(revokedIdentities))
-      return !known
-    }
+  const voidIdentity = (node: NodeId, tier: VoidTier): boolean => {
+    peers.delete(node)
+    return voids.add(node, tier)
+  }
+  const tierOf = (node: NodeId, root?: NodeId): VoidTier =>
+    isKnown(node) || (root !== undefined && isKnown(root)) ? 'known' : 'strangers'
+
+  const takeRevocation = (node: NodeId, revocation: KeyRevocation): boolean => {
+    if (revocation.use === 'signing') return voidIdentity(node, tierOf(node))
     const chain = chainOf(node, revocation.use)
     if (revocation.sequence <= chain.revokedTo) return false
     chain.revokedTo = revocation.sequence
@@ -108,14 +119,15 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     chain.bundles = chain.bundles.filter(({ sequence }) => sequence > revocation.sequence)
     return true
   }
-  /** @returns whether it was news */
-  const end = (node: NodeId, ending: Ending, at: Timestamp): boolean => {
-    if (at > clock.now() + CLOCK_SKEW) {
-      throw new AskeeError('keys/revocation-forged', 'it is dated in the future')
-    }
-    const isNews = takeRevocation(node, ending)
-    if (isNews) for (const listener of listeners) listener(node, ending.use, ending.sequence)
-    return isNews
+  const assertNotAhead = (at: Timestamp): void => {
+    if (at <= clock.now() + CLOCK_SKEW) return
+    throw new AskeeError(
+      'keys/revocation-forged',
+      `it is dated ${new Date(at).toISOString()}, in the future; if that is not so, set this machine's clock`,
+    )
+  }
+  const tell = (node: NodeId, use: KeyUse, sequence: number): void => {
+    for (const listener of listeners) listener(node, use, sequence)
   }
 
   return {
@@ -131,15 +143,22 @@ export function createPeerKeys(clock: Clock, maxNodes: number = MAX_NODES): Peer
     },
     acceptRevocation(bytes, from) {
       const { node, revocation } = verifyKeyRevocation(bytes, from)
-      return end(node, revocation, revocation.revokedAt)
+      assertNotAhead(revocation.revokedAt)
+      const isNews = takeRevocation(node, revocation)
+      if (isNews) tell(node, revocation.use, revocation.sequence)
+      return isNews
     },
-    acceptVoid(bytes) {
-      const { node, at } = verifyIdentityVoid(bytes)
-      return end(node, { use: 'signing', sequence: 0, until: at }, at)
+    acceptVoid(bytes, teller = 'mesh') {
+      const { node, root, at } = verifyIdentityVoid(bytes)
+      assertNotAhead(at)
+      const isNews = voidIdentity(node, teller === 'person' ? 'known' : tierOf(node, root))
+      if (isNews) tell(node, 'signing', 0)
+      return isNews
     },
-    recallVoid(nodes) {
-      for (const node of nodes) takeRevocation(node, { use: 'signing', sequence: 0, until: 0 })
+    recallVoid(nodes, tier) {
+      for (const node of nodes) voidIdentity(node, tier ?? tierOf(node))
     },
+    voids,
     onVoid(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

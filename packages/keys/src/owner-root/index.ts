@@ -12,6 +12,13 @@ export {
   verifyCertifiedNode,
   verifyIdentityVoid,
 } from './documents.ts'
-export { combineOwnerRoot, createOwnerRoot, type ShareErrorCode, type SplitRoot } from './shares.ts'
-export { createVoidBook, type VoidBook, type VoidBookComponents } from './void-book.ts'
-export { createVoidMemory, type VoidMemoryComponents } from './void-memory.ts'
+export {
+  type CombinedRoot,
+  combineOwnerRoot,
+  createOwnerRoot,
+  type ShareErrorCode,
+  type SplitRoot,
+} from './shares.ts'
+export { createVoidBook, VOID_BOOK, type VoidBook, type VoidBookComponents } from './void-book.ts'
+export { createVoidMemory, VOID_MEMORY, type VoidMemoryComponents } from './void-memory.ts'
+export type { VoidIdentities, VoidTier } from './void-set.ts'

@@ -116,13 +116,21 @@ function parseShare(text: string, position: number): Share {
   }
 }
 
+/** A root, and which of the shares that were given are not of it. */
+export interface CombinedRoot {
+  readonly root: Identity
+  /** Their places among those given, from 1: made up, for a mistyped one is found before. */
+  readonly wrong: readonly number[]
+}
+
 /**
- * The root again. The same share twice counts once.
+ * The root again. The same share twice counts once. Where there are more than are needed, some may be made up: every choice
+ * of as many as are needed is tried (3 of 5 shares: 10; at most 12,870), and the wrong ones are named.
  * @param texts of shares, upper or lower case, with or without hyphens
  * @throws AskeeError `keys/share-damaged` naming which, `keys/shares-mixed` when they are of different roots or splittings,
- * `keys/shares-too-few`, `keys/shares-wrong` when one was made up
+ * `keys/shares-too-few`, `keys/shares-wrong` when no choice of them gives the root
  */
-export async function combineOwnerRoot(texts: readonly string[]): Promise<Identity> {
+export async function combineOwnerRoot(texts: readonly string[]): Promise<CombinedRoot> {
   const shares = texts.map((text, i) => parseShare(text, i + 1))
   const [first] = shares
   if (first === undefined) throw tooFew(0, undefined)
@@ -131,21 +139,58 @@ export async function combineOwnerRoot(texts: readonly string[]): Promise<Identi
       !bytesEqual(set, first.set) || !bytesEqual(tag, first.tag) || threshold !== first.threshold,
   )
   if (odd >= 0) throw mixed(odd + 1, bytesEqual((shares[odd] as Share).tag, first.tag))
-  const distinct = new Map(shares.map((share) => [share.number, share]))
-  if (distinct.size < first.threshold) throw tooFew(distinct.size, first)
-  const parts = [...distinct.values()].slice(0, first.threshold).map(({ data }) => Uint8Array.from(data))
-  const secret = await combine(parts).catch(() => new Uint8Array(0))
+  const numbers = new Set(shares.map(({ number }) => number))
+  if (numbers.size < first.threshold) throw tooFew(numbers.size, first)
+  const distinct = shares.filter((share, i) => shares.findIndex((one) => isSame(one, share)) === i)
+  for (const chosen of choices(distinct, first.threshold)) {
+    const root = await rootOf(chosen)
+    if (root !== undefined) return { root, wrong: await wrongOf(shares, chosen) }
+  }
+  const spare = distinct.length - first.threshold
+  const why = spare === 0 ? 'one of them was made up' : `more than ${spare} of them were made up`
+  throw new AskeeError(
+    'keys/shares-wrong',
+    `no ${first.threshold} of these shares give the root: ${why}. Give one more with them, and the wrong one is named.`,
+  )
+}
+
+function isSame(a: Share, b: Share): boolean {
+  return a.number === b.number && bytesEqual(a.data, b.data)
+}
+
+/** Every choice of `size` shares with different numbers. */
+function* choices(shares: readonly Share[], size: number): Generator<readonly Share[]> {
+  if (size === 0) {
+    yield []
+    return
+  }
+  for (let at = 0; at + size <= shares.length; at += 1) {
+    const one = shares[at] as Share
+    const others = shares.slice(at + 1).filter(({ number }) => number !== one.number)
+    for (const rest of choices(others, size - 1)) yield [one, ...rest]
+  }
+}
+
+/** Tries each of the others in the place of one that is right. */
+async function wrongOf(shares: readonly Share[], right: readonly Share[]): Promise<number[]> {
+  const wrong: number[] = []
+  for (const [i, share] of shares.entries()) {
+    if (right.some((one) => isSame(one, share))) continue
+    const others = right.filter(({ number }) => number !== share.number).slice(0, right.length - 1)
+    if ((await rootOf([...others, share])) === undefined) wrong.push(i + 1)
+  }
+  return wrong
+}
+
+async function rootOf(shares: readonly Share[]): Promise<Identity | undefined> {
+  const secret = await combine(shares.map(({ data }) => Uint8Array.from(data))).catch(() => new Uint8Array(0))
   const seed = secret.subarray(0, SEED_BYTES)
   const isRight =
     secret.byteLength === SEED_BYTES + SECRET_CHECK_BYTES &&
     bytesEqual(secret.subarray(SEED_BYTES), digest('seed', seed).subarray(0, SECRET_CHECK_BYTES))
   const root = isRight ? identityFromSeed(seed) : undefined
   secret.fill(0)
-  if (root !== undefined && bytesEqual(tagOf(root.id), first.tag)) return root
-  throw new AskeeError(
-    'keys/shares-wrong',
-    'these shares give no root: one of them was made up. Leave out one after the other to find it.',
-  )
+  return root !== undefined && bytesEqual(tagOf(root.id), (shares[0] as Share).tag) ? root : undefined
 }
 
 function mixed(position: number, sameRoot: boolean): AskeeError {

@@ -1,4 +1,13 @@
-import { bytesEqual, decode, encode, errorText, type Logger, type Startable, type Timers } from '@askee/core'
+import {
+  bytesEqual,
+  decode,
+  encode,
+  errorText,
+  type Logger,
+  type Random,
+  type Startable,
+  type Timers,
+} from '@askee/core'
 import { z } from 'zod'
 import type { KeyAnnouncer } from '../hierarchy/key-ring.ts'
 import type { PeerKeys } from '../hierarchy/peer-keys.ts'
@@ -10,6 +19,7 @@ export interface VoidBookComponents {
   readonly peerKeys: PeerKeys
   readonly announcer: KeyAnnouncer
   readonly timers: Timers
+  readonly random: Random
   readonly logger: Logger
 }
 
@@ -22,16 +32,19 @@ export interface VoidBook extends Startable {
   publish(document: Uint8Array): Promise<IdentityVoid>
 }
 
-const NAME = 'identity-voids'
-/** As for revocations of a node's own keys. */
+/** Name in the key store. */
+export const VOID_BOOK = 'identity-voids'
+/** Each is told once in this time, as revocations of a node's own keys are. */
 const REMIND_PERIOD = 3_600_000
 /** The last ones; a person has some machines. */
 const MAX_KEPT = 32
+/** Told at once: the topic takes 20 messages of an author, of which the node's own keys need eight; then one in 20 seconds. */
+const FIRST_TOLD = 8
 const SIGNATURE_BYTES = 256
 const keptSchema = z.array(z.instanceof(Uint8Array)).max(MAX_KEPT)
 
 export function createVoidBook(components: VoidBookComponents): VoidBook {
-  const { store, peerKeys, announcer, timers, logger } = components
+  const { store, peerKeys, announcer, timers, random, logger } = components
   let kept: Uint8Array[] = []
   let cancel = (): void => {}
   let lane: Promise<unknown> = Promise.resolve()
@@ -41,21 +54,30 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
       logger.warn({ error: errorText(error) }, 'nobody could be told of a void identity')
     })
   }
+  // Each has its place in the period, and a start begins anywhere: an agent that never runs for an hour tells all of them too.
+  let place = 0
+  const tellNext = (): 'told' | 'none' => {
+    const document = kept[place]
+    place = (place + 1) % MAX_KEPT
+    if (document === undefined) return 'none'
+    tell(document)
+    return 'told'
+  }
   return {
     async start() {
-      const bytes = await store.read(NAME)
+      const bytes = await store.read(VOID_BOOK)
       kept =
         bytes === undefined ? [] : decode(bytes, keptSchema, MAX_KEPT * (MAX_VOID_BYTES + SIGNATURE_BYTES))
-      for (const document of kept) {
-        try {
-          peerKeys.acceptVoid(document)
-        } catch (error) {
-          // It was judged when it came; a clock that was set back since must not keep the agent from starting.
-          logger.warn({ error: errorText(error) }, 'a void identity that is kept is not taken now')
-        }
-        tell(document)
+      // Judged when they came: that the clock was set back since neither keeps the agent from starting nor makes them valid.
+      peerKeys.recallVoid(
+        kept.map((document) => verifyIdentityVoid(document).node),
+        'known',
+      )
+      place = (random.bytes(1)[0] as number) % MAX_KEPT
+      for (let told = 0, at = 0; told < FIRST_TOLD && at < MAX_KEPT; at += 1) {
+        if (tellNext() === 'told') told += 1
       }
-      cancel = timers.every(REMIND_PERIOD, () => kept.forEach(tell))
+      cancel = timers.every(REMIND_PERIOD / MAX_KEPT, () => void tellNext())
     },
     async stop() {
       cancel()
@@ -64,10 +86,10 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
     publish(document) {
       const turn = lane.then(async () => {
         const found = verifyIdentityVoid(document)
-        peerKeys.acceptVoid(document)
+        peerKeys.acceptVoid(document, 'person')
         if (!kept.some((held) => bytesEqual(held, document))) {
           kept = [...kept, document].slice(-MAX_KEPT)
-          await store.replace(NAME, encode(kept))
+          await store.replace(VOID_BOOK, encode(kept))
         }
         tell(document)
         return found

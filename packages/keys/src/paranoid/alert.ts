@@ -27,7 +27,7 @@ export interface Alert {
   readonly reason: string
 }
 
-/** Signs an alert. Its time is the natural sequence. */
+/** Signs an alert. Its sequence is its time, or what `Conversations.nextAlert` says. */
 export function signAlert(identity: Identity, alert: Alert): Uint8Array {
   return signDocument(identity, ALERT_DOMAIN, { v: 1, ...alert })
 }

@@ -1,5 +1,6 @@
 import type { Identity } from '@askee/keys'
 import type { Command } from 'commander'
+import { printNote } from '../../../terminal/output.ts'
 import { repeated } from '../../options.ts'
 import { readShareFile } from './share-files.ts'
 
@@ -25,6 +26,9 @@ export async function rootOf(
 ): Promise<{ readonly root: Identity; readonly adoptions: readonly Uint8Array[] }> {
   const { combineOwnerRoot } = await import('@askee/keys')
   const files = await Promise.all(options.share.map(readShareFile))
-  const root = await combineOwnerRoot(files.map(({ share }) => share))
+  const { root, wrong } = await combineOwnerRoot(files.map(({ share }) => share))
+  for (const place of wrong) {
+    printNote(`${options.share[place - 1]} was made up: it is no share of this root. The others are enough.`)
+  }
   return { root, adoptions: files.flatMap(({ adoptions }) => adoptions) }
 }
