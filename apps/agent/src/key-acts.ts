@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { AuditSink, Clock } from '@askee/core'
 import type { KeyRing } from '@askee/keys'
 
@@ -7,7 +8,7 @@ export type RotationCause = 'due' | 'asked' | 'emergency'
 export interface KeyActs {
   /** For the ring: passes on what it writes down, and adds `key.rotated` where a key follows another. */
   readonly sink: AuditSink
-  /** Names the cause of what happens until `work` ends. */
+  /** Names the cause of what `work` does, and of nothing that happens beside it. */
   during<T>(cause: RotationCause, work: () => Promise<T>): Promise<T>
 }
 
@@ -23,11 +24,13 @@ export function recordKeyActs(
 ): KeyActs {
   const begun = clock.now()
   const written = new Set<string>()
-  let cause: RotationCause = 'due'
+  // Of the act itself: the clock rotates keys while a person asks for others, and two may ask at once.
+  const causes = new AsyncLocalStorage<RotationCause>()
 
   return {
     sink: {
       async append(event) {
+        const cause = causes.getStore() ?? 'due'
         const receipt = await audit.append(event)
         if (event.action !== 'key.published' || cause === 'emergency') return receipt
         const key = keys().find(({ kid }) => kid === event.content.kid)
@@ -41,13 +44,6 @@ export function recordKeyActs(
         return receipt
       },
     },
-    async during(named, work) {
-      cause = named
-      try {
-        return await work()
-      } finally {
-        cause = 'due'
-      }
-    },
+    during: (cause, work) => causes.run(cause, work),
   }
 }

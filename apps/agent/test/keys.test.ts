@@ -93,6 +93,23 @@ describe('the keys of a node', () => {
     await again.stop()
   })
 
+  it('KEY-1 names the cause of each act, and not that of what is done beside it', async () => {
+    const { time, parts, rotations } = await setting()
+    const keys = createNodeKeys(parts)
+    await keys.start()
+    // All at once: what time asks for, what a person asks for, and an emergency.
+    await Promise.all([
+      time.advance(23 * HOUR + 120_000),
+      keys.rotate(['status']),
+      keys.emergency('stolen', ['audit']),
+      keys.rotate(['status']),
+    ])
+    await eventually(() => expect(rotations().length).toBeGreaterThanOrEqual(4))
+    const causes = rotations().map(({ use, cause }) => `${use} ${cause}`)
+    expect(causes.toSorted()).toEqual(['sealing due', 'sealing-inner due', 'status asked', 'status asked'])
+    await keys.stop()
+  })
+
   it('KEY-1 voids keys in an emergency although nothing can be written down, and says so', async () => {
     const { parts, log, full, rotations } = await setting()
     const keys = createNodeKeys(parts)
