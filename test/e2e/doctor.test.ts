@@ -16,6 +16,7 @@ interface Layer {
 interface Diagnosis {
   node: { version: string; platform: string; arch: string }
   executor: { name: string; engine: string; tier: string; report: Layer[]; reason?: string } | null
+  engines: { engine: string; version: string | null; tier: string | null; problem: string | null }[]
   problem: string | null
   missing: { name: string; detail: string; remedy: string }[]
   dataDirectory: { path: string; state: string }
@@ -55,6 +56,10 @@ describe('askee doctor', () => {
     expect(diagnosis).toMatchObject({
       node: { version, platform, arch },
       executor: { name: 'portable', engine: 'v8', tier: 'process' },
+      engines: [
+        { engine: 'wasmtime', tier: null, problem: expect.stringContaining('native containment') },
+        { engine: 'v8', tier: 'process', problem: null },
+      ],
       problem: null,
       dataDirectory: { path: NOBODY, state: expect.stringContaining('does not exist yet') },
       agent: null,
@@ -72,6 +77,8 @@ describe('askee doctor', () => {
     for (const line of [
       /^executor {4}portable: v8 \d/m,
       /^tier {8}process$/m,
+      /^engines {5}no wasmtime: .*native containment/m,
+      /^ {12}v8 \d.*, process: askee agent --executor v8$/m,
       /^why {9}native containment is missing/m,
       /^agent {7}not running$/m,
       /^✗ .*kernel isolation/m,
@@ -99,6 +106,10 @@ describe('askee doctor', () => {
       const { code, diagnosis } = await diagnose(['--data', NOBODY, '--executor', 'native'])
       expect(code).toBe(0)
       expect(diagnosis.executor).toMatchObject({ name: 'native', engine: 'wasmtime' })
+      expect(diagnosis.engines).toMatchObject([
+        { engine: 'wasmtime', tier: diagnosis.executor?.tier, problem: null },
+        { engine: 'v8', problem: null },
+      ])
       expect(diagnosis.executor?.report.length).toBeGreaterThan(10)
       expect(diagnosis.executor?.report).toContainEqual(
         expect.objectContaining({ name: 'no-new-privileges', state: 'enforced' }),

@@ -5,6 +5,7 @@ import { errorText, silentLogger, systemClock, systemTimers } from '@askee/core'
 import type { EngineDescription, ExecutorPolicy } from '@askee/sandbox'
 import { Command } from 'commander'
 import { EXIT } from '../exit.ts'
+import { count } from '../terminal/count.ts'
 import { printData, printJson } from '../terminal/output.ts'
 import { formatTable } from '../terminal/table.ts'
 import { remedyFor } from './doctor/remedies.ts'
@@ -21,12 +22,24 @@ interface Diagnosis {
   readonly node: { readonly version: string; readonly platform: string; readonly arch: string }
   /** Of the running agent, else of one that would be started now; null when none can be. */
   readonly executor: StatusView['executor'] | null
+  /** Every engine there is, and what runs it best here. A node takes one of them. */
+  readonly engines: readonly EngineFound[]
   /** Why there is no executor. */
   readonly problem: string | null
   /** Layers that are missing, and what would bring them. */
   readonly missing: readonly { readonly name: string; readonly detail: string; readonly remedy: string }[]
   readonly dataDirectory: { readonly path: string; readonly state: string }
   readonly agent: { readonly node: string; readonly peers: number } | null
+}
+
+interface EngineFound {
+  readonly engine: 'wasmtime' | 'v8'
+  /** The option of `askee agent` that takes it. */
+  readonly policy: ExecutorPolicy
+  readonly version: string | null
+  readonly tier: string | null
+  /** Why it is not there; null when it is. */
+  readonly problem: string | null
 }
 
 /** `askee doctor`: what holds a task on this machine, what is missing, and what would bring it. */
@@ -55,6 +68,7 @@ async function diagnose(options: DoctorOptions): Promise<Diagnosis> {
   return {
     node: { version: process.version, platform: process.platform, arch: process.arch },
     executor,
+    engines: await enginesHere(),
     problem: typeof probed === 'string' ? probed : null,
     missing: missing.map(({ name, detail }) => ({ name, detail, remedy: remedyFor(name) })),
     dataDirectory: { path: options.data, state: await stateOf(options.data) },
@@ -77,6 +91,23 @@ async function probe(policy: ExecutorPolicy): Promise<StatusView['executor'] | s
   }
 }
 
+/** V8 is always there: it runs this program. */
+async function enginesHere(): Promise<EngineFound[]> {
+  const found: EngineFound[] = []
+  for (const [engine, policy] of [
+    ['wasmtime', 'native'],
+    ['v8', 'v8'],
+  ] as const) {
+    const probed = await probe(policy)
+    found.push(
+      typeof probed === 'string'
+        ? { engine, policy, version: null, tier: null, problem: probed }
+        : { engine, policy, version: probed.engineVersion, tier: probed.tier, problem: null },
+    )
+  }
+  return found
+}
+
 function viewOf({ layers, report = [], reason, ...rest }: EngineDescription): StatusView['executor'] {
   return { ...rest, layers: [...layers], report: [...report], ...(reason === undefined ? {} : { reason }) }
 }
@@ -97,7 +128,7 @@ async function stateOf(path: string): Promise<string> {
 function printDiagnosis(diagnosis: Diagnosis): void {
   const { node, executor, missing, dataDirectory, agent } = diagnosis
   printData(`node        ${node.version} on ${node.platform} ${node.arch}`)
-  printData(`agent       ${agent === null ? 'not running' : `${agent.node}, ${agent.peers} peers`}`)
+  printData(`agent       ${agent === null ? 'not running' : `${agent.node}, ${count(agent.peers, 'peer')}`}`)
   printData(`data        ${dataDirectory.path} (${dataDirectory.state})`)
   if (executor === null) {
     printData(`executor    none: ${diagnosis.problem}`)
@@ -105,6 +136,7 @@ function printDiagnosis(diagnosis: Diagnosis): void {
   }
   printData(`executor    ${executor.name}: ${executor.engine} ${executor.engineVersion}`)
   printData(`tier        ${executor.tier}`)
+  for (const line of engineLines(diagnosis.engines)) printData(line)
   if (executor.reason !== undefined) printData(`why         ${executor.reason}`)
   printData('')
   const rows = executor.report.map(({ name, state, detail }) => [
@@ -114,9 +146,25 @@ function printDiagnosis(diagnosis: Diagnosis): void {
   ])
   const columns = ['', 'layer', 'detail'].map((title) => ({ title, align: 'left' }) as const)
   printData(formatTable(columns, rows))
+  if (executor.name !== 'portable') {
+    printData(
+      '\nTried with a task at 50 % of one processor; tasks that run are held to the share that their consent allows.',
+    )
+  }
   if (missing.length > 0) printData('\nTo have what is missing:')
   const remedies = Map.groupBy(missing, ({ remedy }) => remedy)
   for (const [remedy, layers] of remedies) {
     printData(`- ${layers.map(({ name }) => name).join(', ')}: ${remedy}`)
   }
+}
+
+function engineLines(engines: readonly EngineFound[]): string[] {
+  return engines.map(({ engine, policy, version, tier, problem }, i) => {
+    const head = i === 0 ? 'engines' : ''
+    const what =
+      problem === null
+        ? `${engine} ${version}, ${tier}: askee agent --executor ${policy}`
+        : `no ${engine}: ${problem}`
+    return `${head.padEnd(12)}${what}`
+  })
 }

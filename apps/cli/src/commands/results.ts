@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { CampaignView, ControlClient } from '@askee/client'
 import { Command } from 'commander'
 import { EXIT } from '../exit.ts'
+import { count } from '../terminal/count.ts'
 import { printable, printData, printJson } from '../terminal/output.ts'
 import { outputCell } from '../terminal/output-cell.ts'
 import { formatTable } from '../terminal/table.ts'
@@ -89,9 +90,25 @@ function printTable(view: CampaignView): void {
     Object.entries(task.engines)
       .map(([engine, votes]) => `${engine} ${votes}`)
       .join(', '),
-    task.result === null ? (task.reason ?? '') : outputCell(Buffer.from(task.result.output, 'base64')),
+    task.result === null ? '' : outputCell(Buffer.from(task.result.output, 'base64')),
   ])
   if (view.cancelled !== null) printData(`cancelled: ${printable(view.cancelled)}\n`)
   printData(formatTable(columns, rows))
+  for (const line of reasonLines(view.tasks)) printData(line)
   for (const { node, offence, task } of view.accused) printData(`accused: ${node} (${offence}, ${task})`)
+}
+
+/** Why tasks have no result: each reason once, however many tasks it stopped. */
+export function reasonLines(
+  tasks: readonly Pick<CampaignView['tasks'][number], 'index' | 'reason'>[],
+): string[] {
+  const byReason = Map.groupBy(
+    tasks.filter(({ reason }) => reason !== null),
+    ({ reason }) => reason as string,
+  )
+  return [...byReason].map(([reason, stopped]) => {
+    const indices = stopped.map(({ index }) => index)
+    const named = indices.length > 8 ? `${indices.slice(0, 8).join(', ')} …` : indices.join(', ')
+    return `\n${count(indices.length, 'task')} undecided (${named}): ${printable(reason)}`
+  })
 }

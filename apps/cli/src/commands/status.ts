@@ -105,7 +105,7 @@ function auditLines({ state, entries, cosigned, alarms, contradicted }: StatusVi
       ? 'no witness has seen it'
       : `the first ${cosigned.size} cosigned by ${cosigned.by.length}`
   return [
-    `audit     ${entries} entries, ${seen}`,
+    `audit     ${count(entries, 'entry', 'entries')}, ${seen}`,
     ...alarms.map(({ code, text }) => `ALARM     ${code}: ${printable(text)}`),
     ...(state === 'held'
       ? ['          nothing new is granted or taken on. Put the newest copy back, or: askee audit accept']

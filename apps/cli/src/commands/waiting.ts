@@ -46,9 +46,10 @@ export async function waitTelling(
     const text = missingVolunteers(awaited, campaign.volunteers)
     if (text === null || text === told || over.signal.aborted) return
     told = text
-    const way = `askee results ${id.slice(0, 12)}${where}, askee campaigns cancel ${id.slice(0, 12)}${where}`
+    const short = id.slice(0, 12)
+    printNote(`${fancy ? '\r\x1b[K' : ''}${text}`)
     printNote(
-      `${fancy ? '\r\x1b[K' : ''}${text} This goes on waiting; Ctrl-C leaves the campaign running (${way}).`,
+      `This goes on waiting. Ctrl-C leaves the campaign running: askee results ${short}${where}; to end it: askee campaigns cancel ${short}${where}`,
     )
   }
   const timers = TELL_AFTER_MS.map((after) => setTimeout(() => void tell().catch(() => undefined), after))
@@ -68,28 +69,21 @@ export function missingVolunteers(
 ): string | null {
   const full = Math.max(2 * f + 1, engines === 'diverse' ? 2 : 1)
   const names = Object.entries(byEngine).map(([engine, n]) => `${engine} ${n}`)
-  const here = `${count(ready, 'volunteer')} so far${names.length === 0 ? '' : ` (${names.join(', ')})`}`
-  const unable = [
+  const lacksEngine = engines === 'diverse' && names.length < 2
+  if (ready >= full && !lacksEngine) return null
+  const known = Object.keys(byEngine)[0]
+  const so = [
+    `${count(ready, 'volunteer')} so far${names.length === 0 ? '' : ` (${names.join(', ')})`}`,
     ...(gone === 0 ? [] : [`${gone} gone`]),
-    ...(ending === 0 ? [] : [`${ending} with a consent that ends before --wall-seconds could pass`]),
+    ...(ending === 0 ? [] : [`${ending} whose consent ends before --wall-seconds could pass`]),
     ...(accused === 0 ? [] : [`${accused} proven wrong`]),
-  ]
-  const missing = [
-    ...(engines === 'diverse' && Object.keys(byEngine).length < 2
-      ? [
-          ready === 0
-            ? 'volunteers with two different engines'
-            : `one with an engine other than ${Object.keys(byEngine)[0] ?? 'an unknown one'}`,
-        ]
-      : []),
-    ...(ready < full
-      ? [`${full - ready} more for a full vote of ${full}, of which ${f + 1} must agree (f = ${f})`]
-      : []),
-  ]
-  if (missing.length === 0) return null
+  ].join(', ')
+  const vote = f === 0 ? '' : ` (f = ${f}: ${f + 1} equal results decide)`
+  const other =
+    known === undefined ? ' with two different engines' : `, one of them with an engine other than ${known}`
   const hint =
     ready > 0
-      ? 'Half a minute after nobody can help a task any more, it ends undecided.'
+      ? 'A task that nobody could help for half a minute ends undecided.'
       : `Nodes offer when their owners have granted this node a consent that covers the work and names its purpose literally: "${printable(purpose)}".`
-  return `${[here, ...unable].join(', ')}; missing: ${missing.join(', and ')}. ${hint}`
+  return `${so}; needed are ${Math.max(full, lacksEngine ? ready + 1 : 0)}${vote}${lacksEngine ? other : ''}. ${hint}`
 }

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { count } from '../terminal/count.ts'
 import { printData, printJson, printNote } from '../terminal/output.ts'
 import { readModule } from './files.ts'
 
@@ -23,7 +24,7 @@ export function wasmCommand(): Command {
             ? 'no memory'
             : `memory ${admission.memory.min} to ${admission.memory.max ?? '∞'} pages`
         printData(
-          `${file}: admitted (${admission.entry ?? 'no entry'}, ${admission.functions} functions, ${memory})`,
+          `${file}: admitted (${admission.entry ?? 'no entry'}, ${count(admission.functions, 'function')}, ${memory})`,
         )
       }
     })

@@ -1,21 +1,21 @@
+import { count } from '../terminal/count.ts'
 import { outputCell } from '../terminal/output-cell.ts'
 import { type Column, formatTable } from '../terminal/table.ts'
 import { isSound, type SimulationReport } from './verdict.ts'
 
 const COLUMNS: readonly Column[] = [
+  { title: '', align: 'left' },
   { title: 'workload', align: 'left' },
-  { title: 'tasks', align: 'right' },
   { title: 'accepted', align: 'right' },
   { title: 'answer', align: 'left' },
-  { title: 'expected', align: 'left' },
-  { title: 'right', align: 'left' },
   { title: 'replicas', align: 'right' },
   { title: 'votes by engine', align: 'left' },
   { title: 'time', align: 'right' },
 ]
 
-/** Longest answer shown whole. */
-const MAX_ANSWER = 34
+/** Longest answer and name shown whole: the table is to fit a terminal of 100 columns. `--json` has all of it. */
+const MAX_ANSWER = 26
+const MAX_NAME = 18
 
 /** What ran the tasks, in words. */
 const EXECUTORS: Readonly<Record<string, string>> = {
@@ -28,16 +28,10 @@ const EXECUTORS: Readonly<Record<string, string>> = {
 /** The simulation's end as people read it. */
 export function formatReport(report: SimulationReport): string {
   const rows = report.workloads.map((w) => [
-    w.name,
-    String(w.tasks),
-    w.undecided === 0 ? String(w.accepted) : `${w.accepted} (${w.undecided} undecided)`,
+    isRight(w) ? '✓' : '✗',
+    w.name.length > MAX_NAME ? `…${w.name.slice(1 - MAX_NAME)}` : w.name,
+    `${w.accepted}/${w.tasks}`,
     shorten(w.actual ?? '—'),
-    shorten(w.expected ?? '—'),
-    w.wrongAccepted > 0
-      ? `✗ ${w.wrongAccepted} wrong`
-      : w.actual === w.expected && w.undecided === 0
-        ? '✓'
-        : '✗',
     w.replicasPerTask.toFixed(1),
     enginesCell(w),
     `${w.seconds.toFixed(1)} s`,
@@ -45,11 +39,12 @@ export function formatReport(report: SimulationReport): string {
   const tasks = report.workloads.reduce((sum, w) => sum + w.tasks, 0)
   const lines = [
     formatTable(COLUMNS, rows),
+    ...report.workloads.flatMap((w) => faultLines(w, report.engines)),
     '',
     ...report.workloads.flatMap(resultLines),
-    `${report.nodes} nodes, ${report.faulty} faulty, f = ${report.f}, engines ${report.engines}, seed ${report.seed}`,
+    `${count(report.nodes, 'node')}, ${report.faulty} faulty, f = ${report.f}, engines ${report.engines}, seed ${report.seed}`,
     EXECUTORS[report.executor] ?? `executor: ${report.executor}`,
-    `${tasks} tasks, ${report.replicasPerTask} replicas a task, ${report.tasksPerSecond} verified tasks/s, ${report.wallSeconds} s in all`,
+    `${count(tasks, 'task')}, ${report.replicasPerTask} replicas a task, ${report.tasksPerSecond} verified tasks/s, ${report.wallSeconds} s in all`,
     `accused: ${report.accused.length === 0 ? 'nobody' : report.accused.map((id) => `…${id.slice(-8)}`).join(', ')}${report.honestAccused > 0 ? ` — ${report.honestAccused} of them honest: outvoted by more cheats than f allows` : ''}`,
     '',
     formatTable(
@@ -67,9 +62,35 @@ export function formatReport(report: SimulationReport): string {
   return lines.join('\n')
 }
 
-function enginesCell({ engines, singleEngine }: SimulationReport['workloads'][number]): string {
-  const alone = singleEngine > 0 ? ` (${singleEngine} by one alone)` : ''
-  return `wasmtime ${engines.wasmtime}, v8 ${engines.v8}${alone}`
+type Workload = SimulationReport['workloads'][number]
+
+function isRight({ wrongAccepted, actual, expected, undecided }: Workload): boolean {
+  return wrongAccepted === 0 && actual === expected && undecided === 0
+}
+
+/** What is wrong with a workload, in lines of their own: rare, and too long for a table. */
+function faultLines(
+  { name, wrongAccepted, actual, expected, undecided, singleEngine }: Workload,
+  engines: SimulationReport['engines'],
+): string[] {
+  return [
+    ...(undecided > 0 ? [`✗ ${name}: ${count(undecided, 'task')} undecided`] : []),
+    ...(wrongAccepted > 0 ? [`✗ ${name}: ${count(wrongAccepted, 'wrong result')} accepted`] : []),
+    ...(actual !== expected && actual !== null
+      ? [`✗ ${name}: the answer is ${actual}, expected was ${expected}`]
+      : []),
+    ...(engines === 'diverse' && singleEngine > 0
+      ? [`✗ ${name}: ${count(singleEngine, 'accepted result')} from one engine alone`]
+      : []),
+  ]
+}
+
+/** Those that voted: where one engine is all there is, the other is not worth a word. */
+function enginesCell({ engines }: Workload): string {
+  return Object.entries(engines)
+    .filter(([, votes]) => votes > 0)
+    .map(([engine, votes]) => `${engine} ${votes}`)
+    .join(', ')
 }
 
 function shorten(text: string): string {

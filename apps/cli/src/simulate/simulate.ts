@@ -4,6 +4,7 @@ import { AskeeError, type Fuel } from '@askee/core'
 import type { ExecutionLimits, ExecutorPolicy } from '@askee/sandbox'
 import { carryOut, loadModule, WORKLOADS } from '@askee/workloads'
 import { readModule, readNamedFile } from '../commands/files.ts'
+import { count } from '../terminal/count.ts'
 import { runRound, SIMULATION_PURPOSE } from './campaigns.ts'
 import { assertTwoEngines } from './engines.ts'
 import { Fleet, type FleetAgent } from './fleet.ts'
@@ -51,7 +52,7 @@ export async function simulate(options: SimulationOptions, signal: AbortSignal):
     signal.throwIfAborted()
     const { requester, workers } = await startMesh(fleet, options, progress, signal)
     const executor = await executorOf(workers)
-    progress.phase(`computing on ${options.nodes} nodes, ${options.faulty} of them faulty`)
+    progress.phase(`computing on ${count(options.nodes, 'node')}, ${options.faulty} of them faulty`)
     const events = followEvents(requester, progress, signal)
     const runs = await Promise.all(jobs.map((job) => runJob(job, requester, options, progress, signal)))
     void events
@@ -118,7 +119,7 @@ async function startMesh(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<{ requester: FleetAgent; workers: FleetAgent[] }> {
-  progress.phase(`starting ${options.nodes + 1} agents`)
+  progress.phase(`starting ${count(options.nodes + 1, 'agent')}`)
   const faults = faultsByNode(options)
   const { seed, executor } = options
   const requester = await fleet.launch({ name: 'requester', bootstrap: [], faults: [], seed, executor })

@@ -93,6 +93,6 @@ function tooFew(ctx: Context, task: TaskRecord, barred: EngineName | null): stri
     engine === null
       ? 'no eligible node is left'
       : `${needsOther(engine)}, and no eligible node with another one came or is left`
-  const answers = `${task.leases.length} of ${task.wanted} replicas have an answer, ${config.f + 1} equal ones are needed`
+  const answers = `${task.leases.length} of ${task.wanted} replicas have an answer, ${config.f + 1} equal ${config.f === 0 ? 'one is' : 'ones are'} needed`
   return `${cause}: ${answers}; ${tellVolunteers(volunteersOf(state, now))}`
 }

@@ -1,6 +1,7 @@
 import type { RevokedView } from '@askee/client'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
+import { count } from '../../terminal/count.ts'
 import { printData, printJson } from '../../terminal/output.ts'
 import { controlClient } from '../options.ts'
 import { type AgentOptions, agentOptions } from './options.ts'
@@ -68,9 +69,9 @@ function revokedText({ consents, stoppedTasks, killMs, erasedBlocks, sharedBlock
   const lines = consents.map(({ id }) => `revoked (consent ${id})`)
   lines.push(
     killMs === null
-      ? `nothing was running; ${stoppedTasks} tasks were waiting`
-      : `${stoppedTasks} tasks stopped, the last one dead after ${killMs.toFixed(1)} ms`,
-    `${erasedBlocks} blocks of data erased${sharedBlocks === 0 ? '' : `, ${sharedBlocks} stay that other consents need`}`,
+      ? `nothing was running; ${count(stoppedTasks, 'task was', 'tasks were')} waiting`
+      : `${count(stoppedTasks, 'task')} stopped, the last one dead after ${killMs.toFixed(1)} ms`,
+    `${count(erasedBlocks, 'block')} of data erased${sharedBlocks === 0 ? '' : `, ${count(sharedBlocks, 'stays', 'stay')} that other consents need`}`,
   )
   return lines.join('\n')
 }

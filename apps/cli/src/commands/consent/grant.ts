@@ -4,6 +4,7 @@ import { TASK_KINDS, type TaskKind, textDigest } from '@askee/consent'
 import { AskeeError, fromUtf8 } from '@askee/core'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
+import { count } from '../../terminal/count.ts'
 import { printable, printData, printJson, printNote } from '../../terminal/output.ts'
 import { readNamedFile } from '../files.ts'
 import { controlClient, decimal, integer, listOf, repeated } from '../options.ts'
@@ -68,7 +69,10 @@ export function renewCommand(): Command {
     .action(async (id: string, options: AgentOptions & LimitOptions) => {
       const consent = await controlClient(options).renew(id, choicesOf(options))
       if (options.json === true) printJson(consent)
-      else printData(`renewed until ${date(consent.expires)}; ${consent.renewalsLeft} renewals are left`)
+      else
+        printData(
+          `renewed until ${date(consent.expires)}; ${count(consent.renewalsLeft, 'renewal is', 'renewals are')} left`,
+        )
     })
 }
 

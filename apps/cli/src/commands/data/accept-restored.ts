@@ -3,6 +3,7 @@ import type { AcceptedState, FoundDatabase } from '@askee/agent'
 import { AskeeError } from '@askee/core'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
+import { count } from '../../terminal/count.ts'
 import { printData, printJson, printNote } from '../../terminal/output.ts'
 import { type DeviceKeyOptions, deviceKeyChoice, deviceKeyOptions } from '../device-key.ts'
 import { defaultDataDirectory } from '../options.ts'
@@ -81,7 +82,7 @@ function answer({ databases, suspended }: AcceptedState): string {
     `accepted: ${databases.map(({ name }) => name).join(', ')} (written into the audit log)`,
     suspended.length === 0
       ? 'no consent was live in it'
-      : `${suspended.length} consents are suspended: askee consent list shows them, askee consent resume opens one again`,
+      : `${count(suspended.length, 'consent is', 'consents are')} suspended: askee consent list shows which, askee consent resume opens one again`,
     'Once the agent runs it may say that its log or its databases were newer before: askee audit accept',
   ].join('\n')
 }

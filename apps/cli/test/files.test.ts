@@ -1,0 +1,39 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { readModule } from '../src/commands/files.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'askee-files-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(directory, name)
+  writeFileSync(path, content)
+  return path
+}
+
+describe('a module that the command line names', () => {
+  it('CLI-1 says how to compile WebAssembly text, by its name or by how it begins', async () => {
+    const text = '(module (func))'
+    for (const path of [
+      file('task.wat', text),
+      file('task', text),
+      file('noted', `;; one\n(; two ;)\n  ${text}`),
+    ]) {
+      await expect(readModule(path)).rejects.toMatchObject({
+        code: 'cli/usage',
+        message: expect.stringMatching(new RegExp(`npx wat2wasm ${path} -o .*\\.wasm$`)),
+      })
+    }
+  })
+
+  it('CLI-1 takes everything else as it is: admission says what is wrong with it', async () => {
+    const binary = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)
+    expect(await readModule(file('task.wasm', binary))).toEqual(binary)
+    // A binary module under a wrong name is a module.
+    expect(await readModule(file('binary.wat', binary))).toEqual(binary)
+    expect(await readModule(file('junk', 'modules'))).toHaveLength(7)
+    await expect(readModule(join(directory, 'none.wat'))).rejects.toThrow(/there is no such file/)
+  })
+})
