@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encode, errorCode, type Mesh, systemRandom as random, silentLogger } from '@askee/core'
-import { createMemoryMeshNetwork, eventually, VirtualTime } from '@askee/core/testing'
+import { createMemoryMeshNetwork, decorate, eventually, VirtualTime } from '@askee/core/testing'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
   createIdentity,
@@ -20,6 +20,7 @@ import {
 } from '../src/index.ts'
 
 const HOUR = 3_600_000
+const MINUTE = 60_000
 const folder = mkdtempSync(join(tmpdir(), 'askee-revocation-records-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -33,12 +34,12 @@ interface Node {
 type Network = ReturnType<typeof createMemoryMeshNetwork>
 
 let homes = 0
-async function node(time: VirtualTime, network: Network): Promise<Node> {
+async function node(time: VirtualTime, network: Network, wrap = (mesh: Mesh): Mesh => mesh): Promise<Node> {
   const directory = join(folder, `${homes++}`)
   const deviceKey = await openSoftwareDeviceKey({ path: `${directory}.key`, random })
   const store = await openKeyStore({ directory, deviceKey, random })
   const identity = createIdentity(random)
-  const mesh = network.node(identity.id, { topics: keyTopics(time) })
+  const mesh = wrap(network.node(identity.id, { topics: keyTopics(time) }))
   const around = { mesh, clock: time, timers: time, logger: silentLogger }
   const peerKeys = createPeerKeys(time)
   const documents = () => ring.documents()
@@ -106,6 +107,53 @@ describe('a revocation that nobody was told of', () => {
       for (const { ring } of [away, holder]) await ring.stop()
     },
   )
+
+  it('KEY-1 is asked for again after a minute when the record could not be had', async () => {
+    const time = new VirtualTime(1_790_000_000_000)
+    const network = createMemoryMeshNetwork({ clock: time, timers: time })
+    let asked = 0
+    let isBroken = false
+    const away = await node(time, network, (mesh) =>
+      decorate(mesh, {
+        getRecord: (...args) => {
+          asked += 1
+          // One that does not answer is given up after five seconds.
+          if (!isBroken) return mesh.getRecord(...args)
+          return new Promise((_, reject) => {
+            args[1]?.signal?.addEventListener('abort', () => reject(args[1]?.signal?.reason))
+          })
+        },
+      }),
+    )
+    const [gone, holder] = [await node(time, network), await node(time, network)]
+    const current = () => meanwhile(time, codeOf(away.exchange.current(gone.identity.id, 'sealing')))
+    expect(await current()).toBe('usable')
+    network.partition([gone.identity.id, holder.identity.id], [away.identity.id])
+    await gone.ring.revokeIdentity('compromised')
+    const key = { namespace: 'key-revocations', owner: gone.identity.id, name: 'all' }
+    await eventually(async () => {
+      await time.advance(100)
+      return (await holder.mesh.getRecord(key)) !== undefined
+    })
+    await gone.ring.stop()
+    await gone.mesh.stop()
+    network.heal()
+    await time.advance(HOUR)
+
+    isBroken = true
+    asked = 0
+    const began = time.now()
+    const waiting = Promise.all([current(), current(), current()])
+    expect(await waiting).toEqual(['usable', 'usable', 'usable'])
+    expect([asked, time.now() - began < 10_000]).toEqual([1, true])
+    expect(await current()).toBe('usable')
+    expect(asked).toBe(1)
+    isBroken = false
+    await time.advance(MINUTE)
+    expect(await current()).toBe('keys/identity-revoked')
+    expect(asked).toBe(2)
+    for (const { ring } of [away, holder]) await ring.stop()
+  })
 
   it('KEY-1 is believed of nobody but its signer, and asked for once an hour', async () => {
     const { time, all } = await three()
@@ -181,9 +229,17 @@ describe('a revocation that nobody was told of', () => {
     expect(found).toContainEqual(of('sealing', 5))
     expect(found).not.toContainEqual(of('sealing', 4))
     expect(encode([...found]).byteLength).toBeLessThanOrEqual(7000)
-    expect([reader.isDue(own.identity.id), reader.isDue(own.identity.id)]).toEqual([true, false])
-    await time.advance(HOUR)
-    expect(reader.isDue(own.identity.id)).toBe(true)
+    const { id } = own.identity
+    expect(reader.isDue(id)).toBe(true)
+    reader.looked(id, 'failed')
+    expect(reader.isDue(id)).toBe(false)
+    await time.advance(MINUTE)
+    expect(reader.isDue(id)).toBe(true)
+    reader.looked(id, 'done')
+    await time.advance(HOUR - 1)
+    expect(reader.isDue(id)).toBe(false)
+    await time.advance(1)
+    expect(reader.isDue(id)).toBe(true)
     for (const { ring } of all) await ring.stop()
   })
 })

@@ -74,16 +74,28 @@ export function createKeyExchange(components: KeyExchangeComponents): KeyExchang
     }
   }
 
-  /** A node that is not here may have revoked its keys while this one was away: its record says so. */
-  const look = async (node: NodeId): Promise<void> => {
+  /** Looks under way: whoever else wants a key of the node waits for the same one. */
+  const looks = new Map<NodeId, Promise<void>>()
+
+  /** A node that is not here may have revoked its keys while this one was away: its record says so. Never throws. */
+  const look = (node: NodeId): Promise<void> => {
     const { records } = components
-    if (records?.isDue(node) !== true) return
-    if (mesh.peers().includes(node)) {
-      return fetch(node).catch((error: unknown) => {
-        logger.debug({ node, error: errorText(error) }, 'a peer did not say its keys')
-      })
+    const underWay = looks.get(node)
+    if (underWay !== undefined) return underWay
+    if (records?.isDue(node) !== true) return Promise.resolve()
+    const turn = lookAfter(node, records).finally(() => looks.delete(node))
+    looks.set(node, turn)
+    return turn
+  }
+  const lookAfter = async (node: NodeId, records: RevocationRecords): Promise<void> => {
+    try {
+      if (mesh.peers().includes(node)) await fetch(node)
+      else for (const document of await records.find(node)) take('revocation', document, node)
+      records.looked(node, 'done')
+    } catch (error) {
+      records.looked(node, 'failed')
+      logger.debug({ node, error: errorText(error) }, 'a node was not looked after')
     }
-    for (const document of await records.find(node)) take('revocation', document, node)
   }
 
   const fetch = async (node: NodeId, signal?: AbortSignal): Promise<void> => {

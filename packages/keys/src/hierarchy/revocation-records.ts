@@ -1,13 +1,14 @@
 import {
+  AskeeError,
   type Clock,
   decode,
   encode,
   errorText,
   type Logger,
   type Mesh,
+  type Milliseconds,
   type NodeId,
   type Timers,
-  type Timestamp,
 } from '@askee/core'
 import { z } from 'zod'
 import { MAX_REVOCATION_BYTES, verifyKeyRevocation } from './documents.ts'
@@ -24,9 +25,14 @@ export interface RevocationRecordsComponents {
 export interface RevocationRecords {
   /** Puts this node's newest revocation of each use; the mesh puts it again for as long as it holds. Never throws. */
   put(document: Uint8Array): Promise<void>
-  /** Whether a node was not looked after for an hour; asked once, it was. */
+  /** Whether a node was not looked after for an hour, or for a minute since that failed. */
   isDue(node: NodeId): boolean
-  /** What a node's record holds, and no more than that it was signed by somebody. Empty when there is none in time. */
+  /** A node was looked after. */
+  looked(node: NodeId, outcome: 'done' | 'failed'): void
+  /**
+   * What a node's record holds, and no more than that it was signed by somebody. Empty when there is none.
+   * @throws AskeeError when that cannot be known in five seconds
+   */
   find(node: NodeId): Promise<readonly Uint8Array[]>
 }
 
@@ -41,6 +47,8 @@ const MAX_LIFE = 400 * 86_400_000
 const FIND_TIMEOUT = 5000
 /** As often as a node tells of its revocations again. */
 const LOOK_PERIOD = 3_600_000
+/** After a look that failed: who is offline waits five seconds a minute, and not with every message. */
+const LOOK_RETRY = 60_000
 /** Nodes of which it is remembered when they were looked after. */
 const MAX_LOOKED_AFTER = 10_000
 const ENVELOPE_BYTES = 256
@@ -52,7 +60,8 @@ const valueSchema = z
 export function createRevocationRecords(components: RevocationRecordsComponents): RevocationRecords {
   const { mesh, clock, timers, logger } = components
   const newest = new Map<KeyUse, { document: Uint8Array; sequence: number; until: number }>()
-  const lookedAfter = new Map<NodeId, Timestamp>()
+  /** When a node is to be looked after again. */
+  const dueAt = new Map<NodeId, Milliseconds>()
   let recorded = ''
   let sequence = 0
   let lane: Promise<unknown> = Promise.resolve()
@@ -91,24 +100,23 @@ export function createRevocationRecords(components: RevocationRecordsComponents)
       return turn
     },
     isDue(node) {
-      const now = clock.now()
-      const before = lookedAfter.get(node)
-      if (before !== undefined && now - before < LOOK_PERIOD) return false
-      lookedAfter.delete(node)
-      lookedAfter.set(node, now)
-      if (lookedAfter.size > MAX_LOOKED_AFTER) lookedAfter.delete(lookedAfter.keys().next().value as NodeId)
-      return true
+      const at = dueAt.get(node)
+      return at === undefined || clock.monotonic() >= at
+    },
+    looked(node, outcome) {
+      dueAt.delete(node)
+      dueAt.set(node, clock.monotonic() + (outcome === 'done' ? LOOK_PERIOD : LOOK_RETRY))
+      if (dueAt.size > MAX_LOOKED_AFTER) dueAt.delete(dueAt.keys().next().value as NodeId)
     },
     async find(node) {
       const limit = new AbortController()
-      const cancel = timers.after(FIND_TIMEOUT, () => limit.abort())
+      const cancel = timers.after(FIND_TIMEOUT, () =>
+        limit.abort(new AskeeError('mesh/timeout', `no record of ${node} within ${FIND_TIMEOUT} ms`)),
+      )
       try {
         const key = { namespace: NAMESPACE, owner: node, name: NAME }
         const record = await mesh.getRecord(key, { signal: limit.signal })
         return record === undefined ? [] : decode(record.value, valueSchema, MAX_VALUE_BYTES)
-      } catch (error) {
-        logger.debug({ node, error: errorText(error) }, 'no record of revocations')
-        return []
       } finally {
         cancel()
       }
