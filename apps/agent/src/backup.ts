@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AskeeError, type NodeId, systemClock, systemRandom } from '@askee/core'
@@ -13,7 +14,7 @@ import {
 } from '@askee/keys'
 import { lockDirectory, openGenerations, openStoreKey, saveStoreKey } from '@askee/store'
 import { type DeviceKeyChoice, openDeviceKey } from './device-key.ts'
-import { keyFiles } from './key-files.ts'
+import { beginKeyFiles } from './key-files.ts'
 import { OWNER_ROOT } from './owner-root.ts'
 import { agentPaths, keyPaths } from './paths.ts'
 
@@ -114,9 +115,11 @@ async function restoreInto(folder: string, init: RestoreInit): Promise<NodeId> {
     // Opens what was written, so that no half of it stays unseen.
     const key = await openStoreKey({ deviceKey, random: systemRandom }, { path: paths.storeKey })
     await restartChains(store, systemClock.now())
-    // Keys without it are those of an emptied directory; here it is the owner who begins without databases, or brings them. It
-    // knew other wrapped secrets: from the first start on it knows these.
-    keyFiles(openGenerations({ random: systemRandom }, { path: paths.generations, key })).forget()
+    await beginKeyFiles(store)
+    // Keys without it are those of an emptied directory; here it is the owner who begins without databases, or brings them.
+    if (!existsSync(paths.generations)) {
+      openGenerations({ random: systemRandom }, { path: paths.generations, key }).persist()
+    }
     return (await store.identity('node')).id
   } finally {
     await deviceKey.close()

@@ -15,7 +15,6 @@ import {
 import { restartChains } from '@askee/keys'
 import { checkDatabase, createVault, lockDirectory, openDatabase } from '@askee/store'
 import type { DeviceKeyChoice } from './device-key.ts'
-import { keyFiles } from './key-files.ts'
 import { type AgentPaths, agentPaths } from './paths.ts'
 import { openSecrets, type Secrets } from './secrets.ts'
 
@@ -158,9 +157,9 @@ function take({ sealing }: Secrets, path: string, found: readonly FoundDatabase[
 }
 
 /** Keys that were destroyed since the copy was made may be back: all that rotate begin anew, and the old ones are told lost. */
-async function takeKeys({ keyStore, sealing }: Secrets): Promise<void> {
+async function takeKeys({ keyStore, takeOlderKeys }: Secrets): Promise<void> {
   await restartChains(keyStore, systemClock.now())
-  keyFiles(sealing.generations).forget()
+  takeOlderKeys()
 }
 
 async function openAudit(

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { AskeeError, type Random } from '@askee/core'
 import { type DeviceKey, type Identity, type KeyStore, openKeyStore } from '@askee/keys'
-import { openGenerations, openStoreKey, type Sealing } from '@askee/store'
+import { type Generations, openGenerations, openStoreKey, type Sealing } from '@askee/store'
 import { type DeviceKeyChoice, openDeviceKey } from './device-key.ts'
+import { keyFiles } from './key-files.ts'
 import type { AgentPaths } from './paths.ts'
 import { openVaultKey, type VaultKey } from './vault-key.ts'
 
@@ -21,7 +22,11 @@ export interface Secrets {
   /** Wraps the keys of the audit log's vault. */
   readonly vaultKey: VaultKey
   /** For every database and the block store. */
-  readonly sealing: Sealing
+  readonly sealing: Sealing & { readonly generations: Generations }
+  /** Files of secrets that are not the newest; empty unless they were to be reported. Then no change of a secret is written down. */
+  readonly olderKeys: readonly string[]
+  /** Takes them at the next start. */
+  readonly takeOlderKeys: () => void
 }
 
 const KEY_BYTES = 32
@@ -34,6 +39,8 @@ export interface SecretsInit {
    * `make` is for an owner who put databases back: then it is written with the first of them. Default: `refuse`.
    */
   readonly lostGenerations?: 'refuse' | 'make'
+  /** What to do when secrets are not the newest: `report` opens them, for an owner who is asked what to do. Default: `refuse`. */
+  readonly olderKeys?: 'refuse' | 'report'
 }
 
 /**
@@ -41,9 +48,10 @@ export interface SecretsInit {
  * earlier version kept in clear are taken over once, where no database was ever opened.
  *
  * What tells an emptied directory from a fresh one: the file of generations is written before the first secret, and every
- * database is in it before it is made. Whoever deletes all of it, secrets too, has another node and owner.
+ * database is in it before it is made, and every secret before it is written. Whoever deletes all of it, secrets too, has another node and owner.
  * @throws AskeeError `keys/*`, `store/wrong-key`, `store/damaged`, `agent/secret-file`, `agent/keys-missing` when there is data
- * and not every key of it, `agent/generations-missing` when there are keys and nothing says which databases there were
+ * and not every key of it, `agent/generations-missing` when there are keys and nothing says which databases there were, `store/rolled-back` when a
+ * secret is older than the newest, gone, or back
  */
 export async function openSecrets(
   choice: DeviceKeyChoice,
@@ -73,10 +81,10 @@ async function openWith(
   deviceKey: DeviceKey,
   paths: AgentPaths,
   random: Random,
-  { lostGenerations = 'refuse' }: SecretsInit,
+  { lostGenerations = 'refuse', olderKeys = 'refuse' }: SecretsInit,
 ): Promise<Secrets> {
-  const keys = await openKeyStore({ directory: paths.secrets, deviceKey, random })
-  const held = await keys.names()
+  const unrecorded = await openKeyStore({ directory: paths.secrets, deviceKey, random })
+  const held = await unrecorded.names()
   const isNew = !existsSync(paths.generations)
   if (isNew && held.length > 0 && lostGenerations === 'refuse') throw generationsMissing(paths)
   if (!existsSync(paths.storeKey) && (!isNew || held.length > 0)) throw keysMissing(paths, ['store'])
@@ -88,6 +96,13 @@ async function openWith(
     const missing = FIRST.filter((name) => !held.includes(name))
     if (missing.length > 0) throw keysMissing(paths, missing)
   }
+  // Nothing is written before an owner who is asked has answered.
+  const files =
+    isNew && lostGenerations === 'make'
+      ? undefined
+      : await keyFiles({ deviceKey, random, generations }, paths, unrecorded)
+  const older = olderKeys === 'report' ? ((await files?.older()) ?? []) : []
+  const keys = files === undefined || older.length > 0 ? unrecorded : await files.open()
   await keys.adopt('node', paths.rawNodeKey)
   await keys.adopt('owner', paths.rawOwnerKey)
   return {
@@ -99,6 +114,8 @@ async function openWith(
     subjectKey: await keys.secret('audit-subjects', KEY_BYTES),
     vaultKey: openVaultKey(deviceKey, await keys.secret('vault', KEY_BYTES), random),
     sealing: { key, generations },
+    olderKeys: older,
+    takeOlderKeys: () => files?.forget(),
   }
 }
 

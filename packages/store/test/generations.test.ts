@@ -1,12 +1,13 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemRandom } from '@askee/core'
+import { encode, systemRandom, utf8 } from '@askee/core'
 import { describe, expect, it } from 'vitest'
 import {
   advance,
   checkDatabase,
   checkNotOlder,
   type Database,
+  fileSealing,
   fingerprint,
   type Generations,
   openDatabase,
@@ -276,5 +277,107 @@ describe('generations of a database', () => {
     const last = open()
     expect(last.prepare('SELECT x FROM n').all()).toEqual([{ x: 1 }])
     last.close()
+  })
+})
+
+describe('the record of a folder', () => {
+  const files = (contents: Record<string, string>) =>
+    new Map(Object.entries(contents).map(([name, text]) => [name, utf8(text)]))
+
+  it('STO-1 finds each file that is older, gone, or back, and takes what stands there at first', () => {
+    const { generations } = newStore()
+    const record = generations().folder('keys', 'e1')
+    expect(record.check(files({ a: 'a1', b: 'b1' }))).toEqual([])
+    record.changing('a', utf8('a2'))(utf8('a2'))
+    record.changing('b', null)(null)
+    const check = (contents: Record<string, string>) =>
+      codeOf(() => generations().folder('keys', 'e1').check(files(contents)))
+    expect(check({ a: 'a1' })).toBe('store/rolled-back')
+    expect(check({})).toBe('store/rolled-back')
+    expect(check({ a: 'a2', b: 'b1' })).toBe('store/rolled-back')
+    expect(check({ a: 'a2' })).toBeUndefined()
+    expect(
+      generations()
+        .folder('keys', 'e1')
+        .differing(files({ a: 'a1', b: 'b1', c: '' })),
+    ).toEqual(['a', 'b', 'c'])
+    expect(['e1', 'e2'].map((epoch) => generations().folder('keys', epoch).known())).toEqual([
+      'this',
+      'another',
+    ])
+    generations().folder('keys', 'e1').forget()
+    expect(generations().folder('keys', 'e1').known()).toBe('none')
+    expect(check({ a: 'a1', b: 'b1' })).toBeUndefined()
+    expect(check({ a: 'a1' })).toBe('store/rolled-back')
+  })
+
+  it('STO-2 takes either side of a change that was interrupted, and says which removals are to be ended', () => {
+    for (const found of ['a1', 'a2', 'a3']) {
+      const { generations } = newStore()
+      const record = generations().folder('keys', 'e1')
+      record.check(files({ a: 'a1', b: 'b1' }))
+      record.changing('a', utf8('a2'))
+      record.changing('b', null)
+      record.changing('c', utf8('c1'))
+      const again = generations().folder('keys', 'e1')
+      const check = () => again.check(files({ a: found, b: '\0\0' }))
+      if (found === 'a3') expect(codeOf(check)).toBe('store/rolled-back')
+      else {
+        expect(check()).toEqual(['b'])
+        const other = found === 'a1' ? 'a2' : 'a1'
+        expect(
+          codeOf(() =>
+            generations()
+              .folder('keys', 'e1')
+              .check(files({ a: other })),
+          ),
+        ).toBe('store/rolled-back')
+      }
+    }
+  })
+
+  it('STO-2 lets no change begin that cannot be written down', () => {
+    const { seen, generations } = newStore()
+    const record = generations().folder('keys', 'e1')
+    record.check(files({ a: 'a1' }))
+    mkdirSync(`${seen}.tmp`)
+    writeFileSync(join(`${seen}.tmp`, 'in the way'), '')
+    expect(() => record.changing('a', utf8('a2'))).toThrow()
+    rmSync(`${seen}.tmp`, { recursive: true })
+    record.changing('b', utf8('b1'))(utf8('b1'))
+    expect(
+      codeOf(() =>
+        generations()
+          .folder('keys', 'e1')
+          .check(files({ a: 'a2', b: 'b1' })),
+      ),
+    ).toBe('store/rolled-back')
+    expect(
+      codeOf(() =>
+        generations()
+          .folder('keys', 'e1')
+          .check(files({ a: 'a1', b: 'b1' })),
+      ),
+    ).toBeUndefined()
+  })
+
+  it('STO-1 reads the file of generations of an earlier version, and finds an older one by the databases alone', () => {
+    const { seen, generations, open } = newStore()
+    open().close()
+    const entry = generations().get('a.db')
+    const sealing = fileSealing(systemRandom, KEY, 'generations')
+    writeFileSync(
+      seen,
+      sealing.seal('', encode({ 'a.db': { epoch: entry?.epoch, generation: 0, file: null } })),
+    )
+    // It is older than the database knows it.
+    expect(codeOf(open)).toBe('store/rolled-back')
+    expect(generations().names()).toEqual(['a.db'])
+    generations().accept('a.db')
+    open().close()
+    const before = readFileSync(seen)
+    open().close()
+    writeFileSync(seen, before)
+    expect(codeOf(open)).toBe('store/rolled-back')
   })
 })

@@ -38,11 +38,18 @@ export interface KeyStore {
   adopt(name: string, rawSeedPath: string): Promise<void>
 }
 
+/** Told of every change before it is made, so that somebody can say later which files are the newest. */
+export interface FileRecord {
+  /** @returns called when it is done, with what stands there then */
+  changing(file: string, next: Uint8Array | null): (now: Uint8Array | null) => void
+}
+
 export interface KeyStoreInit {
   /** Its own folder; made of mode 0700. One process at a time opens it. */
   readonly directory: string
   readonly deviceKey: DeviceKey
   readonly random: Random
+  readonly record?: FileRecord
 }
 
 const SEED_BYTES = 32
@@ -63,12 +70,14 @@ function fileOf(directory: string, name: string): string {
 
 /** Opens the secrets of a folder and removes what a crash left half written. */
 export async function openKeyStore(init: KeyStoreInit): Promise<KeyStore> {
-  const { directory, deviceKey, random } = init
+  const { directory, deviceKey, random, record } = init
   await privateFolder(directory)
   for (const entry of await readdir(directory)) {
     if (entry.endsWith(TEMPORARY_SUFFIX)) await unlink(join(directory, entry))
   }
 
+  const changing = (name: string, next: Uint8Array | null): ((now: Uint8Array | null) => void) =>
+    record?.changing(`${name}${SUFFIX}`, next) ?? (() => undefined)
   const read = async (name: string): Promise<Uint8Array | undefined> => {
     const wrapped = await readIfThere(fileOf(directory, name))
     return wrapped === undefined ? undefined : deviceKey.unwrap(wrapped, contextOf(name))
@@ -76,7 +85,11 @@ export async function openKeyStore(init: KeyStoreInit): Promise<KeyStore> {
   /** The secret held under that name after the call: `bytes`, or what was there before. */
   const create = async (name: string, bytes: Uint8Array): Promise<Uint8Array> => {
     const wrapped = await deviceKey.wrap(bytes, contextOf(name))
-    return deviceKey.unwrap(await createFile(fileOf(directory, name), wrapped, random), contextOf(name))
+    const path = fileOf(directory, name)
+    const changed = changing(name, wrapped)
+    const held = await createFile(path, wrapped, random)
+    changed(held)
+    return deviceKey.unwrap(held, contextOf(name))
   }
 
   const secret = async (name: string, length: number): Promise<Uint8Array> => {
@@ -92,10 +105,17 @@ export async function openKeyStore(init: KeyStoreInit): Promise<KeyStore> {
     secret,
     read,
     async replace(name, bytes) {
-      await replaceFile(fileOf(directory, name), await deviceKey.wrap(bytes, contextOf(name)), random)
+      const path = fileOf(directory, name)
+      const wrapped = await deviceKey.wrap(bytes, contextOf(name))
+      const changed = changing(name, wrapped)
+      await replaceFile(path, wrapped, random)
+      changed(wrapped)
     },
     async destroy(name) {
-      await eraseFile(fileOf(directory, name))
+      const path = fileOf(directory, name)
+      const changed = changing(name, null)
+      await eraseFile(path)
+      changed(null)
     },
     names: () => namesIn(directory),
     identity: async (name) => identityFromSeed(await secret(name, SEED_BYTES)),
@@ -135,14 +155,17 @@ async function namesIn(directory: string): Promise<string[]> {
 export async function rewrapKeyStore(
   init: Omit<KeyStoreInit, 'deviceKey'> & { readonly from: DeviceKey; readonly to: DeviceKey },
 ): Promise<number> {
-  const { directory, from, to, random } = init
+  const { directory, from, to, random, record } = init
   let count = 0
   for (const name of await namesIn(directory)) {
     const path = fileOf(directory, name)
     const wrapped = await readIfThere(path)
     if (wrapped === undefined || (await isWrappedBy(to, wrapped, contextOf(name)))) continue
     const bytes = await from.unwrap(wrapped, contextOf(name))
-    await replaceFile(path, await to.wrap(bytes, contextOf(name)), random)
+    const again = await to.wrap(bytes, contextOf(name))
+    const changed = record?.changing(`${name}${SUFFIX}`, again)
+    await replaceFile(path, again, random)
+    changed?.(again)
     bytes.fill(0)
     count += 1
   }

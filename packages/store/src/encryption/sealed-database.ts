@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { AskeeError } from '@askee/core'
 import SQLite from 'better-sqlite3-multiple-ciphers'
+import { ACCEPT } from '../generations/accept.ts'
 import {
   compareFingerprints,
   type Fingerprint,
@@ -9,8 +10,9 @@ import {
   prepareGenerations,
   raiseGeneration,
   readFingerprint,
+  seenCount,
 } from '../generations/fingerprint.ts'
-import { ACCEPT, type Generations, type SeenGeneration } from '../generations/generations.ts'
+import type { Generations, SeenGeneration } from '../generations/generations.ts'
 import { type DatabaseKey, databaseKey, unlock } from './cipher.ts'
 import { discardCopy, encryptPlain } from './encrypt-plain.ts'
 import { digestOfFile, type FileDigest } from './file-digest.ts'
@@ -87,7 +89,7 @@ export class SealedDatabase extends SQLite {
       // The generation would be remembered, and a transaction that is rolled back would take it away again.
       throw new AskeeError('store/in-transaction', 'the generation is raised only outside of a transaction')
     }
-    const next = raiseGeneration(this)
+    const next = raiseGeneration(this, this.#generations?.count())
     this.#record(next, null)
     return next
   }
@@ -139,11 +141,16 @@ export class SealedDatabase extends SQLite {
     if (found.generation < seen.generation) {
       throw rolledBack(this.#path, `is at generation ${found.generation}, older than ${seen.generation}`)
     }
+    const counted = seenCount(this)
+    if (counted > this.#generations.count()) {
+      const what = `is older than ${this.#name}: written ${this.#generations.count()} times, not ${counted}`
+      throw rolledBack(this.#generations.path, what)
+    }
   }
 
   #settle(): Fingerprint | undefined {
     try {
-      const last = raiseGeneration(this)
+      const last = raiseGeneration(this, this.#generations?.count())
       const [busy] = this.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[]
       return busy?.busy === 0 ? last : undefined
     } catch {

@@ -24,6 +24,7 @@ export function prepareGenerations(database: SQLite, name: string): void {
         one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL, epoch BLOB NOT NULL
       ) STRICT;
       CREATE TABLE IF NOT EXISTS store_generations (generation INTEGER PRIMARY KEY, digest BLOB NOT NULL) STRICT;
+      CREATE TABLE IF NOT EXISTS store_seen (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
       INSERT OR IGNORE INTO store_generations
         SELECT 0, randomblob(32) WHERE NOT EXISTS (SELECT 1 FROM store_generations);
     `)
@@ -46,8 +47,18 @@ export function readFingerprint(database: SQLite): Fingerprint {
   return { ...row, epoch: toHex(row.epoch), digest: toHex(row.digest) }
 }
 
-/** The next generation, in a transaction of its own. */
-export function raiseGeneration(database: SQLite): Fingerprint {
+/** How often the file of generations had been written when the database last raised its own; 0 where it never said. */
+export function seenCount(database: SQLite): number {
+  const isThere = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'store_seen'").get()
+  if (isThere === undefined) return 0
+  return (database.prepare('SELECT count FROM store_seen').pluck().get() as number | undefined) ?? 0
+}
+
+/**
+ * The next generation, in a transaction of its own.
+ * @param count of the file of generations, which is on disk with it
+ */
+export function raiseGeneration(database: SQLite, count: number | undefined): Fingerprint {
   return database.transaction(() => {
     const last = readFingerprint(database)
     const entropy = database.prepare('SELECT randomblob(32)').pluck().get() as Uint8Array
@@ -58,6 +69,7 @@ export function raiseGeneration(database: SQLite): Fingerprint {
       .digest()
     database.prepare('INSERT INTO store_generations VALUES (?, ?)').run(generation, digest)
     database.prepare('DELETE FROM store_generations WHERE generation <= ?').run(generation - KEPT)
+    if (count !== undefined) database.prepare('REPLACE INTO store_seen VALUES (1, ?)').run(count)
     return { ...last, generation, digest: toHex(digest) }
   })()
 }
