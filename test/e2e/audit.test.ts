@@ -78,11 +78,11 @@ describe('askee audit', () => {
     expect((await audit('compliance', '--profile', 'iso')).code).toBe(6)
     expect(await json('purge', '--profile', 'gdpr')).toEqual([])
 
-    await json('hold', consent, '--reason', 'case 12')
+    const { hold } = await json('hold', consent, '--reason', 'case 12')
     expect(await json('erase', consent, '--reason', 'asked for')).toMatchObject({
       error: { code: 'audit/legal-hold' },
     })
-    await json('release', consent, '--reason', 'closed')
+    await json('release', consent, '--hold', String(hold), '--reason', 'closed')
     const erased = await json('erase', consent, '--reason', 'asked for')
     expect(erased.contents).toBeGreaterThan(1)
     const [removal] = await json('removals')

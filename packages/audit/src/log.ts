@@ -12,7 +12,7 @@ import type { Database, Vault } from '@askee/store'
 import { checkEvent, composeEntry, type LogEntry, parseContent, parseEntry, SALT_BYTES } from './entry.ts'
 import { completedBy, consistencyProof, type Hash, inclusionProof, leafHash, rootOf } from './merkle.ts'
 import { StoredSubtrees } from './stored-subtrees.ts'
-import { subjectTag } from './subject.ts'
+import { type SubjectTags, subjectTags } from './subject.ts'
 
 /** Acts in one transaction: one synchronisation of the disk for all that came in the meantime. */
 const MAX_BATCH = 500
@@ -91,7 +91,7 @@ export function createAuditLog(components: AuditLogComponents, init: AuditLogIni
 class DatabaseLog implements AuditLog {
   readonly #components: AuditLogComponents
   readonly #subtrees: StoredSubtrees
-  readonly #subjectKey: Uint8Array
+  readonly #tag: SubjectTags
   readonly #insertEntry: Statement
   readonly #insertContent: Statement
   readonly #selectEntry: Statement
@@ -102,7 +102,7 @@ class DatabaseLog implements AuditLog {
 
   constructor(components: AuditLogComponents, init: AuditLogInit) {
     this.#components = components
-    this.#subjectKey = Uint8Array.from(init.subjectKey)
+    this.#tag = subjectTags(init.subjectKey)
     this.#subtrees = new StoredSubtrees(components.database)
     this.#insertEntry = components.database.prepare('INSERT INTO audit_entries VALUES (?, ?)')
     this.#insertContent = components.database.prepare('INSERT INTO audit_contents VALUES (?, ?, ?, ?, ?)')
@@ -133,11 +133,12 @@ class DatabaseLog implements AuditLog {
     const { database, vault } = this.#components
     const before = this.#size
     try {
-      const damaged = batch.map(({ event }) => this.#tag(event.subject)).filter((tag) => !opens(vault, tag))
+      const tags = batch.map(({ event }) => this.#tag(event.subject))
+      const damaged = tags.filter((tag) => !opens(vault, tag))
       const receipts = database.transaction(() => {
         for (const tag of damaged) vault.setAside(tag)
         this.#tellDamage()
-        return batch.map(({ event }) => this.#add(event))
+        return batch.map(({ event }, i) => this.#add(event, tags[i] as string))
       })()
       this.#subtrees.written()
       for (const [i, { resolve }] of batch.entries()) resolve(receipts[i] as AuditReceipt)
@@ -162,22 +163,17 @@ class DatabaseLog implements AuditLog {
     )
     for (const { kid, subject, at } of damaged) {
       const concerned = about.get(subject) as { contents: number; first: number | null; last: number | null }
-      this.#add({
-        action: KEY_DAMAGED,
-        subject: DAMAGE_SUBJECT,
-        outcome: 'failed',
-        content: { key: toHex(kid), found: at, ...concerned },
-      })
+      const content = { key: toHex(kid), found: at, ...concerned }
+      this.#add({ action: KEY_DAMAGED, subject: DAMAGE_SUBJECT, outcome: 'failed', content }, own)
       vault.told(kid)
     }
   }
 
-  #add(event: AuditEvent): AuditReceipt {
+  #add(event: AuditEvent, subject: string): AuditReceipt {
     const { vault, clock, random } = this.#components
     const index = this.#size
     const at = clock.now()
     const { entry, content } = composeEntry(event, at, random.bytes(SALT_BYTES))
-    const subject = this.#tag(event.subject)
     const sealed = vault.seal(subject, placeOf(index), content)
     const leaf = leafHash(entry)
     this.#insertEntry.run(index, entry)
@@ -246,10 +242,6 @@ class DatabaseLog implements AuditLog {
   #checkSize(size: number): void {
     if (Number.isSafeInteger(size) && size >= 0 && size <= this.#size) return
     throw new AskeeError('audit/range', `the log has ${this.#size} entries, received a size of ${size}`)
-  }
-
-  #tag(subject: string): string {
-    return subjectTag(this.#subjectKey, subject)
   }
 }
 

@@ -1,6 +1,10 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 
-/** How a subject stands in the index: recognisable only to whoever holds the key. */
-export function subjectTag(key: Uint8Array, subject: string): string {
-  return createHmac('sha256', key).update(subject).digest('hex')
+/** How subjects stand in the index: recognisable only to whoever holds the key. */
+export type SubjectTags = (subject: string) => string
+
+/** @param key 32 bytes; taken over once, as that costs more than the tag itself */
+export function subjectTags(key: Uint8Array): SubjectTags {
+  const secret: KeyObject = createSecretKey(key)
+  return (subject) => createHmac('sha256', secret).update(subject).digest('hex')
 }

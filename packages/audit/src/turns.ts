@@ -1,10 +1,10 @@
 import type { Timers } from '@askee/core'
 
 /**
- * Work of one turn of the event loop, in units of some 40 µs (a content opened, an entry hashed): a few milliseconds. What
- * else the agent does, to kill what a revoked consent runs above all, waits no longer than that.
+ * Work of one turn of the event loop, in units of 40 µs on a quiet machine and ten times that on one whose cores are all taken
+ * (a content opened, an entry hashed). What else the agent does, to kill what a revoked consent runs above all, waits no longer.
  */
-export const UNITS_A_TURN = 32
+export const UNITS_A_TURN = 8
 /** What checking one signature costs. */
 export const SIGNATURE_UNITS = 3
 

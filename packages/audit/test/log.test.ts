@@ -3,7 +3,7 @@ import { createIdentity } from '@askee/keys'
 import type { Database } from '@askee/store'
 import { afterEach, describe, expect, it } from 'vitest'
 import { leafHash, verifyConsistency, verifyInclusion, verifyLog } from '../src/index.ts'
-import { subjectTag } from '../src/subject.ts'
+import { subjectTags } from '../src/subject.ts'
 import { act, Logs, SUBJECT_KEY, tamper } from './support/logs.ts'
 
 let logs = new Logs()
@@ -13,7 +13,7 @@ afterEach(() => {
 })
 
 const OWNER = createIdentity(systemRandom).id
-const tagOfSubject = (subject: string) => subjectTag(SUBJECT_KEY, subject)
+const tagOfSubject = (subject: string) => subjectTags(SUBJECT_KEY)(subject)
 const tagOf = (database: Database, index: number): string =>
   database.prepare('SELECT subject FROM audit_contents WHERE idx = ?').pluck().get(index) as string
 

@@ -1,6 +1,6 @@
 import { AskeeError, type AuditEvent, type AuditReceipt } from '@askee/core'
 import { isCustody } from '../removals/act.ts'
-import { subjectTag } from '../subject.ts'
+import { subjectTags } from '../subject.ts'
 import { createTurns } from '../turns.ts'
 import { checkHeld, endHold, nameHold, putHold, withdrawHold } from './holds.ts'
 import type { ComplianceProfile, Region } from './profile.ts'
@@ -56,7 +56,7 @@ export function createRetention(
   { subjectKey }: { subjectKey: Uint8Array },
 ): Retention {
   const { log, database } = components
-  const tagOf = (subject: string): string => subjectTag(subjectKey, subject)
+  const tagOf = subjectTags(subjectKey)
   // One removal after the other: an act that cancels one is always about the newest.
   let last: Promise<unknown> = Promise.resolve()
   /** Only the newest removal can be ended or cancelled: before another one begins, it is. */

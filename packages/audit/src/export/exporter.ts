@@ -1,5 +1,5 @@
 import { createHash, type Hash as Hashing } from 'node:crypto'
-import { AskeeError, type Clock, concat, encode, errorText, type Logger, parse } from '@askee/core'
+import { AskeeError, type Clock, encode, errorText, type Logger, parse } from '@askee/core'
 import { type Identity, signDocument } from '@askee/keys'
 import type { Database } from '@askee/store'
 import { parseContent, parseEntry } from '../entry.ts'
@@ -28,6 +28,8 @@ const SUBJECT = 'audit-exports'
 const END_BYTES = 128 * 1024
 /** What a proof and its item cost, in units of a turn. */
 const ITEM_UNITS = 4
+/** Parts of a file, of some 700 bytes, that are copied for the price of one unit. */
+const PARTS_A_UNIT = 64
 
 export interface ExporterComponents extends TurnComponents {
   readonly log: AuditLog
@@ -56,7 +58,8 @@ export interface Exporter {
   /**
    * One file for `verifyExport`. That it was made, with its digest, is on disk as an act of the log before this resolves.
    * Works in pieces with turns of the event loop between them; the file itself is held in memory.
-   * @throws AskeeError `audit/export-range`, `audit/export-too-large`, `audit/export-reason`
+   * While an alarm is open it takes what was signed before.
+   * @throws AskeeError `audit/export-range`, `audit/export-too-large`, `audit/export-reason`, `audit/export-held`
    */
   make(order: ExportOrder): Promise<Uint8Array>
 }
@@ -75,18 +78,29 @@ export function createExporter(components: ExporterComponents): Exporter {
 
 async function make(components: ExporterComponents, order: ExportOrder): Promise<Uint8Array> {
   const { log, checkpointing, identity, clock, logger } = components
-  const { from, to } = checkOrder(order, log.size())
+  const closed = signed(checkpointing)
+  // While an alarm is open nothing new is signed; what was signed before is the evidence that is wanted then.
+  const most = closed === undefined ? log.size() : (checkpointing.latest()?.size ?? 0)
+  const { from, to } = checkOrder(order, most, closed)
   const turns = createTurns(components)
   const found = await collect(components, { ...order, from, to }, turns)
-  // Only now: all acts that say why a content is gone are below this checkpoint.
-  checkpointing.sign()
-  // With as many witnesses as there are; an export without any says less, and is still one.
-  await checkpointing
-    .cosign()
-    .catch((error: unknown) => logger.debug({ error: errorText(error) }, 'witnesses could not be asked'))
-  const checkpoint = checkpointing.covering(Math.max(to, found.end)) ?? checkpointing.sign()
+  if (closed === undefined) {
+    // Only now: all acts that say why a content is gone are below this checkpoint.
+    checkpointing.sign()
+    // With as many witnesses as there are; an export without any says less, and is still one.
+    await checkpointing
+      .cosign()
+      .catch((error: unknown) => logger.debug({ error: errorText(error) }, 'witnesses could not be asked'))
+  }
+  const items = closed === undefined ? found.items : found.items.filter(({ index }) => index < most)
+  const unproven = found.items.filter(({ kind, index }) => kind === 'export' && index >= most).length
+  const end = 1 + items.reduce((last, { index }) => Math.max(last, index), to - 1)
+  const checkpoint = checkpointing.covering(end) ?? checkpointing.sign()
   const file = new ExportFile()
-  for (const { kind, index, content } of found.items) {
+  // The first last, so that each content is let go once it stands in the file.
+  items.reverse()
+  for (let item = items.pop(); item !== undefined; item = items.pop()) {
+    const { kind, index, content } = item
     await turns.spend(ITEM_UNITS)
     const { entry, hashes } = log.prove(index, checkpoint.size)
     file.add({ kind, index, entry, proof: [...hashes], content })
@@ -100,9 +114,10 @@ async function make(components: ExporterComponents, order: ExportOrder): Promise
     from,
     to,
     number: (found.newest?.number ?? 0) + 1,
+    ...(closed === undefined || unproven === 0 ? {} : { unproven }),
     note: checkpoint.note,
   }
-  const { bytes, digest } = file.end((items) => signDocument(identity, EXPORT_DOMAIN, { ...body, items }))
+  const digest = file.end((items) => signDocument(identity, EXPORT_DOMAIN, { ...body, items }))
   const exported: Exported = {
     number: body.number,
     digest,
@@ -113,6 +128,7 @@ async function make(components: ExporterComponents, order: ExportOrder): Promise
     exporter: order.exporter,
     content: order.content,
   }
+  const bytes = await file.bytes(turns)
   await log.append({ action: EXPORTED, subject: SUBJECT, outcome: 'done', content: exported })
   return bytes
 }
@@ -139,10 +155,37 @@ class ExportFile {
     if (this.#bytes > MAX_EXPORT_BYTES - END_BYTES) throw tooLarge()
   }
 
-  /** @param sign makes the signed body of the SHA-256 of all before it */
-  end(sign: (items: string) => Uint8Array): { bytes: Uint8Array; digest: string } {
+  /**
+   * @param sign makes the signed body of the SHA-256 of all before it
+   * @returns the SHA-256 of the file
+   */
+  end(sign: (items: string) => Uint8Array): string {
     this.#push(frame('end', sign(this.#hash.copy().digest('hex'))))
-    return { bytes: concat(...this.#parts), digest: this.#hash.digest('hex') }
+    return this.#hash.digest('hex')
+  }
+
+  /** The file; its parts are let go. */
+  async bytes(turns: Turns): Promise<Uint8Array> {
+    const bytes = new Uint8Array(this.#bytes)
+    let at = 0
+    for (const [i, part] of this.#parts.entries()) {
+      bytes.set(part, at)
+      at += part.byteLength
+      if (i % PARTS_A_UNIT === 0) await turns.spend(1)
+    }
+    this.#parts.length = 0
+    return bytes
+  }
+}
+
+/** Why nothing can be signed now, an alarm or a damaged tree; undefined when all that is written is. */
+function signed(checkpointing: Checkpointing): AskeeError | undefined {
+  try {
+    checkpointing.sign()
+    return undefined
+  } catch (error) {
+    if (error instanceof AskeeError) return error
+    throw error
   }
 }
 
@@ -153,7 +196,7 @@ async function collect(
   components: ExporterComponents,
   { from, to, content }: { from: number; to: number; content: ExportOrder['content'] },
   turns: Turns,
-): Promise<{ items: Collected[]; newest: Exported | undefined; end: number }> {
+): Promise<{ items: Collected[]; newest: Exported | undefined }> {
   const { log } = components
   const items: Collected[] = []
   const gone = { purged: new Set<number>(), erased: new Set<number>() }
@@ -179,8 +222,7 @@ async function collect(
       if (covers) items.push({ kind: 'removal', index, content: contentOf(log, index) })
     }
   }
-  const end = 1 + items.reduce((last, { index }) => Math.max(last, index), 0)
-  return { items, newest: acts.at(-1)?.exported, end }
+  return { items, newest: acts.at(-1)?.exported }
 }
 
 function contentOf(log: AuditLog, index: number): ExportItem['content'] {
@@ -203,6 +245,7 @@ function tooLarge(): AskeeError {
 function checkOrder(
   { reason, from = 0, to, exporter }: ExportOrder,
   size: number,
+  closed: AskeeError | undefined,
 ): { from: number; to: number } {
   if (reason.length === 0 || reason.length > MAX_REASON || exporter.length === 0) {
     throw new AskeeError(
@@ -211,6 +254,14 @@ function checkOrder(
     )
   }
   const end = to ?? size
+  if (closed !== undefined && (size === 0 || end > size)) {
+    throw new AskeeError(
+      'audit/export-held',
+      `nothing new can be signed (${closed.code}): ${size === 0 ? 'no entry was signed before it' : `the entries before ${size} can be exported, with --to ${size}`}`,
+      {},
+      { cause: closed },
+    )
+  }
   if (!(Number.isSafeInteger(from) && Number.isSafeInteger(end) && from >= 0 && from < end && end <= size)) {
     throw new AskeeError(
       'audit/export-range',

@@ -63,6 +63,8 @@ export const exportSchema = z.strictObject({
   to: position,
   /** The how manieth export of this log. */
   number: z.int().min(1),
+  /** Of the exports before it, the newest that nothing proves: an alarm was open, and no checkpoint above them was signed. */
+  unproven: z.int().min(1).optional(),
   /** Signed checkpoint with its cosignatures. */
   note: z.string().max(MAX_NOTE_CHARACTERS),
   /** SHA-256 of all of the file before its end: the signature covers every item. */

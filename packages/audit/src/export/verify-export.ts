@@ -55,6 +55,8 @@ export interface VerifiedExport {
   readonly to: number
   /** The how manieth export of this log. */
   readonly number: number
+  /** Of the exports before it, so many that nothing proves: an alarm was open when it was made. */
+  readonly unproven: number
   /** SHA-256 of the file, as the log of the node names it afterwards. */
   readonly digest: string
   readonly checkpoint: SignedCheckpoint
@@ -91,14 +93,14 @@ export function verifyExport(file: Uint8Array, node?: NodeId): VerifiedExport {
   if (signer !== body.node || checkpoint.origin !== body.node) {
     throw refused('node', `the parts of this export are not all of ${body.node}`)
   }
-  const items = parsedItems(unframed.items)
+  const items = readItems(unframed.items, checkpoint)
   // What is wrong inside says more than that the signature does not cover it, so that comes last.
   checkPlaces(body, items.entry, checkpoint)
-  checkInclusion(items, checkpoint)
-  const entries = items.entry.map(readItem)
-  const previous = custody(body, items.export, checkpoint)
-  const removals = removalsOf(entries, items.removal.map(readItem))
-  checkGone(entries, removals)
+  checkInclusion(items)
+  const entries = items.entry.map(held)
+  const previous = custody(body, items.export.map(held), checkpoint)
+  const removals = removalsOf(entries, items.removal.map(held))
+  checkGone(body, entries, removals)
   if (body.items !== unframed.digest) {
     throw refused('signature', `${body.node} did not sign these entries: something in the file was changed`)
   }
@@ -110,7 +112,7 @@ export function verifyExport(file: Uint8Array, node?: NodeId): VerifiedExport {
   } catch (cause) {
     throw refused('signature', `${body.node} did not sign this export: ${errorText(cause)}`, { cause })
   }
-  const { exporter, reason, at, from, to, number } = body
+  const { exporter, reason, at, from, to, number, unproven = 0 } = body
   return {
     node: checkpoint.origin,
     exporter,
@@ -119,6 +121,7 @@ export function verifyExport(file: Uint8Array, node?: NodeId): VerifiedExport {
     from,
     to,
     number,
+    unproven,
     digest: exportDigest(file),
     checkpoint,
     entries,
@@ -137,10 +140,19 @@ function parsedEnd(document: Uint8Array): { body: ExportBody; signer: string } {
 }
 
 const KINDS = ['entry', 'export', 'removal'] as const
-type Items = { readonly [Kind in ExportItem['kind']]: ExportItem[] }
 
-/** The items by kind, in which order they stand. */
-function parsedItems(parts: readonly Uint8Array[]): Items {
+/** An item without its proof: of a file full of proofs nothing more is held than what it says. */
+interface ReadItem {
+  readonly index: number
+  /** It stands in the tree of the checkpoint. */
+  readonly isInside: boolean
+  /** What it says, or why it says nothing. */
+  readonly read: ExportedEntry | AskeeError
+}
+type Items = { readonly [Kind in ExportItem['kind']]: ReadItem[] }
+
+/** The items by kind, in which order they stand; one after the other is decoded, checked and let go. */
+function readItems(parts: readonly Uint8Array[], { size, root }: SignedCheckpoint): Items {
   const items: Items = { entry: [], export: [], removal: [] }
   let reached = 0
   for (const [i, part] of parts.entries()) {
@@ -153,9 +165,17 @@ function parsedItems(parts: readonly Uint8Array[]): Items {
     const kind = KINDS.indexOf(item.kind)
     if (kind < reached) throw refused('order', `item ${i} of this export is not in its place`)
     reached = kind
-    items[item.kind].push(item)
+    const { index, entry, proof } = item
+    const isInside = verifyInclusion(leafHash(entry), index, size, proof, root)
+    items[item.kind].push({ index, isInside, read: readItem(item) })
   }
   return items
+}
+
+/** @throws AskeeError why it says nothing */
+function held({ read }: ReadItem): ExportedEntry {
+  if (read instanceof AskeeError) throw read
+  return read
 }
 
 function opened(note: string): SignedCheckpoint {
@@ -166,11 +186,7 @@ function opened(note: string): SignedCheckpoint {
   }
 }
 
-function checkPlaces(
-  { from, to }: ExportBody,
-  items: readonly ExportItem[],
-  { size }: SignedCheckpoint,
-): void {
+function checkPlaces({ from, to }: ExportBody, items: readonly ReadItem[], { size }: SignedCheckpoint): void {
   if (from >= to || to > size)
     throw refused('missing', `the checkpoint covers ${size} entries, not ${from} to ${to - 1}`)
   const here = new Set(items.map(({ index }) => index))
@@ -185,11 +201,9 @@ function checkPlaces(
   }
 }
 
-function checkInclusion(items: Items, { size, root }: SignedCheckpoint): void {
+function checkInclusion(items: Items): void {
   const all = [...items.entry, ...items.export, ...items.removal]
-  const outside = all.filter(
-    ({ index, entry, proof }) => !verifyInclusion(leafHash(entry), index, size, proof, root),
-  )
+  const outside = all.filter(({ isInside }) => !isInside)
   const [first] = outside
   if (first === undefined) return
   if (all.length > 1 && outside.length === all.length) {
@@ -198,21 +212,19 @@ function checkInclusion(items: Items, { size, root }: SignedCheckpoint): void {
   throw refused('entry', `entry ${first.index} is not the one in the log`, { index: first.index })
 }
 
-function readItem({ index, entry: bytes, content }: ExportItem): ExportedEntry {
+function readItem({ index, entry: bytes, content }: ExportItem): ExportedEntry | AskeeError {
   let entry: LogEntry
   try {
     entry = parseEntry(bytes)
   } catch (cause) {
-    throw refused('entry', `entry ${index} is none: ${errorText(cause)}`, { index, cause })
+    return refused('entry', `entry ${index} is none: ${errorText(cause)}`, { index, cause })
   }
   if (typeof content === 'string') return { index, entry, event: content }
   try {
     return { index, entry, event: parseContent(content, entry) }
   } catch (cause) {
-    throw refused('content', `the content of entry ${index} is not what was written: ${errorText(cause)}`, {
-      index,
-      cause,
-    })
+    const text = `the content of entry ${index} is not what was written: ${errorText(cause)}`
+    return refused('content', text, { index, cause })
   }
 }
 
@@ -239,9 +251,16 @@ function removalsOf(
   return [...acts.values()].sort((a, b) => a.index - b.index)
 }
 
-/** Every content that nobody can read any more is covered by an act further on in the log. */
-function checkGone(entries: readonly ExportedEntry[], removals: VerifiedExport['removals']): void {
-  const coverage = new Coverage()
+/**
+ * Every content that nobody can read any more is covered by an act further on in the log. What acts say of other entries is
+ * not looked at: who made the file chose their numbers.
+ */
+function checkGone(
+  { from, to }: ExportBody,
+  entries: readonly ExportedEntry[],
+  removals: VerifiedExport['removals'],
+): void {
+  const coverage = new Coverage({ from, to })
   for (const { index, removal } of removals) coverage.add(index, removal)
   for (const { index, entry, event } of entries) {
     if (typeof event !== 'string' || event === 'withheld') continue
@@ -258,12 +277,11 @@ function checkGone(entries: readonly ExportedEntry[], removals: VerifiedExport['
 
 /** The acts of earlier exports, each of which names the one before it; the last is the one before this export. */
 function custody(
-  { number }: ExportBody,
-  previous: readonly ExportItem[],
+  { number, unproven = 0 }: ExportBody,
+  previous: readonly ExportedEntry[],
   { size }: SignedCheckpoint,
 ): VerifiedExport['previous'] {
-  const acts = previous.map((item) => {
-    const { entry, event, index } = readItem(item)
+  const acts = previous.map(({ entry, event, index }) => {
     if (typeof event === 'string' || entry.action !== EXPORTED || index >= size) {
       throw refused('custody', `entry ${index} does not say that an export was made`, { index })
     }
@@ -276,14 +294,15 @@ function custody(
       })
     }
   })
+  const proven = number - unproven
   for (const [i, act] of acts.entries()) {
     const before = acts[i - 1]
     const follows =
-      act.number === number - acts.length + i && (before === undefined || act.previous === before.digest)
+      act.number === proven - acts.length + i && (before === undefined || act.previous === before.digest)
     if (!follows)
       throw refused('custody', `export ${act.number} does not follow the one before it`, { index: act.index })
   }
-  if (acts.length === 0 && number !== 1)
+  if (acts.length === 0 && proven !== 1)
     throw refused('custody', `the exports before number ${number} are not named`)
   return acts
 }

@@ -29,6 +29,14 @@ export class Coverage {
    * what an earlier one covers as well stays covered when this one is cancelled.
    */
   #newest: { index: number; removal: Act }[] = []
+  readonly #from: number
+  readonly #to: number
+
+  /** @param part the entries that are asked about: of no others a bit is held */
+  constructor({ from, to }: { from: number; to: number } = { from: 0, to: Number.MAX_SAFE_INTEGER }) {
+    this.#from = from
+    this.#to = to
+  }
 
   /** In the order of the log, all of them before the first question. */
   add(index: number, removal: Removal): void {
@@ -42,13 +50,16 @@ export class Coverage {
 
   has(kind: 'purged' | 'erased', position: number): boolean {
     if (this.#newest.length > 0) this.#settle()
-    return this.#covered[kind].has(position)
+    return this.#covered[kind].has(position - this.#from)
   }
 
   #settle(): void {
     for (const { removal } of this.#newest) {
       const covered = this.#covered[removal.kind]
-      for (const { first, last } of removal.ranges) for (let at = first; at <= last; at++) covered.add(at)
+      for (const { first, last } of removal.ranges) {
+        const end = Math.min(last, this.#to - 1)
+        for (let at = Math.max(first, this.#from); at <= end; at++) covered.add(at - this.#from)
+      }
     }
     this.#newest = []
   }

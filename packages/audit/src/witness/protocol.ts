@@ -1,8 +1,7 @@
 import type { ProtocolLimits, ProtocolName } from '@askee/core'
 import { z } from 'zod'
-import { MAX_NOTE_CHARACTERS } from '../checkpoint.ts'
 import { MAX_BEGINNING_BYTES } from '../own/beginning.ts'
-import { MAX_CLAIM_BYTES } from './claim.ts'
+import { MAX_CLAIM_BYTES, MAX_WITNESSED_CHARACTERS } from './claim.ts'
 import { MAX_EVIDENCE_BYTES } from './evidence.ts'
 
 /** A node asks another to cosign a checkpoint of its log. */
@@ -62,7 +61,7 @@ export const witnessRequestSchema = z.strictObject({
 export const witnessAnswerSchema = z.discriminatedUnion('state', [
   z.strictObject({ state: z.literal('cosigned'), line: z.string().max(1000) }),
   /** Another size, or another log of this node, is known here: ask again from it. */
-  z.strictObject({ state: z.literal('known'), size, note: z.string().max(MAX_NOTE_CHARACTERS) }),
+  z.strictObject({ state: z.literal('known'), size, note: z.string().max(MAX_WITNESSED_CHARACTERS) }),
   /** Nothing is known here of this log: ask again from 0, with its beginning. */
   z.strictObject({ state: z.literal('unknown') }),
 ])
@@ -70,8 +69,8 @@ export type WitnessAnswer = z.output<typeof witnessAnswerSchema>
 
 export const keptRequestSchema = z.strictObject({ v: z.literal(1) })
 export const keptAnswerSchema = z.strictObject({
-  /** The last notes cosigned of each log of the asking node, the newest log first. */
-  notes: z.array(z.string().max(MAX_NOTE_CHARACTERS)).max(MAX_LOGS_OF_NODE),
+  /** The last notes cosigned of each log of the asking node, the newest log first; no larger than those that are cosigned. */
+  notes: z.array(z.string().max(MAX_WITNESSED_CHARACTERS)).max(MAX_LOGS_OF_NODE),
 })
 
 export const evidenceAnswerSchema = z.strictObject({ state: z.enum(['new', 'known', 'full']) })

@@ -21,9 +21,9 @@ export async function exporting(held: OpenLog, owner: Identity = createIdentity(
   const watching = new Watching()
   const mesh = await watching.node(owner)
   const watcher = await watching.watcher()
-  const { checkpointing } = await ownLog(held, { identity: owner, mesh })
+  const { checkpointing, standing } = await ownLog(held, { identity: owner, mesh })
   const exporter = createExporter({ ...parts, ...held, checkpointing, identity: owner })
-  return { owner, watcher: watcher.id, checkpointing, exporter }
+  return { owner, watcher: watcher.id, checkpointing, standing, exporter }
 }
 
 const envelopeSchema = z.object({

@@ -188,7 +188,8 @@ function contentsOf(entries: VerifiedExport['entries']) {
 }
 
 function text(verified: VerifiedExport): string {
-  const { node, exporter, reason, at, from, to, number, digest, checkpoint, entries, previous } = verified
+  const { node, exporter, reason, at, from, to, number, unproven, digest, checkpoint, entries, previous } =
+    verified
   const removals = verified.removals.flatMap(removalView)
   const counts = contentsOf(entries)
   return [
@@ -196,7 +197,7 @@ function text(verified: VerifiedExport): string {
     `exported     ${new Date(at).toISOString()} for ${printable(exporter)}: ${printable(reason)}`,
     `${to - from === 1 ? `entry        ${from}` : `entries      ${from} to ${to - 1}`}: ${counts.readable} readable, ${counts.erased} erased, ${counts.purged} purged, ${counts.withheld} withheld`,
     `checkpoint   ${checkpoint.size} entries, cosigned by ${checkpoint.cosignatures.length}`,
-    `custody      export ${number}${previous.length === 0 ? '' : `, after ${previous.map((one) => `${one.number} (entry ${one.index}, ${one.digest.slice(0, 16)}…)`).join(', ')}`}`,
+    `custody      export ${number}${previous.length === 0 ? '' : `, after ${previous.map((one) => `${one.number} (entry ${one.index}, ${one.digest.slice(0, 16)}…)`).join(', ')}`}${unproven === 0 ? '' : `; NOT PROVEN: the ${unproven} before it, made while an alarm was open`}`,
     ...removals.map(
       ({ index, at, kind, because, count, ranges }) =>
         `${kind.padEnd(12)} the content${count === 1 ? ' of entry' : `s of ${count} entries:`} ${shown(ranges)}; ${printable(because)}, said in entry ${index} on ${new Date(at).toISOString()}`,

@@ -66,8 +66,7 @@ function nodes(count: number): string {
 /** What was verified, what could not be, and what to do about it. */
 function verdictText({ verdict, answered, witnesses, entries, cosigned }: AuditVerificationView): string {
   if (verdict === 'changed') return CHANGED
-  const here =
-    'Verified on this machine alone: every entry, hash, checkpoint and content fits the others, and nothing was changed.'
+  const here = 'Verified on this machine alone: every entry, hash, checkpoint and content fits the others.'
   const todo =
     'Connect to other nodes (askee status shows how many there are), let the agent run for a minute, and verify again.'
   if (verdict === 'unwitnessed') {
