@@ -95,6 +95,12 @@ describe('the askee command', () => {
     )
     const worker = JSON.parse((await askee(['status', '--data', join(mesh.directory, 'a'), '--json'])).stdout)
     expect(Object.keys(worker.worker.credit)).toEqual([requester.node])
+    // The same for people: what is allowed here, and what was asked of others.
+    const volunteer = (await askee(['status', '--data', join(mesh.directory, 'a')])).stdout
+    expect(volunteer).toMatch(/^consents {2}1 live, 0 over$/m)
+    expect(volunteer).toMatch(new RegExp(`nothing runs for .*, "${PURPOSE}", until 2`))
+    expect((await askee(['status', '--control', control])).stdout).toMatch(/^campaigns 0 running, 2 over$/m)
+    expect((await askee(['status', '--control', control, '--id'])).stdout.trim()).toBe(requester.node)
   }, 120_000)
 
   it('CON-3 grants only to a reader: the hash of the very terms, or nothing', async () => {
