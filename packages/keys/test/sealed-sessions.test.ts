@@ -145,6 +145,45 @@ describe('sessions', () => {
     expect(await say(alice, bob, 'on')).toBe('on heard')
   })
 
+  it('MSG-1 are opened by no hello, answer or refusal of before', async () => {
+    const { node } = house()
+    const open = '/askee/session/open/1'
+    const hellos: Uint8Array[] = []
+    const answers: Uint8Array[] = []
+    let instead: Uint8Array | undefined
+    const wrap = (mesh: Mesh): Mesh =>
+      decorate(mesh, {
+        request: async (to, protocol, body, options) => {
+          const answer = await mesh.request(to, protocol, body, options)
+          if (protocol !== open) return answer
+          hellos.push(Uint8Array.from(body))
+          answers.push(Uint8Array.from(answer))
+          return instead ?? answer
+        },
+      })
+    const [alice, bob, carol] = [await node({ wrap }), await node(), await node()]
+    const heard = echo(bob)
+    await say(alice, bob, 'one')
+    const [hello, accept] = [hellos[0], answers[0]] as [Uint8Array, Uint8Array]
+    const brought = await failure(carol.mesh.request(bob.id, open, hello))
+    expect(brought.told).toBe('session/wrong-peer')
+    await alice.mesh.request(bob.id, open, hello)
+    expect(bob.sessions.size).toBe(1)
+    // Where the session is gone it gives one for which nobody has keys: a place of her own, and no more.
+    bob.sessions.endAll('restart')
+    await alice.mesh.request(bob.id, open, hello)
+    expect(await say(alice, bob, 'two')).toBe('two heard')
+    alice.sessions.endAll('restart')
+    instead = accept
+    expect((await failure(say(alice, bob, 'three'))).told).toBe('session/accept')
+    instead = undefined
+    const refused = { code: 'session/refused', told: 'session/conversation' }
+    expect(await failure(alice.sessions.to(bob.id, 'none'))).toEqual(refused)
+    instead = answers.at(-1)
+    expect((await failure(alice.sessions.to(bob.id, 'none'))).code).toBe('session/accept')
+    expect(heard).toEqual(['one', 'two'])
+  })
+
   it('MSG-1 end where nobody signs what was said in them, and the log says so', async () => {
     const { node, time } = house()
     const wrap = (mesh: Mesh): Mesh =>
