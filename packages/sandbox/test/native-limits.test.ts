@@ -156,6 +156,27 @@ describe.skipIf('missing' in binaries)('the native executor with a real warden',
     expect(await readdir(directory)).toEqual([strange])
   })
 
+  it('CON-2 says what compiled code takes on disk, never more than it promised, and keeps none that is not to be kept', async () => {
+    const directory = join(folder, 'counted')
+    const own = await started({ cache: { directory, key: KEY } })
+    const module = await runTask('(call $output_write (i32.const 0) (i32.const 5))')
+    const digest = digestOf(module)
+    const first = told(await outcomeOf(own, module, { compiled: 'not-kept' }))
+    expect(await readdir(directory)).toEqual([])
+    expect(await own.keptBytes?.(digest)).toBe(0)
+    expect(told(await outcomeOf(own, module))).toBe(first)
+    const [name] = await readdir(directory)
+    const { size } = await stat(join(directory, name!))
+    const kept = (await own.keptBytes?.(digest)) ?? 0
+    expect(kept).toBeGreaterThanOrEqual(size)
+    expect(kept).toBeLessThan(size + 4096)
+    expect(kept).toBeLessThanOrEqual(own.mostKeptBytes?.() ?? 0)
+    await own.forget?.(digest)
+    expect(await own.keptBytes?.(digest)).toBe(0)
+    await own.stop()
+    expect((await started()).mostKeptBytes?.()).toBe(0)
+  })
+
   it('SBX-5 notes the use of a compiled module under the name the warden gives it', async () => {
     const directory = join(folder, 'noted')
     const own = await started({ cache: { directory, key: KEY } })
