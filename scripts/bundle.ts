@@ -3,7 +3,18 @@
  * half a millisecond to find and link a module, and an agent has 1,650. Does nothing when nothing has changed.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundled, cache, freshBundle, stampOf } from '../apps/cli/bin/bundle.js'
@@ -50,10 +61,17 @@ function manifests(): string[] {
     .filter((path) => existsSync(join(ROOT, path)))
 }
 
-/** Whole or not at all: others may be starting. */
+/** Whole or not at all, also after a power cut: others may be starting. */
 function write(path: string, content: string | Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`
-  writeFileSync(temporary, content, { mode: 0o600 })
+  rmSync(temporary, { force: true })
+  const file = openSync(temporary, 'wx', 0o600)
+  try {
+    writeFileSync(file, content)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
   renameSync(temporary, path)
 }
 

@@ -1,5 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -62,6 +73,31 @@ describe('the bundle of the programs', () => {
     rmSync(cache, { recursive: true })
     expect(whatRuns()).toBe('source')
   })
+
+  it.skipIf(process.platform === 'win32')(
+    'CLI-1 gives way where another user could have put it: neither it nor compiled code is loaded from there',
+    () => {
+      const cache = join(checkout, 'node_modules/.cache/askee')
+      const places = ['.', 'bundle.json', 'bundle-1', 'bundle-1/program.mjs']
+      for (const place of places) {
+        const path = join(cache, place)
+        const { mode } = statSync(path)
+        chmodSync(path, mode | 0o002)
+        expect([place, whatRuns()]).toEqual([place, 'source'])
+        chmodSync(path, mode)
+        if (process.getuid?.() !== 0) continue
+        chownSync(path, 12_345, 12_345)
+        expect([place, whatRuns()]).toEqual([place, 'source'])
+        chownSync(path, 0, 0)
+      }
+      expect(whatRuns()).toBe('bundle')
+      chmodSync(cache, 0o777)
+      rmSync(join(cache, 'bundle.json'))
+      const before = readdirSync(cache)
+      expect(whatRuns()).toBe('source')
+      expect(readdirSync(cache)).toEqual(before)
+    },
+  )
 
   it('CLI-1 gives way in a copy of the checkout: it would load from the place it was made in', () => {
     const copy = join(folder, 'copy')
