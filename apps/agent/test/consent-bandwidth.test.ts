@@ -16,7 +16,7 @@ afterAll(async () => {
 })
 
 const MIB = 1024 * 1024
-const MBIT_PER_S = 4
+const MBIT_PER_S = 2
 /** What a consent lets through at once before its rate shows. Bytes. */
 const BURST = 1.25 * MIB
 
