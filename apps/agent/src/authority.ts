@@ -1,30 +1,26 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AskeeError, errorCode, errorText, systemClock, systemRandom } from '@askee/core'
-import { type KeyStore, openKeyStore } from '@askee/keys'
 import {
   type Authority,
   type AuthorityState,
   type Capability,
   type Certificate,
   type CertificateRevocationReason,
-  type CertificateSigner,
   createAuthority,
   fromPem,
   issueIntermediate,
   issueRoot,
   LIST_LIFE,
   NODE_REVOCATION_LIFE,
-  openPkcs11Signer,
-  openSoftwareSigner,
   toPem,
   type VerifiedCertificate,
   verifyNodeCertificate,
-  type WantedKey,
 } from '@askee/keys/authority'
-import { lockDirectory, writeDurably } from '@askee/store'
+import { writeDurably } from '@askee/store'
+import { type AuthorityInit, assertKeyOf, type OpenKeys, withAuthorityKeys } from './authority-keys.ts'
 import {
   type AuthorityName,
   freshNumber,
@@ -35,15 +31,8 @@ import {
   publishList,
   recoverFrom,
 } from './authority-lists.ts'
-import { type DeviceKeyChoice, openDeviceKey, readSecretFile } from './device-key.ts'
-import { keyPaths } from './paths.ts'
 
-export interface AuthorityInit {
-  /** Certificates and lists, for everybody; and its keys, unless they are in a token. */
-  readonly directory: string
-  /** `pkcs11`: the keys of root and intermediate are made in the token and never leave it. */
-  readonly deviceKey: DeviceKeyChoice
-}
+export type { AuthorityInit }
 
 /** What an authority has published. */
 interface PublishedAuthority {
@@ -95,59 +84,6 @@ const FILES = {
   intermediateList: LIST_FILES.intermediate,
 } as const
 
-/** What is open while one thing is done. */
-interface Opened {
-  readonly store: KeyStore
-  /** Opens the key of one at its first use. */
-  signer(which: AuthorityName): Promise<CertificateSigner>
-}
-
-/** Opens the device key, one process at a time, and what is needed behind it; closes all of it whatever happens. */
-async function withKeys<T>(
-  init: AuthorityInit,
-  wanted: WantedKey,
-  use: (opened: Opened) => Promise<T>,
-): Promise<T> {
-  const { directory, deviceKey: choice } = init
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const release = lockDirectory(directory)
-  const opened: { close(): Promise<void> }[] = []
-  try {
-    const paths = { directory, ...keyPaths(join(directory, 'keys')) }
-    const deviceKey = await openDeviceKey(choice, paths, systemRandom)
-    opened.push(deviceKey)
-    const store = await openKeyStore({ directory: paths.secrets, deviceKey, random: systemRandom })
-    const signers = new Map<AuthorityName, CertificateSigner>()
-    const signer = async (which: AuthorityName): Promise<CertificateSigner> => {
-      const held = signers.get(which) ?? (await openSigner(choice, store, which, wanted))
-      if (!signers.has(which)) opened.push(held)
-      signers.set(which, held)
-      return held
-    }
-    return await use({ store, signer })
-  } finally {
-    for (const part of opened.reverse()) await part.close()
-    release()
-  }
-}
-
-function openSigner(
-  choice: DeviceKeyChoice,
-  store: KeyStore,
-  which: AuthorityName,
-  wanted: WantedKey,
-): Promise<CertificateSigner> {
-  if (choice.provider !== 'pkcs11') return openSoftwareSigner(store, `authority-${which}`, wanted)
-  return openPkcs11Signer({
-    module: choice.module,
-    tokenLabel: choice.token,
-    pin: () => readSecretFile(choice.pinFile),
-    keyLabel: `askee authority ${which}`,
-    wanted,
-    random: systemRandom,
-  })
-}
-
 /**
  * Makes an authority: a root, an intermediate, and their first lists.
  * @param init.name of the organisation, at most 40 characters
@@ -159,7 +95,7 @@ export async function initAuthority(
   init: AuthorityInit & { readonly name: string; readonly keys?: 'new' | 'take' },
 ): Promise<void> {
   const { directory, name, keys = 'new' } = init
-  await withKeys(init, keys === 'new' ? 'new' : 'either', async (opened) => {
+  await withAuthorityKeys(init, keys === 'new' ? 'new' : 'either', async (opened) => {
     if (existsSync(join(directory, FILES.root))) {
       throw new AskeeError(
         'agent/authority-exists',
@@ -210,7 +146,7 @@ export async function openAuthority<T>(
   use: (authority: OpenAuthority) => Promise<T>,
 ): Promise<T> {
   const certificates = await certificatesOf(init.directory)
-  return withKeys(init, 'held', (opened) =>
+  return withAuthorityKeys(init, 'held', (opened) =>
     use(authorityOf(init.directory, opened, certificates, lastPublished)),
   )
 }
@@ -226,7 +162,7 @@ export async function recoverAuthority(
 ): Promise<RecoveredAuthority> {
   const { directory, loss = 'refuse' } = init
   const certificates = await certificatesOf(directory)
-  return withKeys(init, 'held', async (opened) => {
+  return withAuthorityKeys(init, 'held', async (opened) => {
     const from = new Map<AuthorityName, AuthorityState>()
     for (const which of ['root', 'intermediate'] as const) {
       const place = { directory, which, store: opened.store, issuer: certificates[which] }
@@ -295,7 +231,7 @@ async function publishedFile(
 
 function authorityOf(
   directory: string,
-  { store, signer }: Opened,
+  { store, signer }: OpenKeys,
   certificates: Pick<PublishedAuthority, 'root' | 'intermediate'>,
   startOf: (place: ListPlace) => Promise<AuthorityState>,
 ): OpenAuthority {
@@ -347,18 +283,6 @@ function authorityOf(
       for (const which of ['root', 'intermediate'] as const) await (await open(which)).revocationList()
     },
   }
-}
-
-/** @throws AskeeError `agent/authority-key` */
-function assertKeyOf(certificate: Certificate, { publicKey }: CertificateSigner, path: string): void {
-  const { x = '', y = '' } = new X509Certificate(certificate).publicKey.export({ format: 'jwk' })
-  const point = Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
-  if (point.equals(publicKey)) return
-  throw new AskeeError(
-    'agent/authority-key',
-    `the key that opens is not the one of ${path}. Choose the device key or token with which this authority was made.`,
-    { path },
-  )
 }
 
 function rootListOver(directory: string): AskeeError {
