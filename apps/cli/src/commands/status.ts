@@ -118,6 +118,7 @@ function short(id: string): string {
   return id.length > 20 ? `${id.slice(0, 8)}…${id.slice(-8)}` : id
 }
 
+/** To the minute. */
 function date(at: number): string {
-  return new Date(at).toISOString()
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
