@@ -39,8 +39,12 @@ export const PEER_MEMORY_FIRST_DELAY_MS = 300
 
 /** Any port on all interfaces; the port is remembered. */
 export const DEFAULT_LISTEN = ['/ip4/0.0.0.0/tcp/0', '/ip6/::/tcp/0'] as const
-/** Largest accepted file of remembered peers. */
+/** Largest file of remembered peers, written or accepted. */
 export const MAX_PEER_MEMORY_BYTES = 64 * MIB
+/** Own records written there at most, the newest first: whoever put them puts them again. */
+export const MAX_OWN_RECORDS_BYTES = 24 * MIB
+/** Largest entry of a peer, kept and written: an honest one has some addresses and protocols, about 1 KiB. */
+export const MAX_PEER_ENTRY_BYTES = 16 * KIB
 
 /** How often missing peers are looked after. */
 export const KEEPING_PERIOD_MS = 5 * SECOND_MS

@@ -1,7 +1,12 @@
 import { decode, encode, type Logger, type Random } from '@askee/core'
 import { type Datastore, Key } from 'interface-datastore'
 import { z } from 'zod'
-import { MAX_PEER_MEMORY_BYTES, MAX_REMEMBERED_PEERS } from './defaults.ts'
+import {
+  MAX_OWN_RECORDS_BYTES,
+  MAX_PEER_ENTRY_BYTES,
+  MAX_PEER_MEMORY_BYTES,
+  MAX_REMEMBERED_PEERS,
+} from './defaults.ts'
 import { type KnownPeers, PEERS_PREFIX, type PeerMerit } from './known-peers.ts'
 import { MemoryFile, type MeshMemory } from './memory-file.ts'
 
@@ -47,15 +52,66 @@ export class PeerMemory {
     return file.records
   }
 
+  /**
+   * Own records first, then peers by merit, the last dialled before others; what does not fit is left out, so that whatever is
+   * written can be read again.
+   */
   async save(datastore: Datastore, records: OwnRecords): Promise<void> {
-    const peers: [string, Uint8Array][] = []
-    const merits: (PeerMerit & { entry: string })[] = []
+    const own = new Room(MAX_OWN_RECORDS_BYTES)
+    const kept = records.toReversed().filter(([key, bytes]) => own.take(key.byteLength + bytes.byteLength))
+    const room = new Room(MAX_PEER_MEMORY_BYTES - own.taken - ENVELOPE_BYTES)
+    const all = await this.#remembered(datastore)
+    // Its name stands there twice.
+    const fits = ({ entry, value }: RememberedPeer): boolean =>
+      value.byteLength <= MAX_PEER_ENTRY_BYTES && room.take(value.byteLength + 2 * entry.length)
+    const fitting = new Set(all.toSorted(byMerit).filter(fits))
+    // In the order in which they were heard of, in which they give way.
+    const chosen = all.filter((peer) => fitting.has(peer))
+    const peers = chosen.map(({ entry, value }) => [entry, value])
+    const merits = chosen
+      .filter(({ merit }) => merit.kept || merit.reached > 0)
+      .map(({ entry, merit }) => ({ entry, ...merit }))
+    await this.#file.write(encode({ version: 1, peers, merits, records: kept.reverse() }))
+  }
+
+  async #remembered(datastore: Datastore): Promise<RememberedPeer[]> {
+    const all: RememberedPeer[] = []
     for await (const { key, value } of datastore.query({ prefix: PEERS_PREFIX })) {
       const entry = key.toString()
-      const merit = this.#known.merit(entry)
-      peers.push([entry, value])
-      if (merit.kept || merit.reached > 0) merits.push({ entry, ...merit })
+      all.push({ entry, value, merit: this.#known.merit(entry) })
     }
-    await this.#file.write(encode({ version: 1, peers, merits, records }))
+    return all
+  }
+}
+
+function byMerit({ merit: a }: RememberedPeer, { merit: b }: RememberedPeer): number {
+  return Number(b.kept) - Number(a.kept) || b.reached - a.reached
+}
+
+interface RememberedPeer {
+  readonly entry: string
+  readonly value: Uint8Array
+  readonly merit: PeerMerit
+}
+
+/** What the names of fields and the version take. */
+const ENVELOPE_BYTES = 1024
+/** What an entry takes beside its bytes: lengths, and a merit with the names of its fields. */
+const ENTRY_BYTES = 64
+
+/** Bytes that may be written. */
+class Room {
+  readonly #most: number
+  taken = 0
+
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** False, and nothing is taken, when there is not so much left. */
+  take(bytes: number): boolean {
+    if (this.taken + bytes + ENTRY_BYTES > this.#most) return false
+    this.taken += bytes + ENTRY_BYTES
+    return true
   }
 }

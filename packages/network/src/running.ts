@@ -23,7 +23,7 @@ import { KnownPeers } from './known-peers.ts'
 import { type AskeeNode, createNode } from './libp2p-node.ts'
 import { ListeningPorts } from './listening-ports.ts'
 import { clearUp } from './memory-file.ts'
-import { hearOfPeers } from './more-peers.ts'
+import { hearOfPeers, limitNames } from './more-peers.ts'
 import type { Offences } from './offences.ts'
 import { PeerMemory } from './peer-memory.ts'
 import { PeerKeeping } from './peers.ts'
@@ -96,6 +96,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
       { ...init, listen: (await ports?.restore(listen)) ?? listen },
     )
     limitSenders(node.services.dht, offences, clock)
+    limitNames(node.services.dht)
     const upkeep = new RecordUpkeep({
       datastore,
       clock,
@@ -134,12 +135,7 @@ export async function startMesh(around: Surroundings, signal?: AbortSignal): Pro
         random,
         logger,
         ping: (peer, limit) => node.services.ping.ping(peer, { signal: limit }),
-        hearOfPeers: () =>
-          hearOfPeers(
-            { dht: node.services.dht, peerStore: node.peerStore, self: identity.id },
-            node.getPeers(),
-            { random, timers },
-          ),
+        hearOfPeers: () => hearOfPeers(node.services.dht, node.getPeers(), { random, timers }),
       },
       {
         bootstrap,

@@ -16,7 +16,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { MemoryDatastore } from 'datastore-core'
 import { Key } from 'interface-datastore'
 import { afterEach, describe, expect, it } from 'vitest'
-import { MAX_REMEMBERED_PEERS } from '../src/defaults.ts'
+import { MAX_PEER_MEMORY_BYTES, MAX_REMEMBERED_PEERS } from '../src/defaults.ts'
 import { entryOf, KnownPeers, peerOf } from '../src/known-peers.ts'
 import { PeerMemory } from '../src/peer-memory.ts'
 import { GuardedDatastore } from '../src/records/guarded-datastore.ts'
@@ -285,4 +285,43 @@ describe('the file of remembered peers', () => {
     again.put(entry(), utf8('one more'))
     expect(honest.map((key) => again.has(key))).toEqual([true, true, false, true])
   })
+
+  it('NET-4 can be read again whatever strangers made up: own records and known peers go first', async () => {
+    const self = strangerId()
+    const known = new KnownPeers(self)
+    const store = new MemoryDatastore()
+    let names = 0
+    const put = (bytes: number, merit = { kept: false, reached: 0 }) => {
+      const key = new Key(`/peers/${String(names++).padStart(60, 'b')}`)
+      known.add(key.toString())
+      known.restore(key.toString(), merit)
+      store.put(key, new Uint8Array(bytes).fill(7))
+      return key
+    }
+    const heardOf = Array.from({ length: MAX_REMEMBERED_PEERS - 4 }, (_, i) =>
+      put(i % 2 === 0 ? 60_000 : 16_000),
+    )
+    const honest = [
+      put(16_000, { kept: true, reached: 0 }),
+      put(16_000, { kept: false, reached: 2000 }),
+      put(16_000, { kept: false, reached: 1000 }),
+    ]
+    // As many as a person who revokes for years has, and more than there is room for.
+    const records = Array.from(
+      { length: 4000 },
+      (_, i) => [utf8(`/askee/r/${i}`), new Uint8Array(8000).fill(i)] as const,
+    )
+    const directory = await folder()
+    await new PeerMemory(memoryIn(directory), known, systemRandom, silentLogger).save(store, records)
+    const { size } = await stat(join(directory, 'mesh.sealed'))
+    expect(size).toBeLessThan(MAX_PEER_MEMORY_BYTES)
+    const again = new MemoryDatastore()
+    const knownAgain = new KnownPeers(self)
+    const held = await new PeerMemory(memoryIn(directory), knownAgain, systemRandom, silentLogger).load(again)
+    expect(held.length).toBeGreaterThan(2500)
+    expect(held.at(-1)?.[0]).toEqual(records.at(-1)?.[0])
+    expect(honest.map((key) => again.has(key))).toEqual([true, true, true])
+    expect(heardOf.filter((key) => again.has(key)).length).toBeGreaterThan(900)
+    expect(await readdir(directory)).toEqual(['mesh.sealed'])
+  }, 60_000)
 })

@@ -4,6 +4,7 @@ import { Record as DhtRecord } from '@libp2p/kad-dht'
 import { BaseDatastore } from 'datastore-core'
 import { Key, type Pair } from 'interface-datastore'
 import { base32 } from 'multiformats/bases/base32'
+import { MAX_PEER_ENTRY_BYTES } from '../defaults.ts'
 import { KnownPeers, PEERS_PREFIX } from '../known-peers.ts'
 import { decodeRecord, supersedes } from './codec.ts'
 import { RecordRoom } from './record-room.ts'
@@ -42,6 +43,9 @@ export class GuardedDatastore extends BaseDatastore {
     if (name.startsWith(RECORD_PREFIX)) this.#admitRecord(key, name, value)
     if (name.startsWith(PROVIDER_PREFIX)) throw new AskeeError('mesh/refused', 'blocks are not announced')
     if (name.startsWith(PEERS_PREFIX)) {
+      // Addresses that others make up for a peer are added to its own; its word, when it is reached, takes their place.
+      if (value.byteLength > MAX_PEER_ENTRY_BYTES)
+        throw new AskeeError('mesh/refused', 'too much about a peer')
       const weakest = this.#known.add(name)
       if (weakest !== undefined) this.#entries.delete(weakest)
     }
