@@ -78,6 +78,26 @@ describe('the gate of consent', () => {
     expect(ungated(gated)).toEqual([])
   })
 
+  it('CON-2 has the worker ask nothing of anybody before its line allows it', () => {
+    const worker = 'packages/compute/src/worker/'
+    const senders = sources.filter(
+      ({ path, code }) => path.startsWith(worker) && /\bmesh\.request\(/.test(code),
+    )
+    expect(senders.map(({ path }) => path.slice(worker.length)).sort()).toEqual([
+      'heartbeat.ts',
+      'offering.ts',
+      'outbox.ts',
+    ])
+    const waits = (file: string, wait: string, send: string): void => {
+      const code = sources.find(({ path }) => path === worker + file)?.code ?? ''
+      const at = code.indexOf(`await ${wait}(`)
+      expect([file, at > 0 && code.indexOf(`await ${send}(`) > at]).toEqual([file, true])
+    }
+    waits('heartbeats.ts', 'bandwidth.take', 'sendHeartbeat')
+    waits('offering.ts', 'bandwidth.take', 'mesh.request')
+    waits('outbox.ts', 'this.#pace', 'this.#deliver')
+  })
+
   it('CON-1 would find a bypass: in the worker, in the agent, in the gate itself', () => {
     const worker = 'packages/compute/src/worker/execution.ts'
     const planted = [

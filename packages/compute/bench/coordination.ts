@@ -59,7 +59,13 @@ const PERMISSIONS: ConsentPermissions = {
 const openGate: ConsentGate = {
   covering: () => ({ claims: claimsOf('', ''), token: 'x.y.z' }),
   check: () => PERMISSIONS,
-  limitsOf: () => ({ consent: CONSENT_ID, tokens: [CONSENT_ID], storageBytes: 1e9, bytesPerSecond: 125e6 }),
+  limitsOf: () => ({
+    consent: CONSENT_ID,
+    requester: '' as Identity['id'],
+    tokens: [CONSENT_ID],
+    storageBytes: 1e9,
+    bytesPerSecond: 125e6,
+  }),
 }
 const openVerifier: TokenVerifier = async (_token, { subject, audience }) => claimsOf(subject, audience)
 

@@ -1,3 +1,4 @@
+import type { NodeId } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -123,6 +124,7 @@ describe("a consent's line", () => {
         const consent = token.slice(0, 1)
         return {
           consent,
+          requester: 'boss' as NodeId,
           tokens: [`${consent}2`, `${consent}1`],
           storageBytes: 0,
           bytesPerSecond: consent === 'x' ? 0 : RATE,
@@ -141,6 +143,8 @@ describe("a consent's line", () => {
     // With what carries it, less the burst that was left.
     expect(went).toBeGreaterThan(900)
     expect(went).toBeLessThan(1100)
+    // Nobody spends the line of a consent that is for another.
+    await bandwidth.takeOf('stranger' as NodeId, 'a1', 100 * MIB, new AbortController().signal)
     expect(bandwidth.isOpen('a1')).toBe(true)
     expect(bandwidth.isOpen('x1')).toBe(false)
   })

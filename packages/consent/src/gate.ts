@@ -43,6 +43,8 @@ export interface ConsentGate {
 export interface ConsentLimits {
   /** The same for every token of the consent. */
   readonly consent: string
+  /** Whom it is for. */
+  readonly requester: NodeId
   /** All its tokens: what is kept or sent under any of them counts. */
   readonly tokens: readonly string[]
   /** On disk. */

@@ -1,5 +1,5 @@
 import type { ConsentGate } from '@askee/consent'
-import type { Clock, Milliseconds, Timers } from '@askee/core'
+import type { Clock, Milliseconds, NodeId, Timers } from '@askee/core'
 import { BandwidthShare, type Urgency } from './bandwidth-share.ts'
 
 export interface ConsentBandwidthComponents {
@@ -43,17 +43,18 @@ export class ConsentBandwidth {
     await this.#shareOf(token)?.take(onTheLine(bytes), urgency, limit)
   }
 
+  /** The same for a message that came from `from`, and its answer; a consent that is not for it does not pay for it. */
+  async takeOf(from: NodeId, token: string, bytes: number, signal: AbortSignal): Promise<void> {
+    if (this.#components.consents.limitsOf(token)?.requester !== from) return
+    await this.take(token, bytes, 'message', { signal })
+  }
+
   /** Of a message that was waited for as one of `taken` bytes only so many came, or more. */
   correct(token: string, taken: number, came: number): void {
     const share = this.#shareOf(token)
     const more = onTheLine(came) - onTheLine(taken)
     if (more > 0) share?.owe(more)
     else share?.giveBack(-more)
-  }
-
-  /** A message of so many bytes came unasked: what comes next waits for it. */
-  owe(token: string, bytes: number): void {
-    this.#shareOf(token)?.owe(onTheLine(bytes))
   }
 
   /** None for what is not held here: then no gate is open for it either. */

@@ -30,8 +30,8 @@ export interface WorkerDoorHandlers {
   settle(from: NodeId, settlement: Settlement, document: Uint8Array): void
   /** The consents that leases of this requester are held under. */
   consentsOf(from: NodeId, leases: readonly LeaseId[]): readonly string[]
-  /** Resolves when a request and its answer of so many bytes may have travelled under the consent. */
-  pace(consent: string, bytes: number, signal: AbortSignal): Promise<void>
+  /** Resolves when a request of `from` and its answer, so many bytes, may have travelled under a consent for it. */
+  pace(from: NodeId, consent: string, bytes: number, signal: AbortSignal): Promise<void>
   /** @throws AskeeError with the code of why one of the leases may not be shown any more */
   assertShown(from: NodeId, leases: readonly LeaseId[]): void
 }
@@ -50,22 +50,21 @@ export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () =>
       }
       const message = decode(body, assignSchema, MAX_MESSAGE_BYTES)
       const answer = encode(handlers.assign(from, manifests.verify(message.manifest), message))
-      await handlers.pace(message.consent, body.byteLength + answer.byteLength, signal)
+      await handlers.pace(from, message.consent, body.byteLength + answer.byteLength, signal)
       return answer
     }),
     mesh.handle(PROTOCOLS.reveal, PROTOCOL_LIMITS.reveal, async ({ from, body, signal }) => {
       assertHolds(handlers, from)
       const message = decode(body, revealSchema, MAX_MESSAGE_BYTES)
-      const [consent] = handlers.consentsOf(from, message.leases)
       const answer = await handlers.reveal(from, message.campaign, message.leases)
       const bytes = encode(answer)
-      // An answer is about one consent. Without any it says only what is not here.
-      if (consent !== undefined) await handlers.pace(consent, body.byteLength + bytes.byteLength, signal)
+      const shown = answer.reveals.map(({ lease }) => lease)
+      // What is shown is under one consent. Where nothing is held the answer is short, and there is no consent.
+      const [consent] = handlers.consentsOf(from, [...shown, ...message.leases])
+      if (consent !== undefined)
+        await handlers.pace(from, consent, body.byteLength + bytes.byteLength, signal)
       // CON-1: the wait may have been long.
-      handlers.assertShown(
-        from,
-        answer.reveals.map(({ lease }) => lease),
-      )
+      handlers.assertShown(from, shown)
       return bytes
     }),
     mesh.handle(PROTOCOLS.settle, PROTOCOL_LIMITS.settle, async ({ from, body, signal }) => {
@@ -75,7 +74,7 @@ export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () =>
       const leases = value.settlements.map(({ lease }) => lease)
       const [consent] = handlers.consentsOf(from, leases)
       handlers.settle(from, value, document)
-      if (consent !== undefined) await handlers.pace(consent, body.byteLength, signal)
+      if (consent !== undefined) await handlers.pace(from, consent, body.byteLength, signal)
       return encode({})
     }),
   ]

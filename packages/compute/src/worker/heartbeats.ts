@@ -11,12 +11,12 @@ export interface HeartbeatsComponents {
   readonly onDrop: (requester: NodeId, leases: readonly LeaseId[]) => void
 }
 
-/** Tells every requester of its leases, under each consent apart: one heartbeat at a time, of what is held when it leaves. */
+/** Tells every requester of its leases, under each consent apart, of what is held when the word leaves. */
 export class Heartbeats {
   readonly #components: HeartbeatsComponents
   readonly #timeout: Milliseconds
-  /** Consents whose last one is not answered yet, or waits for its line. */
-  readonly #underway = new Set<string>()
+  /** Consents whose last one still waits for its line. */
+  readonly #waiting = new Set<string>()
 
   constructor(components: HeartbeatsComponents, init: { readonly requestTimeout: Milliseconds }) {
     this.#components = components
@@ -25,19 +25,20 @@ export class Heartbeats {
 
   beat(leases: readonly WorkerLease[], signal: AbortSignal): void {
     for (const [consent, own] of Map.groupBy(leases, (lease) => lease.consent)) {
-      if (this.#underway.has(consent)) continue
-      this.#underway.add(consent)
-      void this.#send(consent, own, signal).finally(() => this.#underway.delete(consent))
+      if (!this.#waiting.has(consent)) void this.#send(consent, own, signal)
     }
   }
 
   /** Never rejects. A consent has one requester. */
   async #send(consent: string, leases: readonly WorkerLease[], signal: AbortSignal): Promise<void> {
     const { mesh, bandwidth, isHeld, onDrop } = this.#components
+    this.#waiting.add(consent)
     try {
       await bandwidth.take(consent, heartbeatBytes(leases.length), 'message', { signal })
     } catch {
       return
+    } finally {
+      this.#waiting.delete(consent)
     }
     const held = leases.filter(({ id }) => isHeld(id))
     const [first] = held

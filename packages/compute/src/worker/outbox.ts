@@ -43,7 +43,7 @@ export interface OutboxTarget {
 
 /** A batch, and each notice in it and in its answer, at most about. */
 const BATCH_BYTES = 512
-const NOTICE_BYTES = 256
+const NOTICE_BYTES = 160
 
 export type Notice = (
   | { readonly type: 'commitment'; readonly lease: LeaseId; readonly hash: Digest }

@@ -162,7 +162,7 @@ class VolunteerWorker implements Worker {
         consentsOf: (from, leases) => [
           ...new Set(this.#leasesOf(from, leases).map(({ consent }) => consent)),
         ],
-        pace: (consent, bytes, signal) => this.#bandwidth.take(consent, bytes, 'message', { signal }),
+        pace: (from, consent, bytes, signal) => this.#bandwidth.takeOf(from, consent, bytes, signal),
         assertShown: (from, leases) => this.#assertShown(from, leases),
       }),
       mesh.subscribe(CAMPAIGN_TOPIC, ({ body }) => this.#offering.hear(body)),

@@ -52,6 +52,7 @@ export class LivesGate implements ConsentGate {
     const resources = life.held?.claims.permissions.resources
     return {
       consent: life.id,
+      requester: life.manifest.requester,
       tokens: tokensOf(life.state),
       storageBytes: (resources?.storageGbMax ?? 0) * GIGABYTE,
       bytesPerSecond: ((resources?.bandwidthMbpsMax ?? 0) * MEGABIT) / 8,
