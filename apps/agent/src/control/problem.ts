@@ -20,11 +20,16 @@ const STATUS: readonly [prefix: string, status: number][] = [
   ['control/', 400],
 ]
 
+/** Our code for an error of a request. */
+export function problemCode(error: unknown): string {
+  const { statusCode } = error as { statusCode?: number }
+  return errorCode(error) ?? (isClientError(statusCode) ? 'control/bad-request' : 'control/internal')
+}
+
 /** Answers with an RFC 9457 problem that carries our stable code. */
 export function sendProblem(reply: FastifyReply, error: unknown): FastifyReply {
   const failure = error as { statusCode?: number; message?: string }
-  const code =
-    errorCode(error) ?? (isClientError(failure.statusCode) ? 'control/bad-request' : 'control/internal')
+  const code = problemCode(error)
   const status = STATUS.find(([prefix]) => code.startsWith(prefix))?.[1] ?? failure.statusCode ?? 500
   // The text of an unforeseen error may carry anything; only ours were written to be read by others.
   const detail =

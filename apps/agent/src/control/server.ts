@@ -1,7 +1,7 @@
 import { chmod, lstat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { Requester } from '@askee/compute'
-import { AskeeError, type Logger, type Startable } from '@askee/core'
+import { AskeeError, errorText, type Logger, type Startable } from '@askee/core'
 import fastify from 'fastify'
 import { type AuditRouteParts, auditRoutes } from './audit.ts'
 import { campaignRoutes } from './campaigns.ts'
@@ -10,7 +10,7 @@ import { type ConsentRouteParts, consentRoutes } from './consents.ts'
 import { eventRoutes } from './events.ts'
 import { type KeyRouteParts, keyRoutes } from './keys.ts'
 import { type NodeRouteParts, nodeRoutes } from './node.ts'
-import { sendProblem } from './problem.ts'
+import { problemCode, sendProblem } from './problem.ts'
 
 /** Largest JSON body: a campaign of 100,000 inputs names 64 characters for each. */
 const MAX_JSON_BYTES = 8 * 1024 * 1024
@@ -32,7 +32,10 @@ export interface ControlServerParts
 export function createControlServer(parts: ControlServerParts, socket: string, stop: () => void): Startable {
   const server = fastify({ logger: false, bodyLimit: MAX_JSON_BYTES, forceCloseConnections: true })
   server.setErrorHandler((error, request, reply) => {
-    parts.logger.warn({ path: request.routeOptions.url, error: String(error) }, 'control request failed')
+    const code = problemCode(error)
+    // Texts name what was sent, purposes and people among it. An unforeseen one is told to nobody else.
+    const unforeseen = code === 'control/internal' ? { error: errorText(error) } : {}
+    parts.logger.warn({ path: request.routeOptions.url, code, ...unforeseen }, 'control request failed')
     return sendProblem(reply, error)
   })
   server.setNotFoundHandler((request, reply) =>

@@ -28,7 +28,9 @@ export function checkScope(claims: ConsentClaims, question: ConsentQuestion): vo
   if (!claims.purposes.includes(question.purpose)) {
     throw new AskeeError(
       'consent/purpose',
-      `the work is said to be for "${question.purpose}", the consent names: ${claims.purposes.map((purpose) => `"${purpose}"`).join(', ')}`,
+      // In no text: texts stand in logs, and what somebody agreed to is nobody else's.
+      'the work is said to be for another purpose than the consent names',
+      { said: question.purpose, agreed: claims.purposes },
     )
   }
   if (question.memoryBytes > resources.ramMbMax * MIB) {
