@@ -206,6 +206,37 @@ describe('a book of voids', () => {
     expect(told).toEqual(kept)
   })
 
+  it('STO-2 tells of a void that a full disk did not take, and acknowledges it only once it is written', async () => {
+    const time = new VirtualTime(NOW)
+    const store = await newStore()
+    let isFull = true
+    const full: KeyStore = {
+      ...store,
+      replace: async (name, bytes) => {
+        if (isFull) throw new Error('no space left')
+        await store.replace(name, bytes)
+      },
+    }
+    const { book, peerKeys, told } = await open(full, time)
+    const [first, second] = [newVoid(), newVoid()]
+    await expect(book.publish(first.document)).rejects.toThrow('space')
+    expect(told).toEqual([first.node])
+    expect(refusal(() => peerKeys.assertIdentity(first.node))).toBe('keys/identity-revoked')
+    // Not said to be kept when it is given again, either.
+    await expect(book.publish(first.document)).rejects.toThrow('space')
+    isFull = false
+    await book.publish(first.document)
+    isFull = true
+    await expect(book.publish(second.document)).rejects.toThrow('space')
+    isFull = false
+    // Nobody asks again.
+    await time.advance(HOUR)
+    await book.stop()
+    const again = await open(store, time)
+    expect([...again.told].sort()).toEqual([first.node, second.node].sort())
+    await again.book.stop()
+  })
+
   it('KEY-1 tells one void once an hour', async () => {
     const time = new VirtualTime(NOW)
     const { book, told } = await open(await newStore(), time)

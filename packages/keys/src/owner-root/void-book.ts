@@ -26,8 +26,8 @@ export interface VoidBookComponents {
 /** The identities that somebody at this node declared void by an owner root, told again and again: the lost node cannot. */
 export interface VoidBook extends Startable {
   /**
-   * Takes it here, keeps it, and tells the mesh. Resolves when it is on disk.
-   * @throws AskeeError `keys/not-adopted`, `codec/*`, `signature/*`
+   * Takes it here, tells the mesh, and keeps it. Resolves when it is on disk; told it is also where the disk does not take it.
+   * @throws what the disk said, AskeeError `keys/not-adopted`, `codec/*`, `signature/*`
    */
   publish(document: Uint8Array): Promise<IdentityVoid>
 }
@@ -63,11 +63,25 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
     tell(document)
     return 'told'
   }
+  // What stands on disk: a void that the disk did not take is in force and told all the same, and tried again.
+  let written = kept
+  const write = async (): Promise<void> => {
+    if (written === kept) return
+    const next = kept
+    await store.replace(VOID_BOOK, encode(next))
+    written = next
+  }
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = lane.then(work)
+    lane = turn.catch(() => undefined)
+    return turn
+  }
   return {
     async start() {
       const bytes = await store.read(VOID_BOOK)
       kept =
         bytes === undefined ? [] : decode(bytes, keptSchema, MAX_KEPT * (MAX_VOID_BYTES + SIGNATURE_BYTES))
+      written = kept
       // Judged when they came: that the clock was set back since neither keeps the agent from starting nor makes them valid.
       peerKeys.recallVoid(
         kept.map((document) => verifyIdentityVoid(document).node),
@@ -77,25 +91,25 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
       for (let told = 0, at = 0; told < FIRST_TOLD && at < MAX_KEPT; at += 1) {
         if (tellNext() === 'told') told += 1
       }
-      cancel = timers.every(REMIND_PERIOD / MAX_KEPT, () => void tellNext())
+      cancel = timers.every(REMIND_PERIOD / MAX_KEPT, () => {
+        tellNext()
+        inTurn(write).catch((error: unknown) => {
+          logger.warn({ error: errorText(error) }, 'a void identity could not be written to disk')
+        })
+      })
     },
     async stop() {
       cancel()
       await lane
     },
-    publish(document) {
-      const turn = lane.then(async () => {
+    publish: (document) =>
+      inTurn(async () => {
         const found = verifyIdentityVoid(document)
         peerKeys.acceptVoid(document, 'person')
-        if (!kept.some((held) => bytesEqual(held, document))) {
-          kept = [...kept, document].slice(-MAX_KEPT)
-          await store.replace(VOID_BOOK, encode(kept))
-        }
         tell(document)
+        if (!kept.some((held) => bytesEqual(held, document))) kept = [...kept, document].slice(-MAX_KEPT)
+        await write()
         return found
-      })
-      lane = turn.catch(() => undefined)
-      return turn
-    },
+      }),
   }
 }
