@@ -1,11 +1,10 @@
 import { hash } from 'node:crypto'
-import { AskeeError, bytesEqual, concat, type NodeId, utf8 } from '@askee/core'
+import { AskeeError, bytesEqual, type NodeId } from '@askee/core'
 import { z } from 'zod'
 import type { Identity } from '../identity.ts'
 import { signDocument, verifyDocument } from '../signed-document.ts'
 
 const DOMAIN = 'askee/session-checkpoint/1'
-const LEAF_DOMAIN = utf8('askee/session-leaf/1\0')
 const LEAF_BYTES = 32
 export const MAX_CHECKPOINT_BYTES = 512
 /** Messages that one checkpoint covers at most. */
@@ -42,11 +41,11 @@ export interface CoveredMessages {
 }
 
 /**
- * What stands for a message in a checkpoint. The header has one length, so that no byte can move into the content. As text of
- * 32 characters, one a byte: hundreds wait in each session, and as arrays they take four times the room.
+ * What stands for a message in a checkpoint: SHA-256 of the frame as it travels, whose keys are those of the session for both
+ * sides. As text of 32 characters, one a byte: hundreds wait in each session, and as arrays they take four times the room.
  */
-export function leafOf(header: Uint8Array, content: Uint8Array): string {
-  return hash('sha256', concat(LEAF_DOMAIN, header, content), 'binary')
+export function leafOf(frame: Uint8Array): string {
+  return hash('sha256', frame, 'binary')
 }
 
 export function rootOf(leaves: Uint8Array): Uint8Array {

@@ -41,6 +41,8 @@ export interface FrameHeader {
 }
 
 export interface Frame extends FrameHeader {
+  /** The whole frame, and its two parts. */
+  readonly bytes: Uint8Array
   readonly header: Uint8Array
   readonly sealed: Uint8Array
 }
@@ -99,7 +101,7 @@ export function parseFrame(bytes: Uint8Array): Frame {
       `expected ${sealedBytes} bytes after the header, received ${sealed.byteLength}`,
     )
   }
-  return { ...header, header: bytes.subarray(0, FRAME_HEADER_BYTES), sealed }
+  return { ...header, bytes, header: bytes.subarray(0, FRAME_HEADER_BYTES), sealed }
 }
 
 function malformed(what: string): AskeeError {

@@ -192,7 +192,7 @@ export class Session {
       content.byteLength + sealingBytes(keys),
     )
     const bytes = joinFrame(header, sealLayers(keys, seq, header, content))
-    this.#sent.add(leafOf(header, content), at, weight)
+    this.#sent.add(leafOf(bytes), at, weight)
     this.#usedAt = at
     return { seq, bytes }
   }
@@ -217,14 +217,14 @@ export class Session {
     this.#window.claim(frame.seq)
     this.#checkTime(frame)
     const message = readContent(frame, content)
-    const { kind, seq, re, header } = frame
+    const { kind, seq, re } = frame
     // One that only carries a checkpoint is never overdue: it must not pass for a request.
     if (!kinds.includes(kind)) throw new AskeeError('session/kind', `no kind ${kind} is taken here`)
     this.#sent.acknowledge(frame.acked)
     const at = this.#clock.monotonic()
     this.#orEnd(() => {
       this.#cover(message.checkpoint, seq)
-      this.#received.add(seq, leafOf(header, content), at, weightOf(kind))
+      this.#received.add(seq, leafOf(frame.bytes), at, weightOf(kind))
     })
     this.#usedAt = at
     if (message.typ !== typ) throw new AskeeError('session/type', `expected ${typ}, received ${message.typ}`)
