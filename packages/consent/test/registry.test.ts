@@ -1,18 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AuditEvent, type AuditSink, silentLogger, systemRandom } from '@askee/core'
+import { systemRandom } from '@askee/core'
 import { VirtualTime } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
 import { openDatabase } from '@askee/store'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   CONSENT_MIGRATIONS,
-  type ConsentEntry,
   type ConsentQuestion,
-  type ConsentRegistry,
   type ConsentTerms,
-  createConsentRegistry,
   signConsentManifest,
   verifyConsent,
 } from '../src/index.ts'
@@ -56,9 +53,6 @@ function manifestOf(
     name: 'Lab',
   })
 }
-
-const listOf = (registry: ConsentRegistry) => ({ uri: registry.statusUri, issuer: volunteer.id })
-const placeOf = ({ claims }: ConsentEntry): number => claims?.status.index as number
 
 describe('consent registry', () => {
   it('CON-1 covers nothing without a consent', () => {
