@@ -1,6 +1,9 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { systemRandom } from '@askee/core'
+import { createIdentity, createOwnerRoot, signAdoption } from '@askee/keys'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { madeUp } from '../../packages/keys/test/support/made-up-share.ts'
 import { askee } from './askee.ts'
 import { TestMesh, until } from './mesh.ts'
 
@@ -101,6 +104,35 @@ describe('askee keys root', () => {
       // Without saying which, it is the one whose word the shares hold.
       rmSync(inMesh('void'))
       expect(await sign()).toMatchObject({ node: one.node })
+    },
+    DEADLINE_MS,
+  )
+
+  it(
+    'KEY-1 names a share that was made up, where there are more than are needed',
+    async () => {
+      const owner = createIdentity(systemRandom)
+      const split = await createOwnerRoot({ total: 5, threshold: 3 }, systemRandom)
+      const adoption = Buffer.from(signAdoption(owner, split.root.id, Date.now())).toString('base64')
+      const files = split.shares.map((share, i) => {
+        const file = inMesh(`share-${i + 1}`)
+        writeFileSync(
+          file,
+          `share ${i === 1 ? madeUp(share, (body) => (body[30]! ^= 1)) : share}\nadoption ${adoption}\n`,
+        )
+        return file
+      })
+      const [a, wrong, c, d] = files as [string, string, string, string]
+      expect((await root('void', inMesh('void'), ...given(a, wrong, c))).error.code).toBe('keys/shares-wrong')
+      const { stdout, stderr } = await askee([
+        'keys',
+        'root',
+        'void',
+        inMesh('void'),
+        ...given(a, wrong, c, d),
+      ])
+      expect(stdout).toContain(owner.id)
+      expect(stderr).toContain(`${wrong} was made up`)
     },
     DEADLINE_MS,
   )

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,6 +26,7 @@ import {
   verifyIdentityVoid,
 } from '../src/index.ts'
 import { fromBase32, toBase32 } from '../src/owner-root/base32.ts'
+import { madeUp } from './support/made-up-share.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'askee-owner-root-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -40,15 +40,6 @@ const codeOf = async (work: () => unknown): Promise<string> => {
   } catch (error) {
     return errorCode(error) ?? String(error)
   }
-}
-
-/** Another body under a check that fits: what whoever makes shares up can do. */
-function madeUp(share: string, change: (body: Buffer) => void): string {
-  const bytes = Buffer.from(fromBase32(share) as Uint8Array)
-  const body = bytes.subarray(0, -4)
-  change(body)
-  const check = createHash('sha256').update('askee/owner-root/share/1\0').update(body).digest()
-  return toBase32(Buffer.concat([body, check.subarray(0, 4)]))
 }
 
 describe("an owner's root in shares", () => {
