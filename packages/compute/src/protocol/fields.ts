@@ -1,4 +1,12 @@
-import { type CampaignId, type Digest, type Fuel, isDigest, type LeaseId, type NodeId } from '@askee/core'
+import {
+  type CampaignId,
+  type Digest,
+  type Fuel,
+  isDigest,
+  isErrorCode,
+  type LeaseId,
+  type NodeId,
+} from '@askee/core'
 import { publicKeyFromNodeId } from '@askee/keys'
 import { isTrapCode, type TrapCode } from '@askee/wasm'
 import { z } from 'zod'
@@ -16,7 +24,7 @@ export const trapField = z.custom<TrapCode | null>(
   (value) => value === null || isTrapCode(value),
   'expected a trap code or null',
 )
-export const codeField = z.string().regex(/^[a-z][a-z0-9-]*\/[a-z0-9-]{1,64}$/)
+export const codeField = z.string().refine(isErrorCode, 'expected a code')
 export const nodeField = z.custom<NodeId>((value) => {
   if (typeof value !== 'string') return false
   try {
