@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { type IncomingMessage, request } from 'node:http'
 import { AskeeError, fromUtf8 } from '@askee/core'
 import { problemSchema } from './schema.ts'
@@ -16,9 +17,10 @@ export interface HttpCall {
 
 /**
  * Opens one exchange over the agent's socket and resolves with the answer's head.
- * @throws AskeeError `client/unreachable`, or the agent's own code when it answers with a problem
+ * @throws AskeeError `client/unreachable`, `client/foreign-socket`, or the agent's own code when it answers with a problem
  */
 export async function exchange(call: HttpCall): Promise<IncomingMessage> {
+  await assertTrusted(call.socket)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request(
       {
@@ -55,6 +57,21 @@ export async function exchange(call: HttpCall): Promise<IncomingMessage> {
   if ((response.statusCode ?? 500) >= 400)
     throw problemOf(await readAll(response), response.statusCode ?? 500)
   return response
+}
+
+/** Passphrases pass: whoever laid a socket where the agent's is looked for would be told them. */
+async function assertTrusted(path: string): Promise<void> {
+  const self = process.geteuid?.() ?? 0
+  const owner = await stat(path).then(
+    ({ uid }) => uid,
+    () => 0,
+  )
+  if (self === 0 || owner === 0 || owner === self) return
+  throw new AskeeError(
+    'client/foreign-socket',
+    `${path} belongs to another user: nothing was sent. Name the socket of your own agent with --data or --control.`,
+    { path },
+  )
 }
 
 /** The whole answer. */

@@ -1,0 +1,43 @@
+import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createControlClient } from '@askee/client'
+import { errorCode } from '@askee/core'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const folder = mkdtempSync(join(tmpdir(), 'askee-foreign-'))
+const bodies: string[] = []
+let server: Server | undefined
+afterAll(() => {
+  server?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe('the client of the control API', () => {
+  it.skipIf(process.getuid?.() !== 0)(
+    'KEY-2 tells no passphrase to a socket of another user, who may have laid it where the agent listens',
+    async () => {
+      chmodSync(folder, 0o711)
+      const path = join(folder, 'control.sock')
+      server = createServer((request, response) => {
+        request.on('data', (piece) => bodies.push(String(piece)))
+        request.on('end', () => response.end('{"backup":""}'))
+      })
+      await new Promise<void>((resolve) => server?.listen(path, resolve))
+      chmodSync(path, 0o777)
+      chownSync(path, 12_345, 12_345)
+      const backUp = () => createControlClient(path).backUpKeys('correct horse battery staple')
+      process.seteuid?.(23_456)
+      try {
+        expect(await backUp().catch(errorCode)).toBe('client/foreign-socket')
+      } finally {
+        process.seteuid?.(0)
+      }
+      expect(bodies).toEqual([])
+      // The system's administrator speaks to the agents of others, and everybody to that of the system.
+      await backUp()
+      expect(bodies.join()).toContain('correct horse')
+    },
+  )
+})
