@@ -21,6 +21,8 @@ import { type AgentInit, DEFAULT_INIT, startAgent } from '../src/index.ts'
 const folder = mkdtempSync(join(tmpdir(), 'askee-places-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+const isRoot = process.getuid?.() === 0
+
 const init = (name: string, more: Partial<AgentInit> = {}): AgentInit => ({
   ...DEFAULT_INIT,
   dataDirectory: join(folder, name),
@@ -46,21 +48,18 @@ describe('the places of an agent', () => {
     },
   )
 
-  it.skipIf(process.platform === 'win32' || process.getuid?.() !== 0)(
-    'STO-1 are not those of another user, who could put other files there',
-    async () => {
-      chmodSync(folder, 0o711)
-      const foreign = init('foreign')
-      mkdirSync(foreign.dataDirectory)
-      chownSync(foreign.dataDirectory, 12_345, 12_345)
-      process.seteuid?.(23_456)
-      try {
-        expect(await startAgent(foreign).catch(errorCode)).toBe('agent/foreign-directory')
-      } finally {
-        process.seteuid?.(0)
-      }
-    },
-  )
+  it.skipIf(!isRoot)('STO-1 are not those of another user, who could put other files there', async () => {
+    chmodSync(folder, 0o711)
+    const foreign = init('foreign')
+    mkdirSync(foreign.dataDirectory)
+    chownSync(foreign.dataDirectory, 12_345, 12_345)
+    process.seteuid?.(23_456)
+    try {
+      expect(await startAgent(foreign).catch(errorCode)).toBe('agent/foreign-directory')
+    } finally {
+      process.seteuid?.(0)
+    }
+  })
 
   it('STO-2 are made without changing the mask of the process, under which a folder made meanwhile could not be used', async () => {
     const umask = vi.spyOn(process, 'umask')
