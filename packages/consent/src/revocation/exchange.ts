@@ -14,15 +14,14 @@ import type { ConsentRegistry, OwnRevocation } from '../life/registry.ts'
 import type { ConsentPhase } from '../life/state.ts'
 import type { RevocationBook } from './book.ts'
 import type { RevocationSource } from './lookup.ts'
+import { EVERYTHING, RevocationRecords } from './records.ts'
 import { Retelling } from './retelling.ts'
 import {
   REVOCATION_LIMITS,
   REVOCATION_PROTOCOL,
-  REVOCATION_RECORDS,
   REVOCATION_TOPIC,
   STATUS_LIMITS,
   STATUS_PROTOCOL,
-  STATUS_RECORDS,
   textOf,
 } from './topic.ts'
 import type { StatusSource } from './verifier.ts'
@@ -47,19 +46,11 @@ export interface ExchangeInit {
 
 /** How long the machine is left to the kill before the mesh is told: as long as a kill may take (CON-5). */
 const TELL_AFTER: Milliseconds = 100
-/** Nodes that should hold a record before it counts as told there. */
-const QUORUM = 1
 /** After a start: soon, when there are peers to ask, and once more for a node that found them late. */
 const RECALL_AFTER: readonly Milliseconds[] = [15_000, 300_000]
 /** Consents that are asked for; those that are over or revoked need no question. */
 const MAX_RECALLED = 64
 const RECALLED: readonly ConsentPhase[] = ['granted', 'renewed', 'suspended']
-/** Name of the record that ends everything below an epoch; all others are named by a token. */
-const EVERYTHING = 'all'
-/** A recorded status list is good for a day, and recorded anew in time. */
-const LIST_RECORD_MS: Milliseconds = 24 * 3_600_000
-const RERECORD_LIST_MS: Milliseconds = LIST_RECORD_MS / 2
-
 /**
  * Tells the mesh of revocations three ways (CON-5): gossip reaches who is there, a request reaches the requester of the
  * consent for certain, records and status lists reach who comes later. Takes what others tell the same ways.
@@ -73,20 +64,12 @@ export function createRevocationExchange(
   return new MeshExchange(components, init)
 }
 
-interface RecordedList {
-  readonly text: string
-  /** Monotonic: on a clock that is set back it would be over before it is recorded anew. */
-  readonly at: Milliseconds
-}
-
-const NO_LIST: RecordedList = { text: '', at: Number.NEGATIVE_INFINITY }
-
 interface Telling {
   readonly revocation: OwnRevocation
   cancel: () => void
   /** The requester has acknowledged. */
   isAcknowledged: boolean
-  isRecorded: boolean
+  record: 'to do' | 'under way' | 'done'
 }
 
 class MeshExchange implements RevocationExchange {
@@ -94,15 +77,15 @@ class MeshExchange implements RevocationExchange {
   readonly #init: Required<ExchangeInit>
   readonly #tellings = new Map<string, Telling>()
   readonly #retelling: Retelling
+  readonly #records: RevocationRecords
   readonly #cleanup: (() => void)[] = []
   #abort = new AbortController()
-  /** The status list that was recorded last. */
-  #list: RecordedList = NO_LIST
 
   constructor(components: ExchangeComponents, init: ExchangeInit) {
     this.#components = components
     this.#init = { retellFirst: 1000, retellLongest: 300_000, requestTimeout: 5000, ...init }
     this.#retelling = new Retelling(components, this.#init.retellFirst)
+    this.#records = new RevocationRecords(components)
   }
 
   async start(signal?: AbortSignal): Promise<void> {
@@ -141,22 +124,12 @@ class MeshExchange implements RevocationExchange {
       return textOf(await mesh.request(subject, STATUS_PROTOCOL, new Uint8Array(), options))
     } catch (error) {
       if (signal.aborted) throw error
-      const key = { namespace: STATUS_RECORDS, owner: subject, name: 'list' }
-      const record = await mesh.getRecord(key, { signal })
-      return record === undefined ? undefined : textOf(record.value)
+      return this.#records.readList(subject, signal)
     }
   }
 
-  async find(token: string, subject: NodeId): Promise<readonly string[]> {
-    const found = await Promise.all([token, EVERYTHING].map((name) => this.#recorded(name, subject)))
-    return found.flat()
-  }
-
-  async #recorded(name: string, owner: NodeId): Promise<readonly string[]> {
-    const { signal } = this.#abort
-    const key = { namespace: REVOCATION_RECORDS, owner, name }
-    const record = await this.#components.mesh.getRecord(key, { signal })
-    return record === undefined ? [] : [textOf(record.value)]
+  find(token: string, subject: NodeId): Promise<readonly string[]> {
+    return this.#records.find(token, subject, this.#abort.signal)
   }
 
   /** The own book is for those who ask it on this machine: on a full disk the mesh is told all the same. */
@@ -182,14 +155,15 @@ class MeshExchange implements RevocationExchange {
 
   /** Asks the records of this node what it once told, for what it shows as given, or held up. */
   async #recall(): Promise<void> {
-    const { registry, logger } = this.#components
+    const { registry, mesh, logger } = this.#components
+    const { signal } = this.#abort
     const given = registry.list().filter(({ phase }) => RECALLED.includes(phase))
     const names = given.flatMap(({ tokens }) => tokens.slice(0, 1)).slice(-MAX_RECALLED)
     for (const name of [EVERYTHING, ...names]) {
       try {
-        for (const text of await this.#recorded(name, this.#components.mesh.self)) this.#hear(text)
+        for (const text of await this.#records.read(name, mesh.self, signal)) this.#hear(text)
       } catch (error) {
-        if (this.#abort.signal.aborted) return
+        if (signal.aborted) return
         logger.debug({ error: errorText(error) }, 'a record of an own revocation could not be read')
       }
     }
@@ -219,7 +193,7 @@ class MeshExchange implements RevocationExchange {
       revocation,
       cancel: () => {},
       isAcknowledged: false,
-      isRecorded: false,
+      record: 'to do',
     }
     this.#tellings.set(revocation.certificate, telling)
     this.#note(revocation.certificate)
@@ -229,16 +203,15 @@ class MeshExchange implements RevocationExchange {
 
   #round(telling: Telling, wait: Milliseconds): void {
     const { clock, timers } = this.#components
-    const { revocation } = telling
+    const { revocation, record } = telling
     if (clock.now() >= revocation.until) {
       this.#tellings.delete(revocation.certificate)
       return
     }
     if (!telling.isAcknowledged && revocation.requester !== null)
       void this.#request(telling, revocation.requester)
-    if (!telling.isRecorded) void this.#record(telling)
-    else if (clock.monotonic() - this.#list.at >= RERECORD_LIST_MS)
-      void this.#recordList().catch(() => undefined)
+    if (record === 'to do') void this.#record(telling)
+    else if (record === 'done' && this.#records.isListDue()) void this.#recordList().catch(() => undefined)
     telling.cancel = timers.after(wait, () =>
       this.#round(telling, Math.min(this.#init.retellLongest, wait * 2)),
     )
@@ -262,40 +235,21 @@ class MeshExchange implements RevocationExchange {
   }
 
   async #record(telling: Telling): Promise<void> {
-    const { mesh, clock } = this.#components
     const { certificate, tokens, until } = telling.revocation
-    const options = { quorum: QUORUM, signal: this.#abort.signal }
-    const value = utf8(certificate)
+    telling.record = 'under way'
     try {
-      // Under each token of the line: who is shown one knows no other.
-      for (const name of tokens.length === 0 ? [EVERYTHING] : tokens) {
-        const record = { namespace: REVOCATION_RECORDS, name, value, sequence: clock.now(), expires: until }
-        await mesh.putRecord(record, options)
-      }
-      telling.isRecorded = true
-      // Signed anew, which a certificate needs not: the owner's key may be lost.
+      await this.#records.put(certificate, tokens, until, this.#abort.signal)
+      telling.record = 'done'
       await this.#recordList()
     } catch (error) {
+      if (telling.record !== 'done') telling.record = 'to do'
       this.#components.logger.debug({ error: errorText(error) }, 'a revocation was not recorded')
     }
   }
 
-  /** Unless this very list stands there already. The mesh itself puts a record again and again, until it expires. */
+  /** Signed anew, which a certificate needs not: the owner's key may be lost. */
   async #recordList(): Promise<void> {
-    const { mesh, clock, registry } = this.#components
-    try {
-      const list = { text: registry.statusList(), at: clock.monotonic() }
-      if (list.text === this.#list.text && list.at - this.#list.at < RERECORD_LIST_MS) return
-      this.#list = list
-      const now = clock.now()
-      const record = { namespace: STATUS_RECORDS, name: 'list', value: utf8(list.text), sequence: now }
-      const options = { quorum: QUORUM, signal: this.#abort.signal }
-      await mesh.putRecord({ ...record, expires: now + LIST_RECORD_MS }, options)
-    } catch (error) {
-      // The next round tries again.
-      this.#list = NO_LIST
-      throw error
-    }
+    await this.#records.putList(this.#components.registry.statusList(), this.#abort.signal)
   }
 
   /** A requester that comes back is told at once what it missed. */

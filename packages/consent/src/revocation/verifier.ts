@@ -6,6 +6,7 @@ import type { RevocationBook } from './book.ts'
 import { checkStatus, wantsNews } from './freshness.ts'
 import type { RevocationLookup } from './lookup.ts'
 import { type StatusList, verifyStatusList } from './status-list.ts'
+import { Turns } from './turns.ts'
 
 /** Where status lists come from: the node that the token is about, or the mesh's records. */
 export interface StatusSource {
@@ -24,6 +25,8 @@ export interface VerifierComponents {
 
 /** Lists kept, the least recently used dropped. */
 const KEPT_LISTS = 4096
+/** Fetches at once; one is a question, and a walk through the records where it has no answer. */
+const MAX_FETCHES = 16
 /** Between two fetches of one list. */
 const FETCH_PAUSE_MS = 10_000
 
@@ -56,6 +59,7 @@ interface HeldList {
 class Lists {
   readonly #components: VerifierComponents
   readonly #held = new Map<string, HeldList>()
+  readonly #turns = new Turns(MAX_FETCHES)
   /** Asked for now: however many tokens name it, one question is on its way. */
   readonly #asking = new Map<string, Promise<StatusList | undefined>>()
 
@@ -69,21 +73,26 @@ class Lists {
     const held = this.#held.get(key)
     if (statuses === undefined || !wantsNews(claims, held?.list, clock.now())) return held?.list
     if (held !== undefined && clock.monotonic() - held.asked < FETCH_PAUSE_MS) return held.list
-    const asking = this.#asking.get(key) ?? this.#ask(key, statuses, claims)
-    return asking
+    const asking = this.#asking.get(key)
+    if (asking !== undefined) return asking
+    // As for looks: whoever shows much waits behind himself.
+    const turn = this.#turns.take(claims.subject, held === undefined ? 'new' : 'known')
+    if (turn === undefined) return held?.list
+    const asked = turn.then(() => this.#ask(key, statuses, claims))
+    this.#asking.set(key, asked)
+    return asked
   }
 
   async #ask(key: string, statuses: StatusSource, claims: ConsentClaims): Promise<StatusList | undefined> {
-    const asking = this.#fetch(key, statuses, claims)
-    this.#asking.set(key, asking)
     try {
-      const list = await asking
+      const list = await this.#fetch(key, statuses, claims)
       this.#held.delete(key)
       this.#held.set(key, { list, asked: this.#components.clock.monotonic() })
       if (this.#held.size > KEPT_LISTS) this.#held.delete(this.#held.keys().next().value as string)
       return list
     } finally {
       this.#asking.delete(key)
+      this.#turns.pass()
     }
   }
 
