@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
-import { silentLogger, systemClock, systemRandom, systemTimers } from '@askee/core'
+import { silentLogger, systemClock, systemRandom, systemTimers, type Timers } from '@askee/core'
 import { createIdentity } from '@askee/keys'
 import { createVault, openDatabase } from '@askee/store'
 import {
@@ -37,7 +37,18 @@ const database = openDatabase(join(directory, 'audit.db'), AUDIT_MIGRATIONS, {
 const plain = { wrap: async (secret: Uint8Array) => secret, unwrap: async (wrapped: Uint8Array) => wrapped }
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const parts = { database, clock, random: systemRandom, timers: systemTimers, logger: silentLogger }
+/** Processor time of each turn of the work itself, whatever else the machine had to do: microseconds. */
+const turns: number[] = []
+let resumed = 0
+const timers: Timers = {
+  ...systemTimers,
+  async sleep(delay, signal) {
+    turns.push(thread() - resumed)
+    await systemTimers.sleep(delay, signal)
+    resumed = thread()
+  },
+}
+const parts = { database, clock, random: systemRandom, timers, logger: silentLogger }
 const vault = await createVault({ ...parts, deviceKey: plain })
 const subjectKey = new Uint8Array(32).fill(7)
 const log = createAuditLog({ ...parts, vault }, { subjectKey })
@@ -118,28 +129,23 @@ async function measured(name: string, work: () => Promise<unknown>): Promise<voi
     const { heapUsed, external } = process.memoryUsage()
     most = Math.max(most, heapUsed + external)
   }, 50)
-  // Of this thread between two turns: what the loop was held for, whatever else the machine had to do.
-  let longest = 0
-  let last = thread()
-  const turns = setInterval(() => {
-    const now = thread()
-    longest = Math.max(longest, now - last)
-    last = now
-  }, 1)
+  turns.length = 0
+  resumed = thread()
   const cpu = process.cpuUsage()
   const start = performance.now()
   await work()
   const wall = performance.now() - start
   const used = process.cpuUsage(cpu)
-  longest = Math.max(longest, thread() - last)
+  turns.push(thread() - resumed)
   clearInterval(sampler)
-  clearInterval(turns)
   delay.disable()
+  turns.sort((a, b) => a - b)
+  const turn = (part: number) => ((turns[Math.ceil(part * turns.length) - 1] ?? 0) / 1000).toFixed(1)
   const ms = (ns: number) => (ns / 1e6).toFixed(1)
   const processor = used.user + used.system
   console.log(
     `${name.padEnd(24)} ${(wall / 1000).toFixed(1)} s, processor ${(processor / 1e6).toFixed(1)} s, ${(processor / ENTRIES).toFixed(0)} us an entry; ` +
-      `longest turn ${(longest / 1000).toFixed(1)} ms of processor; ` +
+      `turns p50 ${turn(0.5)} p99.9 ${turn(0.999)} max ${turn(1)} ms of processor, ${turns.filter((one) => one > 50_000).length} of ${turns.length} above 50; ` +
       `loop delay p50 ${ms(delay.percentile(50))} p99 ${ms(delay.percentile(99))} max ${ms(delay.max)} ms; ` +
       `memory +${((most - before) / 1e6).toFixed(0)} MB`,
   )

@@ -23,6 +23,7 @@ export {
 export { PROFILES } from './compliance/profiles.ts'
 export {
   createRetention,
+  type Held,
   type Purged,
   type Retention,
   type RetentionComponents,

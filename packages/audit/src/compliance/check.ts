@@ -5,7 +5,7 @@ import type { AuditLog } from '../log.ts'
 import { createTurns, type TurnComponents, type Turns } from '../turns.ts'
 import { contentsDue, DAY_MS } from './due.ts'
 import { missingHolds } from './holds.ts'
-import { contentsOf, entriesOf, stateOf } from './pages.ts'
+import { contentsOf, entriesOf, isErased } from './pages.ts'
 import { type ComplianceProfile, type Region, ruleFor } from './profile.ts'
 
 /** Something in a log that a rule does not allow. */
@@ -125,7 +125,7 @@ async function goneTooEarly(
     if (rule === undefined || at <= now - rule.leastDays * DAY_MS) continue
     if (subject !== null && profile.erasure !== null) continue
     await turns.spend(1)
-    if (subject !== null && stateOf(log, idx) !== 'erased') continue
+    if (subject !== null && !isErased(log, idx)) continue
     early.of(rule.name).add(idx)
   }
   return [...early].map(([name, tally]) => {
@@ -200,7 +200,7 @@ async function overdueErasures(
   for await (const { idx, action, at, isHeld } of contentsOf(database, turns)) {
     if (action !== ERASURE_REQUESTED || isHeld === 1 || at >= now - erasure.withinDays * DAY_MS) continue
     await turns.spend(1)
-    if (stateOf(log, idx) !== 'erased') overdue.add(idx)
+    if (!isErased(log, idx)) overdue.add(idx)
   }
   const text = `asked for and not erased within ${erasure.withinDays} days`
   return overdue.count === 0 ? [] : [finding('compliance/erasure-overdue', 'erasure', overdue, text)]

@@ -13,7 +13,7 @@ export function isHeld(database: Database, tag: string): boolean {
 }
 
 /** Numbers of the holds on a subject that are in force, oldest first. */
-export function holdsOn(database: Database, tag: string): number[] {
+function holdsOn(database: Database, tag: string): number[] {
   return database
     .prepare('SELECT number FROM audit_legal_holds WHERE subject = ? AND released IS NULL ORDER BY number')
     .pluck()
@@ -100,7 +100,7 @@ export function countHolds(database: Database): number {
 }
 
 /** A hold that the log says and nobody released by name, and that is not in force: somebody took it away. */
-export interface MissingHold {
+interface MissingHold {
   /** The act that says that it began. */
   readonly index: number
   /** None in acts of before holds had numbers. */

@@ -69,3 +69,13 @@ export function stateOf(log: AuditLog, index: number): AuditEvent | 'erased' | '
     throw error
   }
 }
+
+/** Whether the key of a content was destroyed; what is in it is not looked at. */
+export function isErased(log: AuditLog, index: number): boolean {
+  try {
+    return log.content(index) === 'erased'
+  } catch (error) {
+    if (error instanceof AskeeError) return false
+    throw error
+  }
+}

@@ -41,7 +41,7 @@ interface Unwritten {
   told: 'no' | 'being' | 'yes'
 }
 
-export interface AlarmsComponents {
+interface AlarmsComponents {
   readonly log: AuditLog
   /** The log's own database. */
   readonly database: Database
