@@ -58,6 +58,26 @@ function everything(directory: string): Buffer {
 }
 
 describe('the key store', () => {
+  it('KEY-1 destroys a secret also when the change cannot be written down, as on a full disk, and says so later', async () => {
+    const { directory, deviceKey, open } = await home()
+    await (await open()).replace('stolen', utf8('key'))
+    const told: string[] = []
+    let isFull = true
+    const record = {
+      changing(file: string, next: Uint8Array | null) {
+        if (isFull) throw new Error('ENOSPC: no space left on device, write')
+        return () => void told.push(`${file} ${next === null ? 'gone' : 'there'}`)
+      },
+    }
+    const store = await openKeyStore({ directory, deviceKey, random, record })
+    expect(await codeOf(store.replace('new', utf8('key')))).toContain('ENOSPC')
+    expect(await codeOf(store.destroy('stolen'))).toContain('ENOSPC')
+    expect(await store.names()).toEqual([])
+    isFull = false
+    await store.destroy('stolen')
+    expect(told).toEqual(['stolen.secret gone'])
+  })
+
   it('STO-1 keeps secrets over a restart, private and never in clear', async () => {
     const at = await home()
     const store = await at.open()

@@ -339,10 +339,12 @@ describe('the record of a folder', () => {
   it('STO-2 lets no change begin that cannot be written down', () => {
     const { seen, generations } = newStore()
     const record = generations().folder('keys', 'e1')
-    record.check(files({ a: 'a1' }))
+    record.check(files({ a: 'a1', gone: 'g1' }))
     mkdirSync(`${seen}.tmp`)
     writeFileSync(join(`${seen}.tmp`, 'in the way'), '')
     expect(() => record.changing('a', utf8('a2'))).toThrow()
+    // But what is to go may go all the same: the next writing says so.
+    expect(() => record.changing('gone', null)).toThrow()
     rmSync(`${seen}.tmp`, { recursive: true })
     record.changing('b', utf8('b1'))(utf8('b1'))
     expect(
@@ -359,6 +361,13 @@ describe('the record of a folder', () => {
           .check(files({ a: 'a1', b: 'b1' })),
       ),
     ).toBeUndefined()
+    // And it is no removal that is still to be ended, once something else stands there.
+    record.changing('gone', utf8('g2'))(utf8('g2'))
+    expect(
+      generations()
+        .folder('keys', 'e1')
+        .check(files({ a: 'a1', b: 'b1', gone: 'g2' })),
+    ).toEqual([])
   })
 
   it('STO-1 reads the file of generations of an earlier version, and finds an older one by the databases alone', () => {

@@ -113,8 +113,14 @@ export async function openKeyStore(init: KeyStoreInit): Promise<KeyStore> {
     },
     async destroy(name) {
       const path = fileOf(directory, name)
-      const changed = changing(name, null)
+      let changed: ReturnType<typeof changing> | undefined
+      try {
+        changed = changing(name, null)
+      } catch {
+        // A full disk must not keep a key alive, and has some room afterwards.
+      }
       await eraseFile(path)
+      changed ??= changing(name, null)
       changed(null)
     },
     names: () => namesIn(directory),

@@ -29,7 +29,7 @@ export interface FolderRecord {
   known(): 'this' | 'none' | 'another'
   /**
    * Call before a file is written, or (null) removed, and after `check`; on disk when it returns: from then on a crash may leave
-   * either.
+   * either. Where it throws, a file may be removed all the same, and be told again afterwards.
    * @returns call when it is done, with what stands there now
    */
   changing(file: string, next: Uint8Array | null): (now: Uint8Array | null) => void
@@ -92,17 +92,21 @@ export function folderRecord(
     known: () => (kept.get() === undefined ? 'none' : known() === undefined ? 'another' : 'this'),
     changing(file, next) {
       const state = digest(next ?? undefined)
-      const before = pending.get(file) ?? []
+      // A removal that could not be written down is over once something new comes.
+      const before = (pending.get(file) ?? []).filter((earlier) => earlier !== null)
       pending.set(file, [...before, state])
       note(file)
       persistOr(() => {
+        // What is to go may go all the same: the next writing says so.
+        if (state === null) return
         pending.set(file, before)
         note(file)
       })
       return (now) => {
         const isFirst = (settled.get(file) ?? null) === null
         const rest = pending.get(file) ?? []
-        rest.splice(rest.indexOf(state), 1)
+        const own = rest.indexOf(state)
+        if (own >= 0) rest.splice(own, 1)
         settled.set(file, digest(now ?? undefined))
         note(file)
         // That there was none before, the next writing says early enough: keys are made by the dozen at the first start.
