@@ -162,6 +162,19 @@ describe('assignment', () => {
     join('a')
     expect(state.nodes['a' as NodeId]!.present).toBe(true)
   })
+
+  it('CON-2 asks a node again whose consent has no room on disk just now, after a rest', () => {
+    open(10)
+    for (const name of ['a', 'b', 'c', 'd']) join(name)
+    const lease = assign().find(({ node }) => node === 'a')!
+    feed({ type: 'refused', node: lease.node, refusals: [{ lease: lease.lease, code: 'consent/storage' }] })
+    expect(assign().map(({ node }) => node)).not.toContain('a')
+    expect(state.tasks.every(({ losses }) => losses === 0)).toBe(true)
+    const { present, strikes, backoffUntil } = state.nodes['a' as NodeId]!
+    expect([present, strikes]).toEqual([true, 0])
+    expect(backoffUntil).toBeGreaterThan(now)
+    expect(backoffUntil).toBeLessThan(now + 60_000)
+  })
 })
 
 describe('lost leases', () => {
