@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto'
+import { createSecretKey, hkdfSync } from 'node:crypto'
 import { AskeeError, concat, encode } from '@askee/core'
 import { NONCE_BYTES, seal, TAG_BYTES, unseal } from '../aead.ts'
 import { KEY_BYTES } from '../derive-key.ts'
@@ -74,7 +74,8 @@ export function openField(
 }
 
 function fieldKey(dataKey: Uint8Array, path: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', dataKey, new Uint8Array(0), `field/v1${path}`, KEY_BYTES))
+  const input = createSecretKey(dataKey)
+  return new Uint8Array(hkdfSync('sha256', input, new Uint8Array(0), `field/v1${path}`, KEY_BYTES))
 }
 
 function contextOf(kid: Uint8Array, { record, path, version }: FieldPlace): Uint8Array {
