@@ -116,19 +116,47 @@ describe('a database of consents that was put back', () => {
     expect(restarted.show(id)).toMatchObject({ phase: 'expired', live: false })
   })
 
-  it('CON-5 is all of it on disk or nothing', () => {
-    const { clock, registry, copy, putBack } = setUp()
-    grantForTest(registry, requester.id)
-    copy()
-    const { old } = putBack()
-    old.exec("CREATE TRIGGER full BEFORE INSERT ON put_back BEGIN SELECT RAISE (ABORT, 'full'); END")
-    const restarted = testRegistry(node.id, { clock, volunteer, database: old }).registry
-    for (const { id } of restarted.list()) restarted.resume(id)
-    old.exec('DELETE FROM put_back')
-    expect(() => restarted.putBack('a test')).toThrow()
-    const again = testRegistry(node.id, { clock, volunteer, database: old }).registry
-    expect(again.list().map(({ phase }) => phase)).toEqual(['granted'])
-  })
+  it.each(['the note', 'the second consent', 'a page'] as const)(
+    'CON-5 stays suspended on disk too when that gives out at %s, and is done when it is done again',
+    async (where) => {
+      const clock = new VirtualTime(NOW)
+      const path = join(folder, `${files++}.db`)
+      const database = openDatabase(path, CONSENT_MIGRATIONS)
+      const { registry } = testRegistry(node.id, { clock, volunteer, database })
+      const ids = Array.from({ length: 8 }, () => grantForTest(registry, createIdentity(systemRandom).id).id)
+      await registry.history.settled()
+      const abort = "BEGIN SELECT RAISE (ABORT, 'full'); END"
+      if (where === 'the note') {
+        database.exec(`CREATE TRIGGER full BEFORE INSERT ON put_back ${abort}`)
+      } else if (where === 'the second consent') {
+        database.exec(`CREATE TRIGGER full BEFORE UPDATE ON lives WHEN old.id <> '${ids[0]}' ${abort}`)
+      } else {
+        const pages = database.pragma('page_count', { simple: true }) as number
+        database.pragma(`max_page_count = ${pages}`)
+      }
+      const reason = 'long enough that not all of it fits '.repeat(100)
+      const phases = (of: ConsentRegistry) => new Set(ids.map((id) => of.show(id).phase))
+      // As often as it takes to be sure that a failed attempt undoes nothing of the next.
+      for (let i = 0; i < 2; i++) {
+        expect(codeOf(() => registry.putBack(reason))).toBe('consent/not-written')
+        expect(phases(registry)).toEqual(new Set(['suspended']))
+      }
+      if (where === 'a page') database.pragma('max_page_count = 100000')
+      else database.exec('DROP TRIGGER full')
+      const suspended = registry.putBack(reason).map(({ id }) => id)
+      expect(suspended.sort()).toEqual([...ids].sort())
+      expect(registry.putBack(reason)).toEqual([])
+      await registry.history.settled()
+      database.close()
+
+      const old = openDatabase(path, CONSENT_MIGRATIONS)
+      const again = testRegistry(node.id, { clock, volunteer, database: old }).registry
+      expect(phases(again)).toEqual(new Set(['suspended']))
+      expect(createConsentHoldings(old).areComplete()).toBe(false)
+      expect(grantForTest(again, requester.id).claims?.epoch).toBeGreaterThan(1000)
+      old.close()
+    },
+  )
 
   it('CON-5 says that what is kept may have no note, until somebody has looked', () => {
     const { registry, copy, putBack } = setUp()

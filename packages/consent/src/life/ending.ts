@@ -28,6 +28,8 @@ export interface EndingParts {
 /** The ends of consents: for a while, for ever, all of them, and by time. */
 export class Ending {
   readonly #parts: EndingParts
+  /** Suspended for a database that was put back, by a call that has not come to its end. */
+  readonly #putBack = new Set<Life>()
 
   constructor(parts: EndingParts) {
     this.#parts = parts
@@ -71,20 +73,28 @@ export class Ending {
     return given.map((life) => entryOf(life, clock.now()))
   }
 
-  /** @returns the consents that it suspended */
+  /** @returns the consents that it suspended, also in a call before that failed */
   putBack(reason: string): readonly ConsentEntry[] {
     const { lives, clock, enactment, epoch, records } = this.#parts
-    // First what time has ended: by a clock that is put right later it could be open again.
+    // First what time has ended: by a clock that is put right later it could be open again. And what the disk did not take.
     this.sweep()
     const open = lives.all().filter(({ state }) => state.phase === 'granted' || state.phase === 'renewed')
-    records.atomically(() => {
-      for (const life of open) {
+    for (const life of open) this.#putBack.add(life)
+    // Each by itself: memory takes a suspension at once, so a transaction around them all could undo it on disk alone.
+    attemptAll(
+      open.map((life) => () => {
         enactment.act(life, { type: 'Suspend', now: clock.now() }, { content: { reason } })
-      }
-      epoch.jump()
-      records.savePutBack()
-    })
-    return open.map((life) => entryOf(life, clock.now()))
+      }),
+    )
+    try {
+      epoch.jump(() => records.savePutBack())
+    } catch (cause) {
+      const text = `every consent is suspended, but the disk did not take that its record was put back (${errorText(cause)}): free some space and do this again`
+      throw refuse('consent/not-written', text, {}, cause)
+    }
+    const suspended = [...this.#putBack].filter(({ state }) => state.phase === 'suspended')
+    this.#putBack.clear()
+    return suspended.map((life) => entryOf(life, clock.now()))
   }
 
   /** Revokes what a certificate of the owner ends and this machine knows nothing of: its database was put back. */

@@ -7,10 +7,13 @@ import type { ConsentRecords } from './records.ts'
 
 /**
  * A database that was put back does not know how often the epoch was raised since. The epoch of its time is above every one of
- * before as long as nobody revokes everything once in four seconds, again and again; it fits until the year 2242.
+ * before as long as nobody revokes everything once in four seconds, again and again.
  */
 const EPOCH_MS: Milliseconds = 4000
-/** Leaves room above a clock that is wrong. */
+/**
+ * Half of what a certificate can name, so that a clock that is wrong leaves room above. It is reached in the year 2106; from
+ * then on an epoch of before may be above the one that a jump gives.
+ */
 const MAX_JUMP = 2 ** 30
 
 /** A certificate that ends everything below its epoch. */
@@ -76,12 +79,19 @@ export class OwnEpoch {
     this.#unwritten = null
   }
 
-  /** For a database that was put back: grants from now on stand above every epoch of before, and nothing is revoked by it. */
-  jump(): void {
+  /**
+   * For a database that was put back: grants from now on stand above every epoch of before, and nothing is revoked by it.
+   * @param record written in the same transaction
+   * @throws what the disk says
+   */
+  jump(record: () => void): void {
     this.settle()
     const { epoch, told } = this.#records.epoch()
     const jumped = Math.min(MAX_JUMP, Math.floor(this.#components.clock.now() / EPOCH_MS))
-    this.#records.saveEpoch({ epoch: Math.max(epoch + 1, jumped), certificate: null, told })
+    this.#records.atomically(() => {
+      this.#records.saveEpoch({ epoch: Math.max(epoch + 1, jumped), certificate: null, told })
+      record()
+    })
   }
 
   /**

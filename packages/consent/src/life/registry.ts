@@ -102,8 +102,9 @@ export interface ConsentRegistry extends ConsentGate, ConsentEndings, ConsentUse
   revokeAll(reason: string): readonly ConsentEntry[]
   /**
    * The owner put this database back in its place: whatever is live in it may have been revoked since, and is suspended;
-   * grants from now on have an epoch above every one that was told since. All of it is on disk when it returns, or nothing.
+   * grants from now on have an epoch above every one that was told since. All of it is on disk when it returns.
    * @returns what it suspended
+   * @throws AskeeError `consent/not-written` when the disk did not take it: all is suspended, and calling again does the rest
    */
   putBack(reason: string): readonly ConsentEntry[]
   /**
