@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AskeeError, decode, encode, errorText, type Timestamp, toHex } from '@askee/core'
@@ -108,8 +109,19 @@ export async function recoverFrom(
   return { ...known, listNumber: Math.max(known.listNumber, number, freshNumber(now)) }
 }
 
+/**
+ * What an authority starts from whose keys were there before it: whatever is known of their lists. From nothing only where
+ * nothing is, as after an init that was broken off early.
+ * @throws AskeeError `agent/authority-list-older`
+ */
+export async function takeOver(place: ListPlace, now: Timestamp): Promise<AuthorityState> {
+  const isKnown =
+    (await keptState(place)) !== undefined || existsSync(join(place.directory, LIST_FILES[place.which]))
+  return isKnown ? recoverFrom(place, now, 'refuse') : { listNumber: freshNumber(now), revoked: [] }
+}
+
 /** Above any number of a list that was made earlier: fewer than one a second are. */
-export function freshNumber(now: Timestamp): number {
+function freshNumber(now: Timestamp): number {
   return Math.floor(now / 1000)
 }
 

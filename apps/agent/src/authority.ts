@@ -23,13 +23,13 @@ import { writeDurably } from '@askee/store'
 import { type AuthorityInit, assertKeyOf, type OpenKeys, withAuthorityKeys } from './authority-keys.ts'
 import {
   type AuthorityName,
-  freshNumber,
   LIST_FILES,
   type ListPlace,
   lastPublished,
   publishedUntil,
   publishList,
   recoverFrom,
+  takeOver,
 } from './authority-lists.ts'
 
 export type { AuthorityInit }
@@ -87,9 +87,10 @@ const FILES = {
 /**
  * Makes an authority: a root, an intermediate, and their first lists.
  * @param init.name of the organisation, at most 40 characters
- * @param init.keys `take`: uses keys that are there already, as after an init that was broken off; their lists go on above any
- * number of before. Default `new`: refuses them, for they are of an authority in another folder
- * @throws AskeeError `agent/authority-exists`, `agent/authority-keys-held`, and what opening the keys throws
+ * @param init.keys `take`: uses keys that are there already, as after an init that was broken off; where a list of theirs is
+ * known it goes on, with all that was revoked. Default `new`: refuses them, for they are of an authority in another folder
+ * @throws AskeeError `agent/authority-exists`, `agent/authority-keys-held`, `agent/authority-list-older` when lists are known
+ * and not there, and what opening the keys throws
  */
 export async function initAuthority(
   init: AuthorityInit & { readonly name: string; readonly keys?: 'new' | 'take' },
@@ -108,8 +109,8 @@ export async function initAuthority(
     const root = await issueRoot(parts, signer, { name })
     const parent = { signer, certificate: root }
     const intermediate = await issueIntermediate(parts, parent, below, { name })
-    const listNumber = keys === 'new' ? 0 : freshNumber(systemClock.now())
-    const start = async (): Promise<AuthorityState> => ({ listNumber, revoked: [] })
+    const start = async (place: ListPlace): Promise<AuthorityState> =>
+      keys === 'new' ? { listNumber: 0, revoked: [] } : takeOver(place, systemClock.now())
     await authorityOf(directory, opened, { root, intermediate }, start).publishLists()
     writeDurably(join(directory, FILES.intermediate), Buffer.from(toPem(intermediate)))
     // The last: where it stands, everything does.
@@ -219,12 +220,10 @@ async function publishedFile(
 ): Promise<Uint8Array> {
   const path = join(directory, FILES[name])
   const text = await readFile(path, 'latin1').catch((cause: unknown) => {
-    throw new AskeeError(
-      'agent/no-authority',
-      `${path} cannot be read. Make an authority there with askee authority init.`,
-      { path },
-      { cause },
-    )
+    const advice = existsSync(join(directory, 'keys'))
+      ? `Its keys are there: put root.pem, intermediate.pem and the newest lists that were published back into ${directory}, and go on from them: askee authority recover ${directory}. Where nothing was published yet, because its init was broken off: askee authority init --take-keys`
+      : 'Make an authority there with askee authority init.'
+    throw new AskeeError('agent/no-authority', `${path} cannot be read. ${advice}`, { path }, { cause })
   })
   return fromPem(text, kind)
 }

@@ -159,6 +159,26 @@ describe('an authority in a folder', () => {
     expect(await codeOf(verifyIssued(init.directory, first.pem))).toBe('none')
   })
 
+  it('KEY-3 forgets no revocation when its root.pem is lost, whatever way on is taken', async () => {
+    const init = house()
+    await initAuthority({ ...init, name: 'Test House' })
+    const { serial, pem } = await issue(init)
+    await openAuthority(init, (open) => open.revoke(serial, 'compromised'))
+    copyFileSync(at(init, LIST), join(folder, 'list'))
+    rmSync(at(init, 'root.pem'))
+    await expect(openAuthority(init, (open) => open.publishLists())).rejects.toThrow(/authority recover/)
+    expect(await codeOf(initAuthority({ ...init, name: 'Test House' }))).toBe('agent/authority-keys-held')
+    const take = (name: string) => codeOf(initAuthority({ ...init, name, keys: 'take' }))
+    // Its lists are of another name.
+    expect(await take('Other House')).toBe('agent/authority-list-older')
+    rmSync(at(init, LIST))
+    expect(await take('Test House')).toBe('agent/authority-list-older')
+    copyFileSync(join(folder, 'list'), at(init, LIST))
+    rmSync(at(init, STATE))
+    expect(await take('Test House')).toBe('none')
+    expect(await codeOf(verifyIssued(init.directory, pem))).toBe('certificate/revoked')
+  })
+
   it('KEY-3 goes on after a crash between a list and what is known of it', async () => {
     const init = house()
     await initAuthority({ ...init, name: 'Test House' })
@@ -197,8 +217,12 @@ describe('an authority in a folder', () => {
     const again = () => codeOf(initAuthority({ ...second, name: 'Test House' }))
     expect(await again()).toBe('agent/authority-keys-held')
     expect(readdirSync(second.directory).filter((name) => name.endsWith('.pem'))).toEqual([])
-    // Deliberately: its lists stand above those of before.
-    await initAuthority({ ...second, name: 'Test House', keys: 'take' })
+    // Deliberately, but not while the keys say that there were lists.
+    const take = () => initAuthority({ ...second, name: 'Test House', keys: 'take' })
+    expect(await codeOf(take())).toBe('agent/authority-list-older')
+    for (const which of ['root', 'intermediate'])
+      rmSync(at(second, `keys/secrets/authority-${which}-state.secret`))
+    await take()
     expect(listIn(second).number).toBeGreaterThan(listIn(init).number + 1000)
 
     const other = { ...init, directory: join(folder, 'other') }
