@@ -83,4 +83,33 @@ describe('an export while an alarm is open', () => {
     expect(third).toMatchObject({ number: 3, unproven: 0 })
     expect(third.previous.map(({ number }) => number)).toEqual([1, 2])
   })
+
+  it('AUD-3 is refused, and accuses nobody, where what went since is said by no act that is signed', async () => {
+    const held = await logs.open()
+    const { owner, checkpointing, standing, exporter } = await exporting(held)
+    for (const [i, subject] of ['stays', 'before', 'after', 'stays'].entries()) {
+      await held.log.append(act(i, subject))
+    }
+    await held.retention.erase('before', 'asked for')
+    const order = { reason: 'who was it', exporter: 'the owner', content: 'included' as const }
+    const { log, size } = checkpointing.sign()
+    const note = signCheckpoint(owner, { log, size: size + 5, root: new Uint8Array(32), extensions: [] })
+    expect(standing.judge(note, forger.id)).toBe(false)
+    await held.retention.erase('after', 'asked for')
+    await expect(exporter.make(order)).rejects.toMatchObject({
+      code: 'audit/export-held',
+      message: expect.stringMatching(/^entry 3 was erased .*--without-content.*askee audit accept/),
+      details: { index: 3 },
+    })
+    // What was erased before the alarm is proven still, and so are the entries around.
+    const part = verifyExport(await exporter.make({ ...order, from: 1, to: 3 }), owner.id)
+    expect(part.entries.map(({ event }) => (typeof event === 'string' ? event : 'readable'))).toEqual([
+      'readable',
+      'erased',
+    ])
+    verifyExport(await exporter.make({ ...order, content: 'withheld' }), owner.id)
+    await standing.accept('it was I')
+    const whole = verifyExport(await exporter.make({ ...order, to: size }), owner.id)
+    expect(whole.entries[3]?.event).toBe('erased')
+  })
 })

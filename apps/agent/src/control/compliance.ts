@@ -22,7 +22,7 @@ export interface ComplianceRouteParts {
 
 /** Rules over the log, and what is held or forgotten by them. */
 export function complianceRoutes(server: FastifyInstance, { audit, clock }: ComplianceRouteParts): void {
-  const { retention, database } = audit
+  const { retention, database, watch } = audit
 
   server.post('/v1/audit/compliance', async ({ body }): Promise<ComplianceView> => {
     const { profiles, region } = parse(body, complianceRequestSchema)
@@ -37,6 +37,8 @@ export function complianceRoutes(server: FastifyInstance, { audit, clock }: Comp
   })
   server.post('/v1/audit/purge', async ({ body }): Promise<PurgedView> => {
     const { profile, region } = parse(body, purgeRequestSchema)
+    // What goes now may be evidence, and no act that says so is signed: it would look as if somebody had taken it away.
+    watch.standing.assertGood()
     return retention.purge(profileNamed(profile), region)
   })
   server.get('/v1/audit/removals', (): Promise<RemovalsView> => listRemovals(audit))
@@ -50,6 +52,7 @@ export function complianceRoutes(server: FastifyInstance, { audit, clock }: Comp
   })
   server.post('/v1/audit/erasures', async ({ body }): Promise<ErasedView> => {
     const { subject, reason } = parse(body, subjectRequestSchema)
+    watch.standing.assertGood()
     return retention.erase(subject, reason)
   })
 }

@@ -58,7 +58,7 @@ export interface Exporter {
   /**
    * One file for `verifyExport`. That it was made, with its digest, is on disk as an act of the log before this resolves.
    * Works in pieces with turns of the event loop between them; the file itself is held in memory.
-   * While an alarm is open it takes what was signed before.
+   * While an alarm is open it takes what was signed before, and no content that is gone by an act that was not.
    * @throws AskeeError `audit/export-range`, `audit/export-too-large`, `audit/export-reason`, `audit/export-held`
    */
   make(order: ExportOrder): Promise<Uint8Array>
@@ -83,7 +83,7 @@ async function make(components: ExporterComponents, order: ExportOrder): Promise
   const most = closed === undefined ? log.size() : (checkpointing.latest()?.size ?? 0)
   const { from, to } = checkOrder(order, most, closed)
   const turns = createTurns(components)
-  const found = await collect(components, { ...order, from, to }, turns)
+  const found = await collect(components, { ...order, from, to, ...(closed && { most, closed }) }, turns)
   if (closed === undefined) {
     // Only now: all acts that say why a content is gone are below this checkpoint.
     checkpointing.sign()
@@ -191,10 +191,20 @@ function signed(checkpointing: Checkpointing): AskeeError | undefined {
 
 type Collected = Pick<ExportItem, 'kind' | 'index' | 'content'>
 
+interface Collecting {
+  readonly from: number
+  readonly to: number
+  readonly content: ExportOrder['content']
+  /** Nothing is signed from this entry on. */
+  readonly most?: number
+  /** Why. */
+  readonly closed?: AskeeError
+}
+
 /** What the file will hold, without proofs: contents are read before the checkpoint that their proofs lead to is signed. */
 async function collect(
   components: ExporterComponents,
-  { from, to, content }: { from: number; to: number; content: ExportOrder['content'] },
+  { from, to, content, most = Number.POSITIVE_INFINITY, closed }: Collecting,
   turns: Turns,
 ): Promise<{ items: Collected[]; newest: Exported | undefined }> {
   const { log } = components
@@ -212,14 +222,22 @@ async function collect(
   const acts = await previousExports(components, turns)
   for (const { index } of acts) items.push({ kind: 'export', index, content: contentOf(log, index) })
   if (gone.purged.size + gone.erased.size > 0) {
+    const said = new Set<number>()
     for await (const { index, removal } of removalActs(components, turns, from + 1)) {
-      const covers = removal.ranges.some(({ first, last }) => {
+      const covered: number[] = []
+      for (const { first, last } of removal.ranges) {
         for (let at = Math.max(first, from); at <= Math.min(last, to - 1); at++) {
-          if (gone[removal.kind].has(at)) return true
+          if (gone[removal.kind].has(at)) covered.push(at)
         }
-        return false
-      })
-      if (covers) items.push({ kind: 'removal', index, content: contentOf(log, index) })
+      }
+      if (index >= most) {
+        // Without the act the file would say that somebody took the content away.
+        const unsaid = covered.find((at) => !said.has(at))
+        if (unsaid !== undefined) throw unproven(unsaid, removal.kind, index, closed)
+        continue
+      }
+      for (const at of covered) said.add(at)
+      if (covered.length > 0) items.push({ kind: 'removal', index, content: contentOf(log, index) })
     }
   }
   return { items, newest: acts.at(-1)?.exported }
@@ -233,6 +251,20 @@ function contentOf(log: AuditLog, index: number): ExportItem['content'] {
     if (error instanceof AskeeError) return 'damaged'
     throw error
   }
+}
+
+function unproven(
+  index: number,
+  kind: 'purged' | 'erased',
+  act: number,
+  closed: AskeeError | undefined,
+): AskeeError {
+  return new AskeeError(
+    'audit/export-held',
+    `entry ${index} was ${kind} by entry ${act}, which nothing signs now (${closed?.code}): leave it out with --from and --to, take entries --without-content, or accept the state first with askee audit accept`,
+    { index },
+    { cause: closed },
+  )
 }
 
 function tooLarge(): AskeeError {
