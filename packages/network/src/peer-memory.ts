@@ -46,7 +46,9 @@ export class PeerMemory {
     })
     if (file === undefined) return []
     for (const [key, value] of file.peers) {
-      if (key.toString().startsWith(PEERS_PREFIX)) await datastore.put(key, value)
+      // An earlier version wrote whatever strangers had made up about a peer; the datastore takes no more than this.
+      if (key.toString().startsWith(PEERS_PREFIX) && value.byteLength <= MAX_PEER_ENTRY_BYTES)
+        await datastore.put(key, value)
     }
     for (const { entry, ...merit } of file.merits) this.#known.restore(entry, merit)
     return file.records

@@ -16,7 +16,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { MemoryDatastore } from 'datastore-core'
 import { Key } from 'interface-datastore'
 import { afterEach, describe, expect, it } from 'vitest'
-import { MAX_PEER_MEMORY_BYTES, MAX_REMEMBERED_PEERS } from '../src/defaults.ts'
+import { MAX_PEER_ENTRY_BYTES, MAX_PEER_MEMORY_BYTES, MAX_REMEMBERED_PEERS } from '../src/defaults.ts'
 import { entryOf, KnownPeers, peerOf } from '../src/known-peers.ts'
 import { PeerMemory } from '../src/peer-memory.ts'
 import { GuardedDatastore } from '../src/records/guarded-datastore.ts'
@@ -199,6 +199,35 @@ describe('the file of remembered peers', () => {
     await writeFile(join(directory, 'mesh.sealed'), 'garbage')
     await started({ memory: memoryIn(directory) })
     expect(await readFile(join(directory, 'mesh.sealed.broken'), 'utf8')).toBe('garbage')
+  })
+
+  it('NET-4 starts with what an earlier version wrote of a peer about whom strangers made up too much', async () => {
+    const directory = await folder()
+    const [swollen, honest] = [1, 2].map(() => entryOf(peerIdFromString(strangerId())))
+    const file = (sizes: readonly (readonly [string | undefined, number])[]) => {
+      const peers = sizes.map(([entry, bytes]) => [entry, new Uint8Array(bytes)])
+      return encode({ version: 1, peers, merits: [{ entry: swollen, kept: true, reached: 1 }], records: [] })
+    }
+    const { sealing } = memoryIn(directory)
+    const path = join(directory, 'mesh.sealed')
+    const most = MAX_PEER_ENTRY_BYTES
+    await writeFile(
+      path,
+      sealing.seal(
+        'mesh.sealed',
+        file([
+          [swollen, most + 1],
+          [honest, most],
+        ]),
+      ),
+    )
+    const self = strangerId()
+    const known = new KnownPeers(self)
+    const store = new GuardedDatastore(systemClock, self, known)
+    await new PeerMemory(memoryIn(directory), known, systemRandom, silentLogger).load(store)
+    expect([...store._allKeys()].map(String)).toEqual([honest])
+    await writeFile(path, sealing.seal('mesh.sealed', file([[swollen, most + 1]])))
+    expect((await started({ memory: memoryIn(directory) })).addresses()).toHaveLength(1)
   })
 
   it('STO-1 shows neither peers, nor records, nor ports, and takes none that was changed or is of another node', async () => {
