@@ -69,12 +69,16 @@ async function published(
   }
 }
 
-/** Until when the list in the folder is good; 0 when there is none of this authority. */
+/**
+ * Until when the list in the folder is good; 0 when there is none of this authority, or one that is not good yet: made when the
+ * clock was ahead.
+ */
 export async function publishedUntil(
   place: Pick<ListPlace, 'directory' | 'which' | 'issuer'>,
+  now: Timestamp,
 ): Promise<Timestamp> {
   const list = await published(place)
-  return 'why' in list ? 0 : list.until
+  return 'why' in list || list.from > now ? 0 : list.until
 }
 
 /**

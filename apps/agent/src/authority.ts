@@ -262,10 +262,10 @@ function authorityOf(
   return {
     async issue(request, allowed) {
       const now = systemClock.now()
-      if ((await publishedUntil(placeOf('root'))) <= now) throw rootListOver(directory)
+      if ((await publishedUntil(placeOf('root'), now)) <= now) throw rootListOver(directory)
       const authority = await open('intermediate', allowed)
       const certificate = await authority.issue(request)
-      if ((await publishedUntil(placeOf('intermediate'))) <= now + LIST_LIFE / 2) {
+      if ((await publishedUntil(placeOf('intermediate'), now)) <= now + LIST_LIFE / 2) {
         await authority.revocationList()
       }
       const { serialNumber, validToDate } = new X509Certificate(certificate)

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { encode, errorCode, systemClock, systemRandom } from '@askee/core'
 import { createIdentity, openKeyStore } from '@askee/keys'
 import { fromPem, readRevocationList, requestCertificate } from '@askee/keys/authority'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   type AuthorityInit,
   initAuthority,
@@ -29,7 +29,10 @@ let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'askee-authority-'))
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => {
+  vi.useRealTimers()
+  rmSync(folder, { recursive: true })
+})
 
 const house = (): AuthorityInit => ({ directory: join(folder, 'house'), deviceKey: { provider: 'software' } })
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
@@ -177,6 +180,25 @@ describe('an authority in a folder', () => {
     rmSync(at(init, STATE))
     expect(await take('Test House')).toBe('none')
     expect(await codeOf(verifyIssued(init.directory, pem))).toBe('certificate/revoked')
+  })
+
+  it('KEY-3 sees that a list made on a clock that was ahead is not of today', async () => {
+    const init = house()
+    await initAuthority({ ...init, name: 'Test House' })
+    const { serial } = await issue(init)
+    const ahead = async (use: () => Promise<unknown>) => {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 172_800_000 })
+      await use()
+      vi.useRealTimers()
+    }
+    // The intermediate's is written anew by the way.
+    await ahead(() => openAuthority(init, (open) => open.revoke(serial, 'ended')))
+    expect(await codeOf(issue(init).then(({ pem }) => verifyIssued(init.directory, pem)))).toBe('none')
+    // The root's is not, and is asked for.
+    await ahead(() => openAuthority(init, (open) => open.publishLists()))
+    expect(await codeOf(issue(init))).toBe('agent/authority-root-list')
+    await openAuthority(init, (open) => open.publishLists())
+    expect(await codeOf(issue(init).then(({ pem }) => verifyIssued(init.directory, pem)))).toBe('none')
   })
 
   it('KEY-3 goes on after a crash between a list and what is known of it', async () => {

@@ -46,8 +46,8 @@ export interface AuthorityComponents extends IssueComponents {
    */
   readonly keep: (state: AuthorityState, list: Uint8Array) => Promise<void>
   /**
-   * How long a revoked certificate stays on the list: longer than any that is issued lives. Default for ever, as for
-   * intermediates; for nodes `NODE_REVOCATION_LIFE`.
+   * After what time a revoked certificate may leave a full list: longer than any that is issued lives. Default never, as
+   * for intermediates; for nodes `NODE_REVOCATION_LIFE`.
    */
   readonly keepRevokedFor?: Milliseconds
 }
@@ -87,9 +87,8 @@ export function createAuthority(
   let state = start
   let lane: Promise<unknown> = Promise.resolve()
 
-  const list = async (all: readonly RevokedCertificate[]): Promise<Uint8Array> => {
+  const list = async (revoked: readonly RevokedCertificate[]): Promise<Uint8Array> => {
     const now = clock.now()
-    const revoked = stillListed(all)
     const next = { listNumber: state.listNumber + 1, revoked }
     const content = { number: next.listNumber, from: now, until: now + LIST_LIFE, revoked }
     const bytes = await makeRevocationList(content, certificate, signer)
@@ -97,9 +96,16 @@ export function createAuthority(
     state = next
     return bytes
   }
-  const stillListed = (all: readonly RevokedCertificate[]): readonly RevokedCertificate[] => {
+  /**
+   * With room for one more. A clock that is wrong for a moment would empty a list that goes by time alone, so only the one
+   * whose place is needed leaves it.
+   */
+  const withRoom = (held: readonly RevokedCertificate[]): readonly RevokedCertificate[] => {
+    if (held.length < MAX_REVOKED) return held
     const life = components.keepRevokedFor ?? Infinity
-    return all.filter(({ at }) => at + life > clock.now())
+    const over = held.findIndex(({ at }) => at + life <= clock.now())
+    if (over < 0) throw listFull(held, life)
+    return held.toSpliced(over, 1)
   }
   const inTurn = (work: () => Promise<Uint8Array>): Promise<Uint8Array> => {
     const turn = lane.then(work)
@@ -123,11 +129,10 @@ export function createAuthority(
         if (!/^(?:[0-9a-f]{2}){1,20}$/.test(serial)) {
           throw new AskeeError('certificate/serial', 'expected a serial number in hexadecimal')
         }
-        const held = stillListed(state.revoked)
+        const held = state.revoked
         if (held.some((one) => one.serial === serial)) return list(held)
         if (origin === 'own' && !isSerialOf(signer, serial)) throw unknownSerial(serial)
-        if (held.length >= MAX_REVOKED) throw listFull(held, components.keepRevokedFor ?? Infinity)
-        return list([...held, { serial, at: clock.now(), reason }])
+        return list([...withRoom(held), { serial, at: clock.now(), reason }])
       }),
     revocationList: () => inTurn(() => list(state.revoked)),
   }
@@ -144,7 +149,7 @@ function unknownSerial(serial: string): AskeeError {
 function listFull(held: readonly RevokedCertificate[], life: Milliseconds): AskeeError {
   const first = Math.min(...held.map(({ at }) => at)) + life
   const when = Number.isFinite(first)
-    ? `The first leaves it ${new Date(first).toISOString()}`
+    ? `The first may leave it ${new Date(first).toISOString()}`
     : 'None leaves it'
   return new AskeeError(
     'certificate/list-full',

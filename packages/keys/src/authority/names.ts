@@ -17,8 +17,8 @@ export const NODE_REVOCATION_LIFE = MAX_NODE_LIFE + 24 * HOUR
 /** A list older than this is no list: whoever withholds the newer one gains nothing. */
 export const LIST_LIFE = 24 * HOUR
 /**
- * Revoked certificates of one list at once: those of nodes leave it by themselves within `NODE_REVOCATION_LIFE`. At 49 bytes
- * each they fit `MAX_LIST_BYTES`, which every verifier takes.
+ * Revoked certificates of one list at once: when it is full, those of nodes leave it that are older than
+ * `NODE_REVOCATION_LIFE`. At 49 bytes each they fit `MAX_LIST_BYTES`, which every verifier takes.
  */
 export const MAX_REVOKED = 20_000
 export const MAX_LIST_BYTES = 1_048_576
