@@ -32,6 +32,8 @@ export type ConsentErrorCode =
   | 'consent/limits'
   /** It would be more on disk than the consent allows. */
   | 'consent/storage'
+  /** The same, however long somebody waits: it allows less than that alone needs. */
+  | 'consent/storage-never'
   /** The consent allows no traffic at all. */
   | 'consent/bandwidth'
   | 'consent/unknown'

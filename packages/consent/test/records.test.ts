@@ -3,8 +3,9 @@ import { createMemoryMeshNetwork, VirtualTime } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
 import { describe, expect, it } from 'vitest'
 import { consentTopics, createTokenVerifier, inspectToken } from '../src/index.ts'
+import { signCertificate } from '../src/revocation/certificate.ts'
 import { RevocationRecords } from '../src/revocation/records.ts'
-import { forged, freshId, granted, NOW, stranger } from './support.ts'
+import { forged, freshId, granted, NOW, stranger, volunteer } from './support.ts'
 
 const HOUR = 3_600_000
 
@@ -13,6 +14,16 @@ class SetClock extends VirtualTime {
   override now(): number {
     return super.now() + this.shift
   }
+}
+
+const certificates = new Map<number, string>()
+/** The certificate of the owner that ends everything below an epoch. */
+function ending(minEpoch: number): string {
+  const made =
+    certificates.get(minEpoch) ??
+    signCertificate(volunteer, { id: freshId(), now: NOW, until: NOW + 999 * HOUR, minEpoch })
+  certificates.set(minEpoch, made)
+  return made
 }
 
 /** A node with records, and one that holds them. */
@@ -39,7 +50,15 @@ async function setUp(change: (mesh: Mesh) => Partial<Mesh> = () => ({})) {
     await Promise.race([settled, clock.advance(10_000)])
     return work
   }
-  return { clock, self: mesh!.self, records: new RevocationRecords({ mesh: changed, clock }), signal, during }
+  return {
+    clock,
+    network,
+    mesh: mesh!,
+    self: mesh!.self,
+    records: new RevocationRecords({ mesh: changed, clock }),
+    signal,
+    during,
+  }
 }
 
 describe('the records of revocations', () => {
@@ -54,6 +73,48 @@ describe('the records of revocations', () => {
     await during(records.putList('a new list', signal))
     expect(await during(records.read('all', self, signal))).toEqual([after.certificate])
     expect(await during(records.readList(self, signal))).toBe('a new list')
+  })
+
+  it('CON-5 are above one of a clock that was ahead, although a node that does not hold it acknowledges', async () => {
+    const { clock, network, mesh, self, records, signal, during } = await setUp()
+    clock.shift = 48 * HOUR
+    await during(records.put(ending(1), [], clock.now() + 999 * HOUR, signal))
+    clock.shift = 0
+    // The owner starts again without its own copy; one more holder has come that never saw the old record.
+    await mesh.stop()
+    const [again, late] = [self, createIdentity(systemRandom).id].map((id) =>
+      network.node(id, { topics: consentTopics(clock) }),
+    )
+    await Promise.all([again!.start(), late!.start()])
+    const restarted = new RevocationRecords({ mesh: again!, clock })
+    await during(restarted.put(ending(2), [], clock.now() + 999 * HOUR, signal))
+    const reader = new RevocationRecords({ mesh: late!, clock })
+    expect(await during(reader.read('all', self, signal))).toEqual([ending(2)])
+  })
+
+  it('CON-5 of everything say the highest epoch, in whatever order and however late they are put', async () => {
+    const { clock, self, records, signal, during } = await setUp()
+    const put = (epoch: number) => during(records.put(ending(epoch), [], NOW + HOUR, signal))
+    await Promise.all([put(2), put(3), put(1)])
+    expect(await during(records.read('all', self, signal))).toEqual([ending(3)])
+    await clock.advance(1000)
+    await put(2)
+    expect(await during(records.read('all', self, signal))).toEqual([ending(3)])
+  })
+
+  it('CON-5 are put when what stands there cannot be read, and count as not put', async () => {
+    let isBroken = true
+    const { self, records, signal, during } = await setUp((mesh) => ({
+      getRecord: async (key, options) => {
+        if (isBroken) throw new AskeeError('mesh/timeout', 'nobody answers')
+        return mesh.getRecord(key, options)
+      },
+    }))
+    const put = () => during(records.put(ending(1), [], NOW + HOUR, signal))
+    await expect(put()).rejects.toMatchObject({ code: 'mesh/timeout' })
+    isBroken = false
+    expect(await during(records.read('all', self, signal))).toEqual([ending(1)])
+    await put()
   })
 
   it.each([0, 1])('CON-5 are found although the other one cannot be read (%i)', async (which) => {

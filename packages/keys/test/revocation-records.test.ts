@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { encode, errorCode, type Mesh, systemRandom as random, silentLogger } from '@askee/core'
+import { encode, errorCode, type Mesh, systemRandom as random, silentLogger, toHex } from '@askee/core'
 import { createMemoryMeshNetwork, decorate, eventually, VirtualTime } from '@askee/core/testing'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
@@ -23,6 +23,14 @@ const HOUR = 3_600_000
 const MINUTE = 60_000
 const folder = mkdtempSync(join(tmpdir(), 'askee-revocation-records-'))
 afterAll(() => rmSync(folder, { recursive: true }))
+
+/** A machine whose clock somebody sets. */
+class SetClock extends VirtualTime {
+  shift = 0
+  override now(): number {
+    return super.now() + this.shift
+  }
+}
 
 interface Node {
   readonly identity: Identity
@@ -187,6 +195,38 @@ describe('a revocation that nobody was told of', () => {
     for (const one of nodes)
       expect(await meanwhile(time, codeOf(reader.exchange.current(one, 'sealing')))).toBe('usable')
     for (const { ring } of [reader, victim]) await ring.stop()
+  })
+
+  it('KEY-1 is found although a document of before was recorded while the clock was ahead', async () => {
+    const clock = new SetClock(1_790_000_000_000)
+    const network = createMemoryMeshNetwork({ clock, timers: clock })
+    const identity = createIdentity(random)
+    const topics = keyTopics(clock)
+    const [first, holder] = [identity.id, createIdentity(random).id].map((id) => network.node(id, { topics }))
+    await Promise.all([first!.start(), holder!.start()])
+    const around = (mesh: Mesh) => ({ mesh, clock, timers: clock, logger: silentLogger })
+    const now = clock.now()
+    const of = (sequence: number) =>
+      signKeyRevocation(identity, {
+        use: 'sealing',
+        sequence,
+        kids: [],
+        revokedAt: now,
+        until: now + 1000 * HOUR,
+        reason: 'compromised',
+      })
+    clock.shift = 48 * HOUR
+    await meanwhile(clock, createRevocationRecords(around(first!)).put(of(5)))
+    clock.shift = 0
+    // The node starts again without its own copy, and a holder has come that never saw the old record.
+    await first!.stop()
+    const [again, late] = [identity.id, createIdentity(random).id].map((id) => network.node(id, { topics }))
+    await Promise.all([again!.start(), late!.start()])
+    await meanwhile(clock, createRevocationRecords(around(again!)).put(of(9)))
+    for (const mesh of [holder!, late!]) {
+      const found = await meanwhile(clock, createRevocationRecords(around(mesh)).find(identity.id))
+      expect(found.map(toHex)).toEqual([toHex(of(9))])
+    }
   })
 
   it('KEY-1 stands in a record of its node with every newest one, as long as they fit', async () => {

@@ -3,7 +3,9 @@ import {
   concat,
   MAX_RECORD_BYTES,
   type NodeId,
+  OwnRecords,
   silentLogger,
+  systemClock,
   systemRandom,
   utf8,
 } from '@askee/core'
@@ -73,6 +75,27 @@ describe('records against hostile peers', () => {
     // The replay fails for its age alone: a newer one from the same stranger is taken.
     const next = encodeRecord(identity, draft(3)).bytes
     expect(await putDirectly(hostile, holder.self, keyFor(owner.self), next)).toBe(true)
+  })
+
+  it('NET-2 CON-5 puts a record above one of a clock that was ahead, which only some nodes hold', async () => {
+    const identity = createIdentity(systemRandom)
+    const [first, again] = [loopbackNode({}, { identity }), loopbackNode({}, { identity })]
+    const [old, late] = [loopbackNode(), loopbackNode()]
+    const all = [first, again, old, late]
+    stops.push(async () => void (await Promise.all(all.map((node) => node.stop()))))
+    await Promise.all([first, old].map((node) => node.start()))
+    await connect([first, old])
+    await first.putRecord(draft(Date.now() + 48 * HOUR_MS, 'old'), { quorum: 1 })
+    await first.stop()
+    // Without its own copy, and among nodes one of which never saw the old record and acknowledges whatever comes.
+    await Promise.all([again, late].map((node) => node.start()))
+    await connect([again, old, late])
+    const { sequence: _, ...next } = draft(0, 'new')
+    await new OwnRecords({ mesh: again, clock: systemClock }).putNext(next, { quorum: 1 })
+    for (const node of [old, late]) {
+      const found = await node.getRecord({ namespace: 'test', owner: again.self, name: 'r' })
+      expect(found?.value).toEqual(utf8('new'))
+    }
   })
 
   it('NET-2 refuses records wrongly signed, oversize, expired, under another key or namespace', async () => {

@@ -1,12 +1,14 @@
 import {
   type Clock,
-  errorCode,
   type Mesh,
   type Milliseconds,
   type NodeId,
+  OwnRecords,
+  type SignedRecord,
   type Timestamp,
   utf8,
 } from '@askee/core'
+import { verifyCertificate } from './certificate.ts'
 import { REVOCATION_RECORDS, STATUS_RECORDS, textOf } from './topic.ts'
 
 /** Nodes that should hold a record before it counts as told there. */
@@ -29,12 +31,14 @@ const NO_LIST: RecordedList = { text: '', at: Number.NEGATIVE_INFINITY }
 export class RevocationRecords {
   readonly #mesh: Mesh
   readonly #clock: Clock
+  readonly #own: OwnRecords
   /** The status list that was recorded last. */
   #list: RecordedList = NO_LIST
 
   constructor({ mesh, clock }: { readonly mesh: Mesh; readonly clock: Clock }) {
     this.#mesh = mesh
     this.#clock = clock
+    this.#own = new OwnRecords({ mesh, clock })
   }
 
   /**
@@ -73,10 +77,13 @@ export class RevocationRecords {
   ): Promise<void> {
     const value = utf8(certificate)
     const errors: unknown[] = []
+    // One of before that is told late must not take the place of the one that ends more.
+    const more = tokens.length === 0 ? { suffices: endsMoreThan(certificate) } : {}
     for (const name of tokens.length === 0 ? [EVERYTHING] : tokens) {
-      await this.#put({ namespace: REVOCATION_RECORDS, name, value, expires }, signal).catch(
-        (error: unknown) => errors.push(error),
-      )
+      const draft = { namespace: REVOCATION_RECORDS, name, value, expires }
+      await this.#own
+        .putNext(draft, { quorum: QUORUM, signal, ...more })
+        .catch((error: unknown) => errors.push(error))
     }
     if (errors.length > 0) throw errors[0]
   }
@@ -92,29 +99,26 @@ export class RevocationRecords {
     this.#list = { text, at: this.#clock.monotonic() }
     const expires = this.#clock.now() + LIST_RECORD_MS
     try {
-      await this.#put({ namespace: STATUS_RECORDS, name: 'list', value: utf8(text), expires }, signal)
+      const draft = { namespace: STATUS_RECORDS, name: 'list', value: utf8(text), expires }
+      await this.#own.putNext(draft, { quorum: QUORUM, signal })
     } catch (error) {
       // The next round tries again.
       this.#list = NO_LIST
       throw error
     }
   }
+}
 
-  async #put(
-    draft: { namespace: string; name: string; value: Uint8Array; expires: Timestamp },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { namespace, name } = draft
-    const options = { quorum: QUORUM, signal }
-    const sequence = this.#clock.now()
+/** Whether what stands under everything ends what the certificate does and more. What it cannot read says nothing. */
+function endsMoreThan(certificate: string): (standing: SignedRecord) => boolean {
+  return ({ value }) => {
     try {
-      await this.#mesh.putRecord({ ...draft, sequence }, options)
-    } catch (error) {
-      if (errorCode(error) !== 'mesh/stale-record') throw error
-      // Put when the clock was ahead: what is said now takes its place, not when that time has come.
-      const standing = await this.#mesh.getRecord({ namespace, name, owner: this.#mesh.self }, { signal })
-      if (standing === undefined) throw error
-      await this.#mesh.putRecord({ ...draft, sequence: standing.sequence + 1 }, options)
+      const standing = verifyCertificate(textOf(value))
+      const own = verifyCertificate(certificate)
+      if (standing.minEpoch === null || own.minEpoch === null) return false
+      return standing.issuer === own.issuer && standing.minEpoch > own.minEpoch
+    } catch {
+      return false
     }
   }
 }

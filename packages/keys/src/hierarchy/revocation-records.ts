@@ -8,6 +8,7 @@ import {
   type Mesh,
   type Milliseconds,
   type NodeId,
+  OwnRecords,
   type Timers,
 } from '@askee/core'
 import { z } from 'zod'
@@ -63,7 +64,7 @@ export function createRevocationRecords(components: RevocationRecordsComponents)
   /** When a node is to be looked after again. */
   const dueAt = new Map<NodeId, Milliseconds>()
   let recorded = ''
-  let sequence = 0
+  const own = new OwnRecords(components)
   let lane: Promise<unknown> = Promise.resolve()
 
   const putAll = async (): Promise<void> => {
@@ -79,10 +80,7 @@ export function createRevocationRecords(components: RevocationRecordsComponents)
     const [last] = held
     if (last === undefined || text === recorded) return
     const expires = Math.min(last.until, now + MAX_LIFE)
-    // Follows the clock, as nothing is kept of it; twice in a millisecond it goes on by itself.
-    sequence = Math.max(now, sequence + 1)
-    const record = { namespace: NAMESPACE, name: NAME, value, sequence, expires }
-    await mesh.putRecord(record, { quorum: QUORUM })
+    await own.putNext({ namespace: NAMESPACE, name: NAME, value, expires }, { quorum: QUORUM })
     recorded = text
   }
 
