@@ -2,7 +2,7 @@
  * Builds warden and runner from native-sandbox/ into native-sandbox/target/release, where the agent looks for them.
  * - `--optional`: where cargo, the crates or a C library for static linking are missing, says so and exits with 0;
  * - `--escape`: builds the test programs of the escape suite as well, into native-sandbox/target/escape/release;
- * - `--quiet`: prints nothing but what is missing.
+ * - `--quiet`: prints nothing but what is missing, and cargo's own progress when nothing was built before: that takes minutes.
  * Without it, everything still works on the portable executor, at a lower containment tier.
  */
 import { spawnSync } from 'node:child_process'
@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 
 const WORKSPACE = fileURLToPath(new URL('../native-sandbox/', import.meta.url))
 const flags = new Set(process.argv.slice(2))
+const isFirst = !existsSync(join(WORKSPACE, 'target/release/askee-runner'))
 /** The runner starts in an empty root, where there is no library to load. */
 const STATIC = process.platform === 'linux' ? ['--', '-C', 'target-feature=+crt-static'] : []
 
@@ -20,6 +21,11 @@ const HOW = ['rustc', '--release', '--locked', '--offline']
 
 const cargo = findCargo()
 if (cargo === null) leaveOut('cargo is not installed (https://rustup.rs)')
+if (isFirst) {
+  process.stderr.write(
+    'building native containment with cargo: once, some minutes (ASKEE_NATIVE=skip leaves it out)\n',
+  )
+}
 run('the crates could not be fetched', ['fetch', '--locked'])
 build('askee-warden')
 build('askee-runner')
@@ -50,7 +56,7 @@ function run(failure: string, args: string[]): void {
   const result = spawnSync(cargo ?? '', args, {
     cwd: WORKSPACE,
     encoding: 'utf8',
-    stdio: ['ignore', 'inherit', flags.has('--quiet') ? 'pipe' : 'inherit'],
+    stdio: ['ignore', 'inherit', flags.has('--quiet') && !isFirst ? 'pipe' : 'inherit'],
   })
   if (result.status === 0) return
   process.stderr.write(result.stderr ?? '')

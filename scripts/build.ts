@@ -5,7 +5,6 @@
  * `ASKEE_NATIVE=skip` leaves the native part as it is.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
@@ -35,13 +34,6 @@ function bundlePrograms(): void {
 }
 
 function buildNative(): void {
-  const built = fileURLToPath(new URL('../native-sandbox/target/release/askee-runner', import.meta.url))
-  const hasCargo = spawnSync('cargo', ['--version'], { stdio: 'ignore' }).status === 0
-  if (hasCargo && !existsSync(built)) {
-    process.stderr.write(
-      'building native containment with cargo: once, some minutes (ASKEE_NATIVE=skip leaves it out)\n',
-    )
-  }
   const script = fileURLToPath(new URL('build-native.ts', import.meta.url))
   // Its messages go to standard error: standard output belongs to the command that comes after.
   spawnSync(process.execPath, [script, '--optional', '--quiet'], { stdio: ['ignore', 2, 2] })
