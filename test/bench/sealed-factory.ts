@@ -30,6 +30,7 @@ export function sealedFactory(factory: MeshFactory): MeshFactory {
         random: systemRandom,
         logger: silentLogger,
         isKnown: () => false,
+        isAdmitted: () => false,
       })
       await keys.start()
       const sealed: Mesh = keys.conversations.mesh

@@ -184,7 +184,8 @@ async function compose(
     timers,
     random,
     logger,
-    isKnown: (id) => ownerRoot.tie()?.root === id || hasBusinessWith(id),
+    isKnown: (id) => business.isKnown(id),
+    isAdmitted: (id) => ownerRoot.tie()?.root === id || business.isAdmitted(id),
   })
   const ownerRoot = await openOwnerRoot({
     identity,
@@ -267,7 +268,7 @@ async function compose(
     { slots: init.slots, journal: paths.ledger },
   )
 
-  const hasBusinessWith = createBusiness({ consents, worker, requester, clock })
+  const business = createBusiness({ consents, worker, requester, clock })
 
   const upkeep = createConsentUpkeep({
     consents,

@@ -15,16 +15,15 @@ const LOOK_PERIOD: Milliseconds = 5000
 /** Nodes remembered that work for this one; the one that got nothing for longest makes room. */
 const MAX_WORKERS = 4096
 
-/**
- * With whom this node has business: who holds a live consent of its owner, whose work it does, and whom it gave work to since
- * it started. Where places are short these come before strangers, whose names cost nothing.
- */
-export function createBusiness({
-  consents,
-  worker,
-  requester,
-  clock,
-}: BusinessComponents): (peer: NodeId) => boolean {
+/** With whom this node has business. Where places are short these come before strangers, whose names cost nothing. */
+export interface Business {
+  /** Whom the owner let in: it holds a live consent, or its work is done here. */
+  isAdmitted(peer: NodeId): boolean
+  /** Admitted, or it was given work since this node started: to take an offer takes nothing but a name. */
+  isKnown(peer: NodeId): boolean
+}
+
+export function createBusiness({ consents, worker, requester, clock }: BusinessComponents): Business {
   const workers = new Set<NodeId>()
   requester.onEvent((event) => {
     if (event.type !== 'assigned') return
@@ -35,8 +34,7 @@ export function createBusiness({
   let requesters: ReadonlySet<NodeId> = new Set()
   let lookedAt = Number.NEGATIVE_INFINITY
 
-  return (peer) => {
-    if (workers.has(peer)) return true
+  const isAdmitted = (peer: NodeId): boolean => {
     const now = clock.monotonic()
     if (now - lookedAt >= LOOK_PERIOD) {
       lookedAt = now
@@ -47,4 +45,5 @@ export function createBusiness({
     }
     return requesters.has(peer)
   }
+  return { isAdmitted, isKnown: (peer) => workers.has(peer) || isAdmitted(peer) }
 }

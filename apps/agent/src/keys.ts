@@ -38,8 +38,10 @@ export interface NodeKeysComponents {
   readonly timers: Timers
   readonly random: Random
   readonly logger: Logger
-  /** Whether this node has business with a peer, or a root is its owner's; asked once it runs. */
+  /** Whether this node has business with a peer, which then comes before strangers; asked once it runs. */
   readonly isKnown: (peer: NodeId) => boolean
+  /** Whether the owner let a peer in, or a root is the owner's: that they are void is not forgotten for others. */
+  readonly isAdmitted: (id: NodeId) => boolean
 }
 
 /** This node's own keys and what it knows of others'. */
@@ -65,7 +67,7 @@ export interface NodeKeys extends Startable {
 /** The ring and its exchange, as one part: the exchange listens before the ring tells, and until after it stopped. */
 export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
   const { mesh, clock, logger, audit } = components
-  const peerKeys = createPeerKeys(clock, undefined, components.isKnown)
+  const peerKeys = createPeerKeys(clock, undefined, components.isAdmitted)
   const exchange = createKeyExchange({
     mesh,
     peerKeys,

@@ -10,7 +10,7 @@ function setting() {
   const leases: { requester: NodeId }[] = []
   let looks = 0
   let tell: (event: CampaignEvent) => void = () => {}
-  const isKnown = createBusiness({
+  const { isKnown, isAdmitted } = createBusiness({
     clock: time,
     consents: {
       list: () => {
@@ -30,14 +30,14 @@ function setting() {
   })
   const happens = (type: 'offer' | 'assigned', node: string): void =>
     tell({ type, campaign: 'c', task: 't', node } as unknown as CampaignEvent)
-  return { time, consents, leases, isKnown, happens, looks: () => looks }
+  return { time, consents, leases, isKnown, isAdmitted, happens, looks: () => looks }
 }
 
 const id = (name: string): NodeId => name as NodeId
 
 describe('with whom a node has business', () => {
   it('MSG-1 is who holds a live consent, whose work it does, and to whom it gave work', async () => {
-    const { time, consents, leases, isKnown, happens } = setting()
+    const { time, consents, leases, isKnown, isAdmitted, happens } = setting()
     expect(isKnown(id('alice'))).toBe(false)
     consents.push({ live: true, manifest: { requester: id('alice') } })
     consents.push({ live: false, manifest: { requester: id('former') } })
@@ -47,6 +47,8 @@ describe('with whom a node has business', () => {
     await time.advance(5000)
     const names = ['alice', 'bob', 'worker', 'former', 'stranger', 'anybody']
     expect(names.filter((name) => isKnown(id(name)))).toEqual(['alice', 'bob', 'worker'])
+    // Anybody can take an offer: that displaces nothing of those whom the owner let in.
+    expect(names.filter((name) => isAdmitted(id(name)))).toEqual(['alice', 'bob'])
     consents.splice(0)
     leases.splice(0)
     await time.advance(5000)

@@ -85,7 +85,15 @@ async function node(owner: Identity, first?: Node): Promise<Node> {
   const deviceKey = await openSoftwareDeviceKey({ path: join(folder, `${identity.id}.key`), random })
   const store = await openKeyStore({ directory: join(folder, identity.id), deviceKey, random })
   const audit = { append: async () => ({ index: 0, leaf: '' }) }
-  const keys = createNodeKeys({ ...parts, owner: owner.id, store, audit, mesh: wire, isKnown: () => false })
+  const keys = createNodeKeys({
+    ...parts,
+    owner: owner.id,
+    store,
+    audit,
+    mesh: wire,
+    isKnown: () => false,
+    isAdmitted: () => false,
+  })
   await keys.start()
   stops.push(() => keys.stop())
   const { mesh } = keys.conversations

@@ -55,6 +55,7 @@ async function setting() {
     random,
     logger: silentLogger,
     isKnown: () => false,
+    isAdmitted: () => false,
   }
   const rotations = () => log.filter(({ action }) => action === 'key.rotated').map(({ content }) => content)
   return { time, parts, log, full, rotations }

@@ -95,6 +95,26 @@ describe('void identities', () => {
     await again.memory.stop()
   })
 
+  it('KEY-1 of nodes that this one had to do with, however many, displace none that was told here', async () => {
+    const { peerKeys } = await open(await newStore(), new VirtualTime(NOW), () => true)
+    const [strange, told] = [newVoid(), newVoid()]
+    const flood = (name: string): void =>
+      peerKeys.recallVoid(Array.from({ length: 1001 }, (_, i) => `${name} ${i}` as NodeId))
+    const isVoid = (node: NodeId): boolean => peerKeys.voids.has(node)
+    peerKeys.recallVoid([strange.node], 'strangers')
+    // Told of one that was heard of before, too.
+    for (const { document } of [strange, told]) peerKeys.acceptVoid(document, 'person')
+    flood('worker')
+    expect([strange.node, told.node].map(isVoid)).toEqual([true, true])
+    // The last 32, as in the book; what was told before those has its turn among the others.
+    for (let i = 0; i < 30; i++) peerKeys.acceptVoid(newVoid().document, 'person')
+    peerKeys.acceptVoid(strange.document, 'person')
+    peerKeys.acceptVoid(newVoid().document, 'person')
+    flood('other')
+    expect([strange.node, told.node].map(isVoid)).toEqual([true, false])
+    expect(peerKeys.voids.list('known')).toHaveLength(1000)
+  })
+
   it('STO-2 are on disk at once, whenever the process is killed; a flood of strangers costs a write in ten seconds', async () => {
     const time = new VirtualTime(NOW)
     const store = await newStore()
@@ -161,6 +181,48 @@ describe('void identities', () => {
   })
 })
 
+describe('void identities where there is no room for more known ones', () => {
+  it('STO-2 move up from the strangers on disk too, and leave their file only when that is written', async () => {
+    const time = new VirtualTime(NOW)
+    const store = await newStore()
+    const known = new Set<NodeId>()
+    let isFull = false
+    const full: KeyStore = {
+      ...store,
+      replace: async (name, bytes) => {
+        if (isFull && name === 'void-known') throw new Error('no space left')
+        await store.replace(name, bytes)
+      },
+    }
+    const open = async (to: KeyStore) => {
+      const peerKeys = createPeerKeys(time, 100, (id) => known.has(id))
+      const memory = createVoidMemory({ store: to, peerKeys, timers: time, logger: silentLogger })
+      await memory.start()
+      return { peerKeys, memory }
+    }
+    const before = await open(full)
+    for (let i = 0; i < 1000; i++) known.add(createIdentity(random).id)
+    before.peerKeys.recallVoid(known, 'known')
+    const moved = newVoid()
+    before.peerKeys.acceptVoid(moved.document)
+    await before.memory.stop()
+
+    const { peerKeys, memory } = await open(full)
+    expect(peerKeys.voids.list('known')).toHaveLength(1000)
+    isFull = true
+    peerKeys.acceptVoid(newVoid().document)
+    peerKeys.acceptVoid(moved.document, 'person')
+    peerKeys.acceptVoid(newVoid().document)
+    expect(peerKeys.voids.tierOf(moved.node)).toBe('known')
+    await time.advance(PAUSE)
+    // What another process finds, as after a crash.
+    expect((await open(store)).peerKeys.voids.tierOf(moved.node)).toBe('strangers')
+    isFull = false
+    await memory.stop()
+    expect((await open(store)).peerKeys.voids.tierOf(moved.node)).toBe('known')
+  })
+})
+
 describe('a book of voids', () => {
   const open = async (store: KeyStore, time: VirtualTime) => {
     const told: NodeId[] = []
@@ -204,6 +266,39 @@ describe('a book of voids', () => {
       await short.book.stop()
     }
     expect(told).toEqual(kept)
+  })
+
+  it('KEY-1 holds each of them as void after a restart, whatever came before that was known', async () => {
+    const time = new VirtualTime(NOW)
+    const store = await newStore()
+    const first = await open(store, time)
+    const { node, document } = newVoid()
+    await first.book.publish(document)
+    await first.book.stop()
+    const { book, peerKeys } = await open(store, time)
+    peerKeys.recallVoid(
+      Array.from({ length: 1001 }, (_, i) => `worker ${i}` as NodeId),
+      'known',
+    )
+    expect(refusal(() => peerKeys.assertIdentity(node))).toBe('keys/identity-revoked')
+    await book.stop()
+  })
+
+  it('KEY-1 has one place for a node, however often it is declared void', async () => {
+    const time = new VirtualTime(NOW)
+    const store = await newStore()
+    const { book } = await open(store, time)
+    const lost = createIdentity(random)
+    const adoption = signAdoption(lost, root.id, NOW)
+    const first = newVoid()
+    await book.publish(first.document)
+    for (let i = 0; i < 40; i++) {
+      await book.publish(signIdentityVoid(root, adoption, { at: NOW - i, reason: 'lost' }))
+    }
+    await book.stop()
+    const again = await open(store, time)
+    expect([...again.told].sort()).toEqual([first.node, lost.id].sort())
+    await again.book.stop()
   })
 
   it('STO-2 tells of a void that a full disk did not take, and acknowledges it only once it is written', async () => {

@@ -36,13 +36,13 @@ export interface PeerKeys {
   acceptRevocation(bytes: Uint8Array, from?: NodeId): boolean
   /**
    * Takes the word of an owner root that a node which adopted it is void, whoever brings it.
-   * @param teller `person`: at this machine, so that it is remembered like that of a known node
+   * @param teller `person`: at this machine, so that nothing the mesh says displaces it
    * @returns whether it was news
    * @throws AskeeError `keys/not-adopted`, `keys/revocation-forged`, `codec/*`, `signature/*`
    */
   acceptVoid(bytes: Uint8Array, teller?: 'mesh' | 'person'): boolean
-  /** What this node itself verified before it was started again. @param tier in which it was; else judged anew */
-  recallVoid(nodes: Iterable<NodeId>, tier?: VoidTier): void
+  /** What this node itself verified before it was started again. @param as what it was; else judged anew */
+  recallVoid(nodes: Iterable<NodeId>, as?: VoidTier | 'told'): void
   /** Void identities that are remembered. */
   readonly voids: VoidIdentities
   /** @throws AskeeError `keys/no-peer-key`, `keys/revoked`, `keys/identity-revoked` */
@@ -75,7 +75,7 @@ type Peer = Map<ChainUse, Chain>
 
 /**
  * @param maxNodes nodes remembered, and as many void identities of strangers
- * @param isKnown whether this node has to do with a node or its owner root: their voids make room for no stranger's
+ * @param isKnown whether the owner let a node or its owner root in: their voids make room for no stranger's
  */
 export function createPeerKeys(
   clock: Clock,
@@ -103,9 +103,9 @@ export function createPeerKeys(
     return chain
   }
 
-  const voidIdentity = (node: NodeId, tier: VoidTier): boolean => {
+  const voidIdentity = (node: NodeId, as: VoidTier | 'told'): boolean => {
     peers.delete(node)
-    return voids.add(node, tier)
+    return voids.add(node, as)
   }
   const tierOf = (node: NodeId, root?: NodeId): VoidTier =>
     isKnown(node) || (root !== undefined && isKnown(root)) ? 'known' : 'strangers'
@@ -151,12 +151,12 @@ export function createPeerKeys(
     acceptVoid(bytes, teller = 'mesh') {
       const { node, root, at } = verifyIdentityVoid(bytes)
       assertNotAhead(at)
-      const isNews = voidIdentity(node, teller === 'person' ? 'known' : tierOf(node, root))
+      const isNews = voidIdentity(node, teller === 'person' ? 'told' : tierOf(node, root))
       if (isNews) tell(node, 'signing', 0)
       return isNews
     },
-    recallVoid(nodes, tier) {
-      for (const node of nodes) voidIdentity(node, tier ?? tierOf(node))
+    recallVoid(nodes, as) {
+      for (const node of nodes) voidIdentity(node, as ?? tierOf(node))
     },
     voids,
     onVoid(listener) {

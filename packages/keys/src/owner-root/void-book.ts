@@ -1,9 +1,9 @@
 import {
-  bytesEqual,
   decode,
   encode,
   errorText,
   type Logger,
+  type NodeId,
   type Random,
   type Startable,
   type Timers,
@@ -13,6 +13,7 @@ import type { KeyAnnouncer } from '../hierarchy/key-ring.ts'
 import type { PeerKeys } from '../hierarchy/peer-keys.ts'
 import type { KeyStore } from '../key-store/index.ts'
 import { type IdentityVoid, MAX_VOID_BYTES, verifyIdentityVoid } from './documents.ts'
+import { MAX_TOLD_VOIDS } from './void-set.ts'
 
 export interface VoidBookComponents {
   readonly store: KeyStore
@@ -36,16 +37,24 @@ export interface VoidBook extends Startable {
 export const VOID_BOOK = 'identity-voids'
 /** Each is told once in this time, as revocations of a node's own keys are. */
 const REMIND_PERIOD = 3_600_000
-/** The last ones; a person has some machines. */
-const MAX_KEPT = 32
 /** Told at once: the topic takes 20 messages of an author, of which the node's own keys need eight; then one in 20 seconds. */
 const FIRST_TOLD = 8
 const SIGNATURE_BYTES = 256
-const keptSchema = z.array(z.instanceof(Uint8Array)).max(MAX_KEPT)
+const keptSchema = z.array(z.instanceof(Uint8Array)).max(MAX_TOLD_VOIDS)
+
+interface Kept {
+  readonly node: NodeId
+  readonly document: Uint8Array
+}
+
+/** One for each node: any of them says all. The same ones in the same order as `PeerKeys` holds those told here. */
+function withNewest(kept: readonly Kept[], node: NodeId, document: Uint8Array): readonly Kept[] {
+  return [...kept.filter((one) => one.node !== node), { node, document }].slice(-MAX_TOLD_VOIDS)
+}
 
 export function createVoidBook(components: VoidBookComponents): VoidBook {
   const { store, peerKeys, announcer, timers, random, logger } = components
-  let kept: Uint8Array[] = []
+  let kept: readonly Kept[] = []
   let cancel = (): void => {}
   let lane: Promise<unknown> = Promise.resolve()
 
@@ -57,10 +66,10 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
   // Each has its place in the period, and a start begins anywhere: an agent that never runs for an hour tells all of them too.
   let place = 0
   const tellNext = (): 'told' | 'none' => {
-    const document = kept[place]
-    place = (place + 1) % MAX_KEPT
-    if (document === undefined) return 'none'
-    tell(document)
+    const next = kept[place]
+    place = (place + 1) % MAX_TOLD_VOIDS
+    if (next === undefined) return 'none'
+    tell(next.document)
     return 'told'
   }
   // What stands on disk: a void that the disk did not take is in force and told all the same, and tried again.
@@ -68,7 +77,7 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
   const write = async (): Promise<void> => {
     if (written === kept) return
     const next = kept
-    await store.replace(VOID_BOOK, encode(next))
+    await store.replace(VOID_BOOK, encode(next.map(({ document }) => document)))
     written = next
   }
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -79,19 +88,21 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
   return {
     async start() {
       const bytes = await store.read(VOID_BOOK)
-      kept =
-        bytes === undefined ? [] : decode(bytes, keptSchema, MAX_KEPT * (MAX_VOID_BYTES + SIGNATURE_BYTES))
+      const maxBytes = MAX_TOLD_VOIDS * (MAX_VOID_BYTES + SIGNATURE_BYTES)
+      for (const document of bytes === undefined ? [] : decode(bytes, keptSchema, maxBytes)) {
+        kept = withNewest(kept, verifyIdentityVoid(document).node, document)
+      }
       written = kept
       // Judged when they came: that the clock was set back since neither keeps the agent from starting nor makes them valid.
       peerKeys.recallVoid(
-        kept.map((document) => verifyIdentityVoid(document).node),
-        'known',
+        kept.map(({ node }) => node),
+        'told',
       )
-      place = (random.bytes(1)[0] as number) % MAX_KEPT
-      for (let told = 0, at = 0; told < FIRST_TOLD && at < MAX_KEPT; at += 1) {
+      place = (random.bytes(1)[0] as number) % MAX_TOLD_VOIDS
+      for (let told = 0, at = 0; told < FIRST_TOLD && at < MAX_TOLD_VOIDS; at += 1) {
         if (tellNext() === 'told') told += 1
       }
-      cancel = timers.every(REMIND_PERIOD / MAX_KEPT, () => {
+      cancel = timers.every(REMIND_PERIOD / MAX_TOLD_VOIDS, () => {
         tellNext()
         inTurn(write).catch((error: unknown) => {
           logger.warn({ error: errorText(error) }, 'a void identity could not be written to disk')
@@ -107,7 +118,7 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
         const found = verifyIdentityVoid(document)
         peerKeys.acceptVoid(document, 'person')
         tell(document)
-        if (!kept.some((held) => bytesEqual(held, document))) kept = [...kept, document].slice(-MAX_KEPT)
+        kept = withNewest(kept, found.node, document)
         await write()
         return found
       }),

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { PeerKeys } from '../hierarchy/peer-keys.ts'
 import type { KeyStore } from '../key-store/index.ts'
 import { nodeIdFromPublicKey, publicKeyFromNodeId } from '../node-id.ts'
-import { MAX_KNOWN_VOIDS, type VoidTier } from './void-set.ts'
+import { MAX_KNOWN_VOIDS } from './void-set.ts'
 
 export interface VoidMemoryComponents {
   readonly store: KeyStore
@@ -35,29 +35,38 @@ const knownSchema = z.strictObject({
  * of a flood within ten seconds. Starts before anything that hears of keys.
  */
 export function createVoidMemory({ store, peerKeys, timers, logger }: VoidMemoryComponents): Startable {
-  const pending = new Set<VoidTier>()
+  let areStrangersNew = false
+  let knownWritten = ''
   let unsubscribe = (): void => {}
   let cancel: (() => void) | undefined
   let lane: Promise<unknown> = Promise.resolve()
 
-  let knownWritten = 0
-  const content = (tier: VoidTier): Uint8Array => {
-    const nodes = peerKeys.voids.list(tier)
-    if (tier === 'known') {
-      knownWritten = nodes.length
-      return encode({ v: 1, keys: nodes.map((node) => publicKeyFromNodeId(node)) })
-    }
-    return encode({ v: 1, nodes: nodes.slice(-MAX_STRANGERS) })
+  const known = (): string => peerKeys.voids.list('known').join(' ')
+  const writeKnown = async (): Promise<void> => {
+    const next = known()
+    if (next === knownWritten) return
+    const keys = peerKeys.voids.list('known').map((node) => publicKeyFromNodeId(node))
+    await store.replace(VOID_MEMORY.known, encode({ v: 1, keys }))
+    knownWritten = next
   }
-  const write = (tier: VoidTier): void => {
-    pending.delete(tier)
-    lane = lane
-      .then(() => store.replace(VOID_MEMORY[tier], content(tier)))
-      .catch((error: unknown) => {
-        logger.warn({ error: errorText(error) }, 'void identities could not be written to disk')
-        pending.add(tier)
-        pause()
-      })
+  const writeAll = async (): Promise<void> => {
+    const areNew = areStrangersNew
+    areStrangersNew = false
+    const nodes = peerKeys.voids.list('strangers').slice(-MAX_STRANGERS)
+    try {
+      // First: one that moved up from the strangers must stand there before it leaves their file.
+      await writeKnown()
+      if (areNew) await store.replace(VOID_MEMORY.strangers, encode({ v: 1, nodes }))
+    } catch (error) {
+      areStrangersNew ||= areNew
+      throw error
+    }
+  }
+  const inTurn = (work: () => Promise<void>): void => {
+    lane = lane.then(work).catch((error: unknown) => {
+      logger.warn({ error: errorText(error) }, 'void identities could not be written to disk')
+      pause()
+    })
   }
   const pause = (): void => {
     cancel ??= timers.after(WRITE_PAUSE, () => {
@@ -66,19 +75,17 @@ export function createVoidMemory({ store, peerKeys, timers, logger }: VoidMemory
     })
   }
   const flush = (): void => {
-    if (pending.size === 0) return
-    // One that moved up from the strangers must stand there before it leaves their file.
-    if (peerKeys.voids.list('known').length !== knownWritten) write('known')
-    for (const tier of [...pending]) write(tier)
+    if (!areStrangersNew && known() === knownWritten) return
+    inTurn(writeAll)
     pause()
   }
   return {
     async start() {
-      const known = await store.read(VOID_MEMORY.known)
-      if (known !== undefined) {
-        const { keys } = decode(known, knownSchema, MAX_BYTES)
-        knownWritten = keys.length
+      const written = await store.read(VOID_MEMORY.known)
+      if (written !== undefined) {
+        const { keys } = decode(written, knownSchema, MAX_BYTES)
         peerKeys.recallVoid(keys.map(nodeIdFromPublicKey), 'known')
+        knownWritten = known()
       }
       const strangers = await store.read(VOID_MEMORY.strangers)
       if (strangers !== undefined) {
@@ -86,15 +93,15 @@ export function createVoidMemory({ store, peerKeys, timers, logger }: VoidMemory
       }
       unsubscribe = peerKeys.onVoid((node, use) => {
         const tier = use === 'signing' ? peerKeys.voids.tierOf(node) : undefined
-        if (tier === undefined) return
-        pending.add(tier)
-        if (tier === 'known') write('known')
-        else if (cancel === undefined) flush()
+        if (tier === 'known') inTurn(writeKnown)
+        if (tier !== 'strangers') return
+        areStrangersNew = true
+        if (cancel === undefined) flush()
       })
     },
     async stop() {
       unsubscribe()
-      for (const tier of [...pending]) write(tier)
+      inTurn(writeAll)
       await lane
       cancel?.()
       cancel = undefined

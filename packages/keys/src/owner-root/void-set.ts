@@ -1,10 +1,12 @@
 import type { NodeId } from '@askee/core'
 
-/** `known`: of nodes with which this one has to do. Anybody can make strangers and declare them void. */
+/** `known`: of nodes that the owner let in, and those told here. Anybody can make strangers and declare them void. */
 export type VoidTier = 'known' | 'strangers'
 
 /** In memory as on disk; they fit a backup. */
 export const MAX_KNOWN_VOIDS = 1000
+/** Told here by a person: the last ones, who has some machines. They have their places among the known for good. */
+export const MAX_TOLD_VOIDS = 32
 
 /** Which identities are void, as far as this node remembers. */
 export interface VoidIdentities {
@@ -15,13 +17,17 @@ export interface VoidIdentities {
 }
 
 export interface VoidSet extends VoidIdentities {
-  /** @returns whether it was news */
-  add(node: NodeId, tier: VoidTier): boolean
+  /**
+   * @param as `told`: known, and nothing that comes in displaces it but later ones told
+   * @returns whether it was news
+   */
+  add(node: NodeId, as: VoidTier | 'told'): boolean
 }
 
 /** Each tier has room of its own, so that strangers displace nothing but strangers; the oldest goes first. */
 export function createVoidSet(limits: Readonly<Record<VoidTier, number>>): VoidSet {
   const tiers: Readonly<Record<VoidTier, Set<NodeId>>> = { known: new Set(), strangers: new Set() }
+  const told = new Set<NodeId>()
   const has = (node: NodeId): boolean => tiers.known.has(node) || tiers.strangers.has(node)
 
   return {
@@ -31,14 +37,21 @@ export function createVoidSet(limits: Readonly<Record<VoidTier, number>>): VoidS
       return tiers.strangers.has(node) ? 'strangers' : undefined
     },
     list: (tier) => [...tiers[tier]],
-    add(node, tier) {
+    add(node, as) {
       const isNews = !has(node)
+      const tier = as === 'told' ? 'known' : as
       // A stranger that turns out to be known moves up, and none moves down.
       if (!isNews && tier === 'strangers') return false
       tiers.strangers.delete(node)
       tiers[tier].add(node)
+      if (as === 'told') {
+        told.delete(node)
+        told.add(node)
+        if (told.size > MAX_TOLD_VOIDS) told.delete(told.values().next().value as NodeId)
+      }
       if (tiers[tier].size > limits[tier]) {
         for (const oldest of tiers[tier]) {
+          if (told.has(oldest)) continue
           tiers[tier].delete(oldest)
           break
         }
