@@ -13,7 +13,8 @@ import { fileURLToPath } from 'node:url'
 
 const WORKSPACE = fileURLToPath(new URL('../native-sandbox/', import.meta.url))
 const flags = new Set(process.argv.slice(2))
-const isFirst = !existsSync(join(WORKSPACE, 'target/release/askee-runner'))
+const SUFFIX = process.platform === 'win32' ? '.exe' : ''
+const isFirst = !existsSync(join(WORKSPACE, `target/release/askee-runner${SUFFIX}`))
 /** The runner starts in an empty root, where there is no library to load. */
 const STATIC = process.platform === 'linux' ? ['--', '-C', 'target-feature=+crt-static'] : []
 
@@ -39,7 +40,7 @@ if (flags.has('--escape')) {
 tell(`built ${join(WORKSPACE, 'target/release')}: askee-warden, askee-runner`)
 
 function findCargo(): string | null {
-  const name = process.platform === 'win32' ? 'cargo.exe' : 'cargo'
+  const name = `cargo${SUFFIX}`
   return [name, join(homedir(), '.cargo/bin', name)].find(answers) ?? null
 }
 
