@@ -1,8 +1,17 @@
 import { silentLogger, systemRandom, type TopicName } from '@askee/core'
 import { createMemoryMeshNetwork, VirtualTime } from '@askee/core/testing'
 import { createIdentity } from '@askee/keys'
+import { openDatabase } from '@askee/store'
 import { describe, expect, it } from 'vitest'
-import { consentTopics, createTokenVerifier, REVOCATION_TOPIC } from '../src/index.ts'
+import {
+  CONSENT_MIGRATIONS,
+  consentTopics,
+  createRevocationBook,
+  createRevocationExchange,
+  createTokenVerifier,
+  inspectToken,
+  REVOCATION_TOPIC,
+} from '../src/index.ts'
 import { Retelling } from '../src/revocation/retelling.ts'
 import { signStatusList, verifyStatusList } from '../src/revocation/status-list.ts'
 import { grantForTest, testRegistry } from '../src/testing/index.ts'
@@ -79,7 +88,7 @@ describe('a clock that is set back', () => {
     hearer.subscribe(REVOCATION_TOPIC, () => heard++)
     const parts = { mesh: { ...mesh, publish }, clock, timers: clock, logger: silentLogger }
     const retelling = new Retelling(parts, SECOND)
-    retelling.add(granted({ lifetime: 100 * HOUR }).certificate, NOW + 100 * HOUR)
+    retelling.add(granted({ lifetime: 100 * HOUR }).certificate)
     await clock.advance(100)
     clock.set(-HOUR)
     await clock.advance(10 * 60 * SECOND)
@@ -87,6 +96,77 @@ describe('a clock that is set back', () => {
     expect(heard).toBeGreaterThan(0)
     retelling.stop()
     await Promise.all([mesh.stop(), hearer.stop()])
+  })
+})
+
+/** A volunteer's node and a requester's, each with a clock that somebody sets. */
+async function pair() {
+  const time = new VirtualTime(NOW)
+  const network = createMemoryMeshNetwork({ clock: time, timers: time })
+  const [worker, asker] = [0, 1].map(() => {
+    const clock = { shift: 0, now: () => time.now() + clock.shift, monotonic: () => time.monotonic() }
+    const { id } = createIdentity(systemRandom)
+    const mesh = network.node(id, { topics: consentTopics(clock) })
+    const { registry } = testRegistry(id, { clock })
+    const book = createRevocationBook({ database: openDatabase(':memory:', CONSENT_MIGRATIONS), clock })
+    const parts = { mesh, clock, timers: time, logger: silentLogger, registry, book }
+    const exchange = createRevocationExchange(parts)
+    const start = () => mesh.start().then(() => exchange.start())
+    const stop = () => exchange.stop().then(() => mesh.stop())
+    return { id, clock, mesh, registry, book, start, stop }
+  })
+  const { id, token } = grantForTest(worker!.registry, asker!.id, { lifetime: 100 * HOUR })
+  return {
+    time,
+    worker: worker!,
+    asker: asker!,
+    revoke: () => worker!.registry.revoke(id, 'a test'),
+    told: () => worker!.registry.history.entries(id).filter(({ act }) => act === 'told').length,
+    verdict: () => codeOf(() => asker!.book.check(inspectToken(token))),
+  }
+}
+
+describe('a clock that is ahead for a while', () => {
+  it("CON-5 of a requester's node has it told again, until it says that it knows", async () => {
+    const { time, worker, asker, revoke, told, verdict } = await pair()
+    await Promise.all([worker.start(), asker.start()])
+    asker.clock.shift = 200 * HOUR
+    revoke()
+    await time.advance(600 * SECOND)
+    expect([told(), verdict()]).toEqual([0, undefined])
+    asker.clock.shift = 0
+    await time.advance(310 * SECOND)
+    expect([told(), verdict()]).toEqual([1, 'consent/revoked'])
+    await Promise.all([worker.stop(), asker.stop()])
+  })
+
+  it("CON-5 of the volunteer's node keeps it from telling no longer than that", async () => {
+    const { time, worker, asker, revoke, told, verdict } = await pair()
+    await worker.start()
+    revoke()
+    await time.advance(10 * SECOND)
+    worker.clock.shift = 200 * HOUR
+    await time.advance(600 * SECOND)
+    worker.clock.shift = 0
+    await time.advance(310 * SECOND)
+    await asker.start()
+    await time.advance(310 * SECOND)
+    expect([told(), verdict()]).toEqual([1, 'consent/revoked'])
+    await Promise.all([worker.stop(), asker.stop()])
+  })
+
+  it('CON-5 makes no revocation forgotten that others told', async () => {
+    const clock = new SetClock(NOW)
+    const book = createRevocationBook({ database: openDatabase(':memory:', CONSENT_MIGRATIONS), clock })
+    const [one, two] = [granted(), granted({ lifetime: 1000 * HOUR })]
+    expect(book.take(one.certificate)).toBe('new')
+    clock.set(200 * HOUR)
+    await clock.advance(120 * SECOND)
+    expect(book.take(two.certificate)).toBe('new')
+    clock.set(0)
+    for (const { token } of [one, two]) {
+      expect(codeOf(() => book.check(inspectToken(token)))).toBe('consent/revoked')
+    }
   })
 })
 

@@ -46,7 +46,6 @@ export function createRevocationBook(
   const trim = database.prepare(
     `DELETE FROM revocations WHERE sequence <= (SELECT max(sequence) FROM revocations) - ${tokensOfStrangers}`,
   )
-  const dropOver = database.prepare('DELETE FROM revocations WHERE until <= ?')
   const epochOf = database.prepare('SELECT minimum FROM epochs WHERE issuer = ?').pluck()
   const upsertEpoch = database.prepare(
     `INSERT INTO epochs (issuer, minimum) VALUES (?, ?)
@@ -58,7 +57,6 @@ export function createRevocationBook(
     `DELETE FROM epochs WHERE rowid IN (SELECT rowid ${strangers} ORDER BY rowid LIMIT ?)`,
   )
   let epochsHeard = countEpochs.get() as number
-  let swept = Number.NEGATIVE_INFINITY
 
   const isRevoked = ({ issuer, id, epoch }: TokenLink): boolean =>
     epoch < minimumOf(issuer) || find.get(issuer, id) !== undefined
@@ -78,13 +76,9 @@ export function createRevocationBook(
   const keepTokens = (issuer: NodeId, tokens: readonly string[], until: Timestamp): boolean => {
     let news = false
     for (const token of tokens) if (insert.run(issuer, token, until).changes > 0) news = true
-    if (!news) return false
-    trim.run()
-    if (clock.monotonic() - swept >= SWEEP_MS) {
-      swept = clock.monotonic()
-      dropOver.run(clock.now())
-    }
-    return true
+    // By their number alone: what is over by a clock that is ahead would be good again once it is put right.
+    if (news) trim.run()
+    return news
   }
   const keep = database.transaction(
     ({ issuer, consents, minEpoch, until }: RevocationCertificate, dead: readonly ShownToken[]): boolean => {
@@ -130,5 +124,3 @@ export function createRevocationBook(
 
 /** Epochs of strangers above their number before they are counted. */
 const SLACK = 256
-/** Between two looks for revocations that are over. */
-const SWEEP_MS = 60_000

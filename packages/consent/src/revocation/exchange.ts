@@ -51,6 +51,8 @@ const RECALL_AFTER: readonly Milliseconds[] = [15_000, 300_000]
 /** Consents that are asked for; those that are over or revoked need no question. */
 const MAX_RECALLED = 64
 const RECALLED: readonly ConsentPhase[] = ['granted', 'renewed', 'suspended']
+/** What a node answers that keeps the revocation; one that answers anything else may not know of it. */
+const KNOWS: readonly string[] = ['new', 'known'] satisfies Verdict[]
 /**
  * Tells the mesh of revocations three ways (CON-5): gossip reaches who is there, a request reaches the requester of the
  * consent for certain, records and status lists reach who comes later. Takes what others tell the same ways.
@@ -64,11 +66,15 @@ export function createRevocationExchange(
   return new MeshExchange(components, init)
 }
 
+type Verdict = ReturnType<RevocationBook['take']>
+
 interface Telling {
   readonly revocation: OwnRevocation
   cancel: () => void
-  /** The requester has acknowledged. */
+  /** The requester has said that it knows. */
   isAcknowledged: boolean
+  /** By the clock, when it was looked at last, all that it ends had ended by itself. */
+  wasOver: boolean
   record: 'to do' | 'under way' | 'done'
 }
 
@@ -142,7 +148,7 @@ class MeshExchange implements RevocationExchange {
   }
 
   /** A database that was put back learns here what its owner revoked since the copy was made. */
-  #hear(text: string): 'new' | 'known' | 'over' {
+  #hear(text: string): Verdict {
     const { book, registry, logger } = this.#components
     const verdict = book.take(text)
     try {
@@ -193,28 +199,46 @@ class MeshExchange implements RevocationExchange {
       revocation,
       cancel: () => {},
       isAcknowledged: false,
+      wasOver: false,
       record: 'to do',
     }
     this.#tellings.set(revocation.certificate, telling)
-    this.#note(revocation.certificate)
-    this.#retelling.add(revocation.certificate, revocation.until)
+    this.#spread(revocation)
     this.#round(telling, this.#init.retellFirst)
   }
 
+  /** To those who ask on this machine, and to whoever is there. */
+  #spread({ certificate }: OwnRevocation): void {
+    this.#note(certificate)
+    this.#retelling.add(certificate)
+  }
+
   #round(telling: Telling, wait: Milliseconds): void {
-    const { clock, timers } = this.#components
-    const { revocation, record } = telling
-    if (clock.now() >= revocation.until) {
-      this.#tellings.delete(revocation.certificate)
-      return
+    // It stays while the node runs: the clock that says that it is over may be put right.
+    if (this.#isOver(telling)) telling.wasOver = true
+    else this.#repeat(telling)
+    telling.cancel = this.#components.timers.after(wait, () =>
+      this.#round(telling, Math.min(this.#init.retellLongest, wait * 2)),
+    )
+  }
+
+  #repeat(telling: Telling): void {
+    const { revocation } = telling
+    if (telling.wasOver) {
+      telling.wasOver = false
+      this.#spread(revocation)
+      // The mesh does not put a record again that was over.
+      if (telling.record === 'done') telling.record = 'to do'
     }
     if (!telling.isAcknowledged && revocation.requester !== null)
       void this.#request(telling, revocation.requester)
-    if (record === 'to do') void this.#record(telling)
-    else if (record === 'done' && this.#records.isListDue()) void this.#recordList().catch(() => undefined)
-    telling.cancel = timers.after(wait, () =>
-      this.#round(telling, Math.min(this.#init.retellLongest, wait * 2)),
-    )
+    if (telling.record === 'to do') void this.#record(telling)
+    else if (telling.record === 'done' && this.#records.isListDue())
+      void this.#recordList().catch(() => undefined)
+  }
+
+  #isOver({ revocation }: Telling): boolean {
+    return this.#components.clock.now() >= revocation.until
   }
 
   async #request(telling: Telling, to: NodeId): Promise<void> {
@@ -222,11 +246,12 @@ class MeshExchange implements RevocationExchange {
     const { certificate, tokens } = telling.revocation
     try {
       const { signal } = this.#abort
-      await mesh.request(to, REVOCATION_PROTOCOL, utf8(certificate), {
+      const answer = await mesh.request(to, REVOCATION_PROTOCOL, utf8(certificate), {
         timeout: this.#init.requestTimeout,
         signal,
       })
-      if (telling.isAcknowledged) return
+      // Whose clock is ahead keeps nothing and says that it is over: it is told again.
+      if (telling.isAcknowledged || !KNOWS.includes(textOf(answer))) return
       telling.isAcknowledged = true
       registry.history.write('told', tokens.at(-1) ?? 'all', 'done', { node: to })
     } catch {
@@ -255,7 +280,8 @@ class MeshExchange implements RevocationExchange {
   /** A requester that comes back is told at once what it missed. */
   #greet(peer: NodeId): void {
     for (const telling of this.#tellings.values()) {
-      if (!telling.isAcknowledged && telling.revocation.requester === peer) void this.#request(telling, peer)
+      if (telling.isAcknowledged || telling.revocation.requester !== peer) continue
+      if (!this.#isOver(telling)) void this.#request(telling, peer)
     }
   }
 }

@@ -5,7 +5,6 @@ import {
   type Mesh,
   type Milliseconds,
   type Timers,
-  type Timestamp,
   utf8,
 } from '@askee/core'
 import { REVOCATION_TOPIC } from './topic.ts'
@@ -15,7 +14,6 @@ const ROUNDS = 8
 
 interface Told {
   readonly certificate: string
-  readonly until: Timestamp
   rounds: number
   /** Monotonic. */
   due: Milliseconds
@@ -52,8 +50,8 @@ export class Retelling {
     this.#first = first
   }
 
-  add(certificate: string, until: Timestamp): void {
-    this.#told.set(certificate, { certificate, until, rounds: 0, due: Number.NEGATIVE_INFINITY })
+  add(certificate: string): void {
+    this.#told.set(certificate, { certificate, rounds: 0, due: Number.NEGATIVE_INFINITY })
     this.#end ??= this.#components.timers.every(this.#first, () => void this.#round())
     void this.#round()
   }
@@ -82,12 +80,11 @@ export class Retelling {
     return [...this.#told.values()].find(({ rounds }) => rounds === 0)
   }
 
-  /** What waits longest; what is over, or was said often enough, is dropped. */
+  /** What waits longest; what was said often enough is dropped. */
   #due(): Told | undefined {
-    const { clock } = this.#components
-    const [now, at] = [clock.now(), clock.monotonic()]
-    for (const { certificate, until, rounds } of [...this.#told.values()]) {
-      if (now >= until || rounds >= ROUNDS) this.#told.delete(certificate)
+    const at = this.#components.clock.monotonic()
+    for (const { certificate, rounds } of [...this.#told.values()]) {
+      if (rounds >= ROUNDS) this.#told.delete(certificate)
     }
     if (this.#told.size === 0) {
       this.#end?.()
