@@ -22,7 +22,7 @@ const campaign = (accused: string[], credit: Record<string, string> = {}): Campa
   kind: 'scientific-compute',
   state: 'finished',
   cancelled: null,
-  volunteers: { ready: 0, engines: {}, gone: 0, accused: 0, ending: 0, disreputable: 0 },
+  volunteers: { ready: 0, engines: {}, gone: 0, accused: 0, ending: 0, cramped: 0, disreputable: 0 },
   f: 1,
   engines: 'any',
   submitted: 0,

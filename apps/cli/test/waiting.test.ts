@@ -3,7 +3,7 @@ import { reasonLines } from '../src/commands/results.ts'
 import { missingVolunteers } from '../src/commands/waiting.ts'
 import { count } from '../src/terminal/count.ts'
 
-const NOBODY = { ready: 0, engines: {}, gone: 0, accused: 0, ending: 0, disreputable: 0 }
+const NOBODY = { ready: 0, engines: {}, gone: 0, accused: 0, ending: 0, cramped: 0, disreputable: 0 }
 const any = { f: 1, engines: 'any', purpose: 'folding' } as const
 const diverse = { ...any, engines: 'diverse' } as const
 
@@ -36,6 +36,7 @@ describe('what somebody who waits for a campaign is told', () => {
       { ...NOBODY, ready: 5, engines: { v8: 5 } },
       /^5 volunteers so far \(v8 5\); needed are 6 \(f = 1: 2 equal results decide\), one of them with an engine other than v8\. /,
     ],
+    [any, { ...NOBODY, cramped: 2 }, /^0 volunteers so far, 2 whose consent allows too little disk for it; /],
     [any, { ...NOBODY, ending: 1 }, /1 whose consent ends before --wall-seconds could pass/],
   ])('CLI-1 names what is missing and what is there (%#)', (campaign, volunteers, text) => {
     expect(missingVolunteers(campaign, volunteers)).toMatch(text)

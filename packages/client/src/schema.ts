@@ -66,6 +66,8 @@ const volunteers = z.object({
   accused: z.number().int(),
   /** Whose consent ends before a task could. */
   ending: z.number().int(),
+  /** Whose consent allows too little disk. */
+  cramped: z.number().int().default(0),
   disreputable: z.number().int(),
 })
 export type VolunteersView = z.output<typeof volunteers>

@@ -86,10 +86,26 @@ describe('the limits of a consent', () => {
     requester.onEvent(({ type }) => events.push(type))
     await requester.wait(await requester.submit({ ...largeTasks(1), deadline: 400 }))
     expect(events).not.toContain('offer')
-    expect(await assigned(volunteer, requester, 70_000)).toMatchObject([{ code: 'consent/storage' }])
+    expect(await assigned(volunteer, requester, 70_000)).toMatchObject([{ code: 'consent/storage-never' }])
     expect(volunteer.worker.status().leases).toEqual([])
     expect(blocks.size()).toBe(0)
   })
+
+  it('CON-2 says so when an input could never fit, and is not asked for it again and again', async () => {
+    const requester = await cluster.requester()
+    // Room for a result, not for an input beside it.
+    await volunteerWith({ storageGbMax: 0.0001 })
+    let assigned = 0
+    requester.onEvent(({ type }) => {
+      if (type === 'assigned') assigned++
+    })
+    const id = await requester.submit({ ...largeTasks(1), f: 0, deadline: 20_000 })
+    await expect
+      .poll(() => requester.report(id).volunteers, { timeout: 15_000 })
+      .toMatchObject({ ready: 0, cramped: 1 })
+    await systemTimers.sleep(1500)
+    expect(assigned).toBe(1)
+  }, 30_000)
 
   it('CON-2 sends nothing, not even an offer, under a consent that allows no traffic', async () => {
     const requester = await cluster.requester()

@@ -70,6 +70,7 @@ describe('why a campaign is given up', () => {
       gone: 1,
       accused: 1,
       ending: 0,
+      cramped: 0,
       disreputable: 0,
     })
     expect(tellVolunteers(volunteers)).toBe(

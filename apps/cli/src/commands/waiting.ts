@@ -65,7 +65,7 @@ export async function waitTelling(
 /** What a campaign still lacks to be decided, in words, or null when it lacks nothing. */
 export function missingVolunteers(
   { f, engines, purpose }: Pick<Awaited, 'f' | 'engines' | 'purpose'>,
-  { ready, engines: byEngine, gone, accused, ending }: VolunteersView,
+  { ready, engines: byEngine, gone, accused, ending, cramped }: VolunteersView,
 ): string | null {
   const full = Math.max(2 * f + 1, engines === 'diverse' ? 2 : 1)
   const names = Object.entries(byEngine).map(([engine, n]) => `${engine} ${n}`)
@@ -76,6 +76,7 @@ export function missingVolunteers(
     `${count(ready, 'volunteer')} so far${names.length === 0 ? '' : ` (${names.join(', ')})`}`,
     ...(gone === 0 ? [] : [`${gone} gone`]),
     ...(ending === 0 ? [] : [`${ending} whose consent ends before --wall-seconds could pass`]),
+    ...(cramped === 0 ? [] : [`${cramped} whose consent allows too little disk for it`]),
     ...(accused === 0 ? [] : [`${accused} proven wrong`]),
   ].join(', ')
   const vote = f === 0 ? '' : ` (f = ${f}: ${f + 1} equal results decide)`

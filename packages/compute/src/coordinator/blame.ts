@@ -3,9 +3,10 @@
  * - `failure`: its own doing; counts against the node at this task, and against the task.
  * - `strike`: perhaps its doing, perhaps the network's: it gets less and waits longer, but is never shut out for it.
  * - `rest`: it has too much to do.
+ * - `misfit`: it can never do this task under its consent, and has to wait longer and longer for others until it does one.
  * - `none`: nobody's doing.
  */
-export type Blame = 'failure' | 'strike' | 'rest' | 'none'
+export type Blame = 'failure' | 'strike' | 'rest' | 'misfit' | 'none'
 
 /** Reasons of the requester and codes of workers that are the worker's own failures. */
 const FAILURES: ReadonlySet<string> = new Set([
@@ -20,7 +21,7 @@ const FAILURES: ReadonlySet<string> = new Set([
 ])
 const RESTS: ReadonlySet<string> = new Set([
   'compute/busy',
-  // The disk that its owner allows is taken; it offers itself no more when that does not end.
+  // The disk that its owner allows is taken now.
   'consent/storage',
   'compute/duplicate',
   'compute/overdue',
@@ -37,6 +38,7 @@ const NOBODYS: ReadonlySet<string> = new Set(['accused', 'disconnected', 'not-ne
 export function blameOf(reason: string): Blame {
   if (FAILURES.has(reason) || /^(fault|wasm|codec|signature)\//.test(reason)) return 'failure'
   if (RESTS.has(reason)) return 'rest'
+  if (reason === 'consent/storage-never') return 'misfit'
   if (NOBODYS.has(reason) || reason.startsWith('consent/')) return 'none'
   return 'strike'
 }

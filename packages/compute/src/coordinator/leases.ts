@@ -1,7 +1,7 @@
 import type { LeaseId, NodeId } from '@askee/core'
 import { type Blame, blameOf } from './blame.ts'
 import type { Context } from './context.ts'
-import { noteFailure, rest, strike } from './pool.ts'
+import { noteFailure, noteMisfit, rest, strike } from './pool.ts'
 import type { LeaseRecord, SettlementRecord } from './state.ts'
 
 /** A lease that this node holds; anything else, however well signed, is nobody's. */
@@ -42,10 +42,11 @@ export function loseLease(
   removeLease(ctx, lease)
   if (task !== undefined && blame === 'failure') noteFailure(ctx, task, lease.node)
   if (node !== undefined) {
-    if (blame === 'failure' || blame === 'strike') strike(ctx, node)
+    if (task !== undefined && blame === 'misfit') noteMisfit(task, node)
+    if (blame === 'failure' || blame === 'strike' || blame === 'misfit') strike(ctx, node)
     else if (blame === 'rest') rest(ctx, node)
     // Without consent nothing more is asked of it; when there is one again, it offers itself again.
-    if (reason.startsWith('consent/') && blame !== 'rest') node.present = false
+    if (reason.startsWith('consent/') && blame === 'none') node.present = false
   }
   ctx.effects.push({ type: 'lease-lost', task: lease.task, node: lease.node, lease: lease.id, reason })
 }

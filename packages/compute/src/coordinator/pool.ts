@@ -33,6 +33,7 @@ export function offered(ctx: Context, event: CoordinatorEvent & { type: 'offered
     window: Math.min(queue, known?.window ?? base),
     strikes: known?.strikes ?? 0,
     backoffUntil: known?.backoffUntil ?? 0,
+    ...(known?.cramped === true && known.consent === event.consent ? { cramped: true as const } : {}),
   }
   // Nodes offer themselves at every announcement; the journal need not hold what it holds already.
   if (known?.present && JSON.stringify(known) === JSON.stringify(node)) return
@@ -69,9 +70,11 @@ export function isAvailable(state: CoordinatorState, node: NodeRecord, now: Time
   return isPotential(state, node, now) && now >= node.backoffUntil
 }
 
-/** Whether the node may ever have a replica of this task: one vote a node, and not again what it failed repeatedly. */
+/** Whether the node may ever have a replica of this task: one vote a node, not again what it failed repeatedly or can never do. */
 export function couldTake(state: CoordinatorState, task: TaskRecord, node: NodeId): boolean {
   if ((task.tried[node]?.failures ?? 0) >= TRIES) return false
+  const misfit = task.misfits?.[node]
+  if (misfit !== undefined && misfit === state.nodes[node]?.consent) return false
   return !task.leases.some((lease) => state.leases[lease]?.node === node)
 }
 
@@ -93,6 +96,12 @@ export function noteFailure({ state, now }: Context, task: TaskRecord, node: Nod
   if (beyond > 0) task.pausedUntil = now + backoff(policy, beyond)
 }
 
+/** Under its consent now the node can never do this task: its module or its input is too large. */
+export function noteMisfit(task: TaskRecord, node: NodeRecord): void {
+  task.misfits = { ...task.misfits, [node.id]: node.consent }
+  node.cramped = true
+}
+
 function backoff({ backoffBase, backoffCap }: CoordinatorPolicy, times: number): Milliseconds {
   return Math.min(backoffCap, backoffBase * 2 ** Math.min(times - 1, 30))
 }
@@ -101,6 +110,7 @@ function backoff({ backoffBase, backoffCap }: CoordinatorPolicy, times: number):
 export function rewardCommit(state: CoordinatorState, node: NodeRecord, turnaround: number): void {
   const { policy } = state.config
   node.strikes = 0
+  delete node.cramped
   if (turnaround <= policy.quickTurnaround) node.window = Math.min(node.queue, node.window + 1)
   else if (turnaround > policy.slowTurnaround) {
     node.window = Math.max(Math.min(node.queue, node.slots + policy.prefetch), node.window - 1)

@@ -108,6 +108,8 @@ export interface TaskRecord {
   wanted: number
   /** Own failures by node, and until when it waits before it tries again. */
   tried: Record<NodeId, { readonly failures: number; readonly until: Timestamp }>
+  /** Nodes that can never do it, each with the consent under which that is so; missing while there is none. */
+  misfits?: Record<NodeId, string>
   /** When stragglers are no longer waited for. */
   stragglersUntil: Timestamp | null
   /** Since when nobody can take it. */
@@ -180,6 +182,8 @@ export interface NodeRecord {
   /** Losses since the last success. */
   strikes: number
   backoffUntil: Timestamp
+  /** Its consent allows too little disk for the last task that it tried; missing while that is not so. */
+  cramped?: true
 }
 
 export interface AccusationRecord {

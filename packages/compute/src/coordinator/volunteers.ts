@@ -15,16 +15,19 @@ export interface Volunteers {
   readonly accused: number
   /** Whose consent ends before one task could, by its wall time. */
   readonly ending: number
+  /** Whose consent allows too little disk for the last task that they were given. */
+  readonly cramped: number
   /** Known for less than the campaign asks of conduct. */
   readonly disreputable: number
 }
 
 export function volunteersOf(state: CoordinatorState, now: Timestamp): Volunteers {
-  const count = { ready: 0, gone: 0, accused: 0, ending: 0, disreputable: 0 }
+  const count = { ready: 0, gone: 0, accused: 0, ending: 0, cramped: 0, disreputable: 0 }
   const engines: Partial<Record<EngineName, number>> = {}
   for (const node of Object.values(state.nodes)) {
-    count[standingOf(state, node, now)]++
-    if (node.engine === null || !isPotential(state, node, now)) continue
+    const standing = standingOf(state, node, now)
+    count[standing]++
+    if (node.engine === null || standing !== 'ready') continue
     engines[node.engine] = (engines[node.engine] ?? 0) + 1
   }
   return { ...count, engines }
@@ -35,7 +38,7 @@ function standingOf(
   node: NodeRecord,
   now: Timestamp,
 ): Exclude<keyof Volunteers, 'engines'> {
-  if (isPotential(state, node, now)) return 'ready'
+  if (isPotential(state, node, now)) return node.cramped === true ? 'cramped' : 'ready'
   if (node.accused) return 'accused'
   if (!node.present) return 'gone'
   return node.reputation < state.config.minReputation ? 'disreputable' : 'ending'
@@ -50,13 +53,14 @@ export function commonEngine(state: CoordinatorState, now: Timestamp): EngineNam
 
 /** In words: `2 volunteers are here (wasmtime 2), 1 is gone`. */
 export function tellVolunteers(volunteers: Volunteers): string {
-  const { ready, engines, gone, accused, ending, disreputable } = volunteers
+  const { ready, engines, gone, accused, ending, cramped, disreputable } = volunteers
   const names = Object.entries(engines).map(([engine, count]) => `${engine} ${count}`)
   const here = `${ready === 1 ? '1 volunteer is' : `${ready} volunteers are`} here`
   const others: readonly (readonly [number, string])[] = [
     [gone, 'gone'],
     [accused, 'proven wrong'],
     [ending, 'under a consent that ends before a task could'],
+    [cramped, 'under a consent that allows too little disk for it'],
     [disreputable, 'below the reputation asked for'],
   ]
   return [

@@ -50,7 +50,11 @@ export class ConsentDoor {
   refusal(manifest: Manifest, consent: string): string | null {
     try {
       this.#consents.check(consent, questionOf(manifest, this.#reputation))
-      return this.#limits.bandwidth?.isOpen(consent) === false ? 'consent/bandwidth' : null
+      const { bandwidth, storage } = this.#limits
+      if (bandwidth?.isOpen(consent) === false) return 'consent/bandwidth'
+      // It may have been narrowed since it was offered.
+      const isRoomy = storage?.couldHold(consent, manifest.resources.outputBytes) ?? true
+      return isRoomy ? null : 'consent/storage-never'
     } catch (error) {
       return errorCode(error) ?? 'consent/internal'
     }

@@ -64,6 +64,12 @@ export class ConsentStorage {
     return this.resultBytes(outputBytes) + this.#components.blocks.diskBytes(1)
   }
 
+  /** Whether a campaign with such results could ever be done under this consent; true when it is not held here. */
+  couldHold(token: string, outputBytes: number): boolean {
+    const limits = this.#components.consents.limitsOf(token)
+    return limits === undefined || limits.storageBytes >= this.leastBytes(outputBytes)
+  }
+
   /** Bytes that could be written for new work: what nobody needs would make room. */
   room(token: string): number {
     const limits = this.#components.consents.limitsOf(token)
@@ -98,6 +104,23 @@ export class ConsentStorage {
     return share.reserve(limits, { kind: 'block', token, digest, bytes: needed }, () => {
       if (promised !== undefined) this.withdraw(promised)
     })
+  }
+
+  /**
+   * Room for a module or an input, before it is written.
+   * @param bytes of its content
+   * @param outputBytes the most that a result of the campaign has: there must be room for both at once
+   * @throws AskeeError `consent/storage`, `consent/storage-never` when no waiting would help, `consent/unknown`
+   */
+  async fetched(token: string, digest: Digest, bytes: number, outputBytes: number): Promise<Hold> {
+    const { consent, storageBytes } = this.#limitsOf(token)
+    const needed = this.#components.blocks.diskBytes(bytes) + this.resultBytes(outputBytes)
+    if (needed <= storageBytes) return this.block(token, digest, bytes)
+    throw new AskeeError<ConsentErrorCode>(
+      'consent/storage-never',
+      `a block of ${bytes} bytes and a result of the campaign need ${needed} bytes on disk, and consent ${consent} allows ${storageBytes}. Grant more, or wait for smaller tasks.`,
+      { needed, allowed: storageBytes },
+    )
   }
 
   /**

@@ -109,7 +109,7 @@ export class GatedWork {
         maxBytes: options.maxBytes,
         signal,
         admit: async (bytes) => {
-          hold ??= await storage?.block(consent, digest, bytes)
+          hold ??= await storage?.fetched(consent, digest, bytes, manifest.resources.outputBytes)
         },
         pace: async (bytes) => {
           await bandwidth?.take(consent, bytes, 'block', { signal })

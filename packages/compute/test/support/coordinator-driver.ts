@@ -59,11 +59,11 @@ export class CoordinatorDriver {
   }
 
   /** @param engine what it says; none is what nodes said once */
-  join(name: string, engine?: EngineName): void {
+  join(name: string, engine?: EngineName, consent = 'c0'): void {
     this.feed({
       type: 'offered',
       node: name as NodeId,
-      consent: 'c0',
+      consent,
       consentExpires: this.now + 10_000_000,
       operator: `owner of ${name}` as NodeId,
       reputation: 1,
