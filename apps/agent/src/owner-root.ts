@@ -77,15 +77,18 @@ export async function openOwnerRoot(components: OwnerRootComponents): Promise<Ow
     const { certificate, adoption } = decode(kept, keptSchema, MAX_BYTES)
     held = tied(certificate, adoption)
   }
-  const writeDown = (action: `key.${string}`, content: Record<string, string>) =>
-    audit.append({ action, subject: 'system', outcome: 'done', content })
 
   return {
     tie: () => held,
     async adopt(root) {
       // Refuses what is no id.
       publicKeyFromNodeId(root)
-      await writeDown('key.root-adopted', { root })
+      await audit.append({
+        action: 'key.root-adopted',
+        subject: 'system',
+        outcome: 'done',
+        content: { root },
+      })
       return signAdoption(identity, root, clock.now())
     },
     async keep(certificate, adoption) {
@@ -94,11 +97,6 @@ export async function openOwnerRoot(components: OwnerRootComponents): Promise<Ow
       held = tie
       return tie
     },
-    async publish(document) {
-      const found = await voids.publish(document)
-      const { node, root, reason } = found
-      await writeDown('key.identity-voided', { node, root, reason })
-      return found
-    },
+    publish: (document) => voids.publish(document),
   }
 }

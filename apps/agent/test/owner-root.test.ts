@@ -56,7 +56,7 @@ describe("a node and its owner's root", () => {
     expect(await part.keep(certifyNode(root, secrets.node.id, 5), adoption)).toEqual(tie)
     expect(part.tie()).toEqual(tie)
     await part.publish(signIdentityVoid(root, adoption, { at: 7, reason: 'ended' }))
-    expect(acts.map(({ action }) => action)).toEqual(['key.root-adopted', 'key.identity-voided'])
+    expect(acts.map(({ action }) => action)).toEqual(['key.root-adopted'])
 
     const backup = await backUpSecrets(secrets.keyStore, secrets.sealing.key, PASSPHRASE)
     const dataDirectory = home()

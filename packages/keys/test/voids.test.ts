@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { errorCode, type NodeId, systemRandom as random, silentLogger } from '@askee/core'
+import { type AuditEvent, errorCode, type NodeId, systemRandom as random, silentLogger } from '@askee/core'
 import { eventually, VirtualTime } from '@askee/core/testing'
 import { afterAll, describe, expect, it } from 'vitest'
 import {
@@ -224,19 +224,26 @@ describe('void identities where there is no room for more known ones', () => {
 })
 
 describe('a book of voids', () => {
-  const open = async (store: KeyStore, time: VirtualTime) => {
+  const open = async (store: KeyStore, time: VirtualTime, log = { isFull: false }) => {
     const told: NodeId[] = []
+    const acts: AuditEvent[] = []
     const peerKeys = createPeerKeys(time)
     const book = createVoidBook({
       store,
       peerKeys,
       announcer: { announce: async (_, document) => void told.push(verifyIdentityVoid(document).node) },
+      audit: {
+        append: async (act) => {
+          if (log.isFull) throw new Error('no space left')
+          return { index: acts.push(act) - 1, leaf: '' }
+        },
+      },
       timers: time,
       random,
       logger: silentLogger,
     })
     await book.start()
-    return { book, peerKeys, told }
+    return { book, peerKeys, told, acts }
   }
 
   it('KEY-1 tells each of them once an hour, no faster than the mesh takes them, and after short runs too', async () => {
@@ -312,9 +319,14 @@ describe('a book of voids', () => {
         await store.replace(name, bytes)
       },
     }
-    const { book, peerKeys, told } = await open(full, time)
+    const log = { isFull: false }
+    const { book, peerKeys, told, acts } = await open(full, time, log)
     const [first, second] = [newVoid(), newVoid()]
-    await expect(book.publish(first.document)).rejects.toThrow('space')
+    await expect(book.publish(first.document)).rejects.toMatchObject({
+      code: 'keys/not-written',
+      message: expect.stringMatching(/is void here and the mesh was told.*no space left.*Free some/),
+      details: { node: first.node },
+    })
     expect(told).toEqual([first.node])
     expect(refusal(() => peerKeys.assertIdentity(first.node))).toBe('keys/identity-revoked')
     // Not said to be kept when it is given again, either.
@@ -324,9 +336,19 @@ describe('a book of voids', () => {
     isFull = true
     await expect(book.publish(second.document)).rejects.toThrow('space')
     isFull = false
+    log.isFull = true
+    const written = () => acts.map(({ action, content }) => [action, content.node])
+    expect(written()).toEqual([['key.identity-voided', first.node]])
     // Nobody asks again.
     await time.advance(HOUR)
+    expect(acts).toHaveLength(1)
+    log.isFull = false
+    await time.advance(HOUR)
+    await eventually(() => expect(acts).toHaveLength(2))
+    expect(written()[1]).toEqual(['key.identity-voided', second.node])
+    await time.advance(HOUR)
     await book.stop()
+    expect(acts).toHaveLength(2)
     const again = await open(store, time)
     expect([...again.told].sort()).toEqual([first.node, second.node].sort())
     await again.book.stop()

@@ -1,4 +1,6 @@
 import {
+  AskeeError,
+  type AuditSink,
   decode,
   encode,
   errorText,
@@ -19,6 +21,8 @@ export interface VoidBookComponents {
   readonly store: KeyStore
   readonly peerKeys: PeerKeys
   readonly announcer: KeyAnnouncer
+  /** Takes one act for each void that is on disk. */
+  readonly audit?: AuditSink
   readonly timers: Timers
   readonly random: Random
   readonly logger: Logger
@@ -27,8 +31,9 @@ export interface VoidBookComponents {
 /** The identities that somebody at this node declared void by an owner root, told again and again: the lost node cannot. */
 export interface VoidBook extends Startable {
   /**
-   * Takes it here, tells the mesh, and keeps it. Resolves when it is on disk; told it is also where the disk does not take it.
-   * @throws what the disk said, AskeeError `keys/not-adopted`, `codec/*`, `signature/*`
+   * Takes it here, tells the mesh, and keeps it. Resolves when it and its act in the audit log are on disk.
+   * @throws AskeeError `keys/not-written` when it is in force and told, and the disk does not take it, which is tried again;
+   * `keys/not-adopted`, `keys/revocation-forged`, `codec/*`, `signature/*`
    */
   publish(document: Uint8Array): Promise<IdentityVoid>
 }
@@ -53,7 +58,7 @@ function withNewest(kept: readonly Kept[], node: NodeId, document: Uint8Array): 
 }
 
 export function createVoidBook(components: VoidBookComponents): VoidBook {
-  const { store, peerKeys, announcer, timers, random, logger } = components
+  const { store, peerKeys, announcer, audit, timers, random, logger } = components
   let kept: readonly Kept[] = []
   let cancel = (): void => {}
   let lane: Promise<unknown> = Promise.resolve()
@@ -74,11 +79,18 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
   }
   // What stands on disk: a void that the disk did not take is in force and told all the same, and tried again.
   let written = kept
+  const unsaid = new Map<NodeId, IdentityVoid>()
   const write = async (): Promise<void> => {
-    if (written === kept) return
-    const next = kept
-    await store.replace(VOID_BOOK, encode(next.map(({ document }) => document)))
-    written = next
+    if (written !== kept) {
+      const next = kept
+      await store.replace(VOID_BOOK, encode(next.map(({ document }) => document)))
+      written = next
+    }
+    for (const { node, root, reason } of unsaid.values()) {
+      const content = { node, root, reason }
+      await audit?.append({ action: 'key.identity-voided', subject: 'system', outcome: 'done', content })
+      unsaid.delete(node)
+    }
   }
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = lane.then(work)
@@ -119,8 +131,20 @@ export function createVoidBook(components: VoidBookComponents): VoidBook {
         peerKeys.acceptVoid(document, 'person')
         tell(document)
         kept = withNewest(kept, found.node, document)
-        await write()
+        unsaid.set(found.node, found)
+        await write().catch((cause: unknown) => {
+          throw notWritten(found.node, cause)
+        })
         return found
       }),
   }
+}
+
+function notWritten(node: NodeId, cause: unknown): AskeeError {
+  return new AskeeError(
+    'keys/not-written',
+    `${node} is void here and the mesh was told. The disk did not take it: ${errorText(cause)}. Free some: the agent tries again every few minutes until it stops, and publishing it once more shows whether it is kept.`,
+    { node },
+    { cause },
+  )
 }
