@@ -9,19 +9,45 @@ export class Budget {
     this.#free = total
   }
 
-  /** Runs `work` with `amount` reserved; more than there are at all counts as all. */
-  async use<T>(amount: number, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` with `amount` reserved; more than there are at all counts as all.
+   * @param signal ends the waiting in line, not the work
+   * @throws the signal's reason, or what `work` throws
+   */
+  async use<T>(amount: number, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const wanted = Math.min(amount, this.#total)
-    if (this.#waiting.length > 0 || wanted > this.#free) {
-      const granted = Promise.withResolvers<void>()
-      this.#waiting.push({ amount: wanted, grant: granted.resolve })
-      await granted.promise
-    } else this.#free -= wanted
+    await this.#reserve(wanted, signal)
     try {
+      signal?.throwIfAborted()
       return await work()
     } finally {
       this.#free += wanted
       this.#next()
+    }
+  }
+
+  async #reserve(amount: number, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#waiting.length === 0 && amount <= this.#free) {
+      this.#free -= amount
+      return
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const waiting = { amount, grant: resolve }
+    this.#waiting.push(waiting)
+    const leave = (): void => {
+      const at = this.#waiting.indexOf(waiting)
+      if (at < 0) return
+      this.#waiting.splice(at, 1)
+      reject(signal?.reason)
+      // Those behind it may want less.
+      this.#next()
+    }
+    signal?.addEventListener('abort', leave, { once: true })
+    try {
+      await promise
+    } finally {
+      signal?.removeEventListener('abort', leave)
     }
   }
 

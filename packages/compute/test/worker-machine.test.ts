@@ -135,7 +135,7 @@ describe('the worker', () => {
     for (const id of ids.slice(9)) compute(id, mib)
     const dropped = ids.map((id) => id as LeaseId)
     feed({ type: 'dropped', now, from: BOSS, leases: dropped })
-    expect(state.total).toEqual({ live: 0, held: 0, bytes: 0 })
+    expect(state.total).toEqual({ live: 0, busy: 0, held: 0, bytes: 0 })
     expect(state.usage.size).toBe(0)
   })
 
@@ -152,7 +152,7 @@ describe('the worker', () => {
     assign(['1'])
     expect(assign(['1']).accepted).toEqual(['1'])
     expect(state.leases.size).toBe(1)
-    expect(state.queued.length + state.busy).toBe(1)
+    expect(state.queued.length + state.total.busy).toBe(1)
     expect(assign(['1'], { campaign: 'other' as CampaignId }).refused).toEqual([
       { lease: '1', code: 'compute/lease' },
     ])
@@ -173,7 +173,7 @@ describe('the worker', () => {
     expect(state.leases.size).toBe(2)
     feed({ type: 'dropped', now, from: BOSS, leases: ['1' as LeaseId] })
     expect([...state.leases.keys()]).toEqual(['2'])
-    expect(state.busy).toBe(1)
+    expect(state.total.busy).toBe(1)
     compute('2')
     const receipt = digestOf(utf8('receipt'))
     feed({ type: 'shown', now, leases: ['2' as LeaseId], document: receipt })
@@ -231,11 +231,11 @@ describe('the worker', () => {
   it('CMP-4 never runs more than its slots', () => {
     state = initialWorker({ ...CONFIG, slots: 2, queue: 10, held: 100 })
     assign(['1', '2', '3', '4'])
-    expect(state.busy).toBe(2)
+    expect(state.total.busy).toBe(2)
     compute('1')
-    expect(state.busy).toBe(2)
+    expect(state.total.busy).toBe(2)
     for (const id of ['2', '3', '4']) compute(id)
-    expect(state.busy).toBe(0)
+    expect(state.total.busy).toBe(0)
   })
 
   it('CMP-4 names the leases it still works on before the many results it only keeps', () => {

@@ -1,28 +1,19 @@
-import { AskeeError, type Digest, digestOf, type LeaseId, type Mesh, type Random } from '@askee/core'
+import { AskeeError, digestOf, type LeaseId, type Mesh, type Random } from '@askee/core'
 import type { ExecutionOutcome, TaskResult } from '@askee/sandbox'
-import { instrumentInThread } from '@askee/wasm'
 import type { Budget } from '../budget.ts'
-import { INLINE_OUTPUT_BYTES, MAX_INPUT_BYTES, MAX_MODULE_BYTES } from '../protocol/names.ts'
+import { INLINE_OUTPUT_BYTES, MAX_INPUT_BYTES } from '../protocol/names.ts'
 import { claimDigest, commitmentOf } from '../protocol/result.ts'
 import type { GatedWork, Permit } from './gated-work.ts'
-import type { LruCache } from './lru-cache.ts'
 import type { CommittedResult, Materials } from './materials.ts'
-
-/** A module that passed admission, and its digest. */
-export interface InstrumentedModule {
-  readonly bytes: Uint8Array
-  readonly digest: Digest
-}
+import type { InstrumentedModule, Modules } from './modules.ts'
 
 export interface ExecutionComponents {
   readonly mesh: Mesh
   readonly gated: GatedWork
   readonly random: Random
-  readonly modules: LruCache<string, InstrumentedModule>
-  /** Of modules fetched and instrumented at once: each may take a thread and much memory. */
-  readonly passes: Budget
-  /** Aborts when the worker stops: a module is fetched for all who want it. */
-  readonly stopping: () => AbortSignal
+  readonly modules: Modules
+  /** Of tasks run at once. */
+  readonly slots: Budget
 }
 
 /**
@@ -40,49 +31,43 @@ export async function execute(
   const { manifest, id: campaign } = signed
   const { gated } = components
   const permit: Permit = { consent: lease.consent, campaign, manifest }
-  // The pass lowers the declared memory to the campaign's limit, so the same module differs between limits.
-  // Under each consent apart: what one fetches and keeps is not another's, nor is its end.
-  const key = `${lease.consent}/${manifest.module}/${manifest.resources.memoryBytes}`
   // CON-1: what was allowed at the assignment may have ended while the task waited, or while something was fetched: the
   // gate is asked before each step.
   abort.signal.throwIfAborted()
-  const module = await components.modules.get(key, () =>
-    components.passes.use(1, () => fetchModule(components, permit)),
-  )
+  const module = await components.modules.get(permit, abort.signal)
   abort.signal.throwIfAborted()
   const input = await inputOf(gated, permit, materials)
   abort.signal.throwIfAborted()
-  const { fuel, memoryBytes, outputBytes, wallTime } = manifest.resources
-  const execution = await gated.run(permit, module.digest, {
-    module: module.bytes,
-    input,
+  const run = () => outcomeOf(gated, permit, { ...module, input }, abort.signal, onStart)
+  const outcome = await components.slots.use(1, run, abort.signal)
+  return committed(components, lease.id, permit, materials, resultOf(outcome))
+}
+
+/** Runs the task until it is over, and its process gone. */
+async function outcomeOf(
+  gated: GatedWork,
+  permit: Permit,
+  task: InstrumentedModule & { readonly input: Uint8Array },
+  signal: AbortSignal,
+  onStart: () => void,
+): Promise<ExecutionOutcome> {
+  const { fuel, memoryBytes, outputBytes, wallTime } = permit.manifest.resources
+  const execution = await gated.run(permit, task.digest, {
+    module: task.bytes,
+    input: task.input,
     limits: { fuel, memoryBytes, outputBytes, wallTime },
   })
   let killed: Promise<void> | null = null
   const kill = (): void => {
-    killed = execution.kill(String(abort.signal.reason)).catch(() => undefined)
+    killed = execution.kill(String(signal.reason)).catch(() => undefined)
   }
-  if (abort.signal.aborted) kill()
-  else abort.signal.addEventListener('abort', kill, { once: true })
+  if (signal.aborted) kill()
+  else signal.addEventListener('abort', kill, { once: true })
   onStart()
   const outcome = await execution.outcome
-  abort.signal.removeEventListener('abort', kill)
-  // Over only when its process is gone.
+  signal.removeEventListener('abort', kill)
   await killed
-  return committed(components, lease.id, permit, materials, resultOf(outcome))
-}
-
-async function fetchModule(
-  { gated, stopping }: ExecutionComponents,
-  permit: Permit,
-): Promise<InstrumentedModule> {
-  const { module, resources } = permit.manifest
-  const signal = stopping()
-  signal.throwIfAborted()
-  const fetched = await gated.fetch(permit, module, { maxBytes: MAX_MODULE_BYTES, signal })
-  const options = { abi: 'askee', maxMemoryBytes: resources.memoryBytes } as const
-  const { bytes } = await instrumentInThread(fetched, options, signal)
-  return { bytes, digest: digestOf(bytes) }
+  return outcome
 }
 
 async function inputOf(

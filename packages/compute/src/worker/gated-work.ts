@@ -71,8 +71,6 @@ export function questionOf(
  */
 export class GatedWork {
   readonly #components: GatedWorkComponents
-  /** Ends what is being fetched, by consent. */
-  readonly #fetching = new Map<string, Set<AbortController>>()
 
   constructor(components: GatedWorkComponents) {
     this.#components = components
@@ -91,7 +89,10 @@ export class GatedWork {
     )
   }
 
-  /** A block of the campaign, from here or from its requester. */
+  /**
+   * A block of the campaign, from here or from its requester.
+   * @param options `signal` ends with the last task that wants it, and so with the consent
+   */
   async fetch(
     permit: Permit,
     digest: Digest,
@@ -100,13 +101,12 @@ export class GatedWork {
     this.check(permit)
     const { mesh, storage, bandwidth } = this.#components
     const { consent, manifest } = permit
-    const ending = this.#begin(consent)
-    const signal = AbortSignal.any([options.signal, ending.signal])
+    const { maxBytes, signal } = options
     let hold: Hold | undefined
     try {
       return await mesh.getBlock(digest, {
         providers: [manifest.requester],
-        maxBytes: options.maxBytes,
+        maxBytes,
         signal,
         admit: async (bytes) => {
           hold ??= await storage?.fetched(consent, digest, bytes, manifest.resources.outputBytes)
@@ -119,18 +119,8 @@ export class GatedWork {
         },
       })
     } finally {
-      this.#fetching.get(consent)?.delete(ending)
       await hold?.settle()
       await this.#settle(permit)
-    }
-  }
-
-  /** Ends what is being fetched under consents that have ended, so that nobody waits for it. */
-  end(tokens: readonly string[], code: string): void {
-    for (const token of tokens) {
-      const fetching = this.#fetching.get(token)
-      this.#fetching.delete(token)
-      for (const ending of fetching ?? []) ending.abort(new AskeeError(code, 'the consent ended meanwhile'))
     }
   }
 
@@ -194,14 +184,6 @@ export class GatedWork {
       await hold?.settle()
       throw error
     }
-  }
-
-  #begin(consent: string): AbortController {
-    const fetching = this.#fetching.get(consent) ?? new Set()
-    this.#fetching.set(consent, fetching)
-    const ending = new AbortController()
-    fetching.add(ending)
-    return ending
   }
 
   /** What was on its way to the disk when the consent ended came after the erasure: it is erased now. */

@@ -238,10 +238,21 @@ function sweep(state: WorkerState, event: Of<'sweep'>, effects: WorkerEffect[]):
   }
 }
 
+/** No requester has more begun than there are slots, but each as many: one whose data come slowly holds up nobody else. */
 function startNext(state: WorkerState, now: number, effects: WorkerEffect[]): void {
-  while (state.busy < state.config.slots && state.queued.length > 0) {
-    const id = state.queued.shift() as LeaseId
-    state.busy++
+  const { usage, total } = state
+  const next = state.queued.filter((id) => {
+    const requester = state.leases.get(id)?.requester
+    const own = requester === undefined ? undefined : usage.get(requester)
+    if (own === undefined || own.busy >= state.config.slots) return false
+    own.busy++
+    total.busy++
+    return true
+  })
+  if (next.length === 0) return
+  const begun = new Set(next)
+  state.queued = state.queued.filter((id) => !begun.has(id))
+  for (const id of next) {
     move(state, id, 'fetching', now)
     effects.push({ type: 'start', lease: id })
   }

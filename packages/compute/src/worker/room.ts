@@ -5,6 +5,8 @@ import type { WorkerLease, WorkerState } from './state.ts'
 export interface Usage {
   /** Leases not committed. */
   live: number
+  /** Of these, fetching, waiting for a slot, or running. */
+  busy: number
   /** All leases. */
   held: number
   /** Bytes of inputs and results: until a result is there, the most that it may be. */
@@ -12,7 +14,7 @@ export interface Usage {
 }
 
 export function noUsage(): Usage {
-  return { live: 0, held: 0, bytes: 0 }
+  return { live: 0, busy: 0, held: 0, bytes: 0 }
 }
 
 /** What a lease and its result take beside their data. Bytes. */
@@ -56,9 +58,11 @@ export function occupy(state: WorkerState, lease: WorkerLease): void {
 export function endLive(state: WorkerState, lease: WorkerLease): void {
   if (!isLive(lease)) return
   if (lease.stage === 'queued') state.queued = state.queued.filter((id) => id !== lease.id)
-  else state.busy--
   state.liveTasks.delete(taskKey(lease.campaign, lease.task))
-  for (const usage of usagesOf(state, lease)) usage.live--
+  for (const usage of usagesOf(state, lease)) {
+    usage.live--
+    if (lease.stage !== 'queued') usage.busy--
+  }
 }
 
 /** Its result is there and takes so much. */

@@ -7,8 +7,6 @@ export interface WorkerState {
   readonly leases: Map<LeaseId, WorkerLease>
   /** Accepted and not started, oldest first. */
   queued: LeaseId[]
-  /** Fetching or running. */
-  busy: number
   /** Campaign and task of each live lease: one at a time. */
   readonly liveTasks: Set<string>
   /** What each requester has here, and all together. */
@@ -62,7 +60,6 @@ export function initialWorker(config: WorkerConfig): WorkerState {
     config,
     leases: new Map(),
     queued: [],
-    busy: 0,
     liveTasks: new Set(),
     usage: new Map(),
     total: noUsage(),

@@ -30,15 +30,15 @@ import { ConsentStorage } from './consent-storage.ts'
 import { openWorkerDoors } from './doors.ts'
 import { EndedLeases } from './ended-leases.ts'
 import type { WorkerEffect, WorkerEvent } from './events.ts'
-import { type ExecutionComponents, execute, type InstrumentedModule } from './execution.ts'
+import { type ExecutionComponents, execute } from './execution.ts'
 import { GatedWork } from './gated-work.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { Holdings } from './holdings.ts'
 import { resolveWorkerInit, type WorkerInit } from './init.ts'
 import { type Ledger, openLedger } from './ledger.ts'
-import { LruCache } from './lru-cache.ts'
 import { step } from './machine.ts'
 import type { Materials } from './materials.ts'
+import { Modules } from './modules.ts'
 import { Offering } from './offering.ts'
 import { Outboxes } from './outboxes.ts'
 import { revealOf } from './reveal.ts'
@@ -90,7 +90,7 @@ class VolunteerWorker implements Worker {
   readonly #storage: ConsentStorage | undefined
   readonly #execution: ExecutionComponents
   readonly #gated: GatedWork
-  readonly #modules: LruCache<string, InstrumentedModule>
+  readonly #modules: Modules
   readonly #holdings = new Holdings()
   readonly #running = new Running()
   readonly #endedLeases = new EndedLeases()
@@ -109,9 +109,6 @@ class VolunteerWorker implements Worker {
     this.#init = init
     const { slots, queue, held, heldBytes, share, leaseSlack, retention, requesterReputation } = init
     this.#state = initialWorker({ slots, queue, held, heldBytes, share, leaseSlack, retention })
-    const most = { capacity: init.modules, maxWeight: init.moduleBytes }
-    const modules = new LruCache<string, InstrumentedModule>(most, ({ bytes }) => bytes.byteLength)
-    this.#modules = modules
     const bandwidth = new ConsentBandwidth(components)
     this.#bandwidth = bandwidth
     const storage = storageOf(components)
@@ -120,11 +117,12 @@ class VolunteerWorker implements Worker {
     const { processors } = init
     const gated = new GatedWork({ ...components, ...limits, requesterReputation, slots, processors })
     this.#gated = gated
-    const passes = new Budget(1)
+    const modules = new Modules(gated, init)
+    this.#modules = modules
     const stopping = (): AbortSignal => this.#abort.signal
     const consents = new ConsentDoor(components.consents, requesterReputation, limits)
     this.#consents = consents
-    this.#execution = { ...components, gated, modules, passes, stopping }
+    this.#execution = { ...components, gated, modules, slots: new Budget(slots) }
     const onDrop = (requester: NodeId, leases: readonly LeaseId[]): void => this.#dropped(requester, leases)
     this.#outboxes = new Outboxes(components, init, onDrop, stopping, bandwidth)
     this.#heartbeats = new Heartbeats(
@@ -162,6 +160,7 @@ class VolunteerWorker implements Worker {
         consentsOf: (from, leases) => [
           ...new Set(this.#leasesOf(from, leases).map(({ consent }) => consent)),
         ],
+        came: (from, consent, bytes) => this.#bandwidth.came(from, consent, bytes),
         pace: (from, consent, bytes, signal) => this.#bandwidth.takeOf(from, consent, bytes, signal),
         assertShown: (from, leases) => this.#assertShown(from, leases),
       }),
@@ -342,7 +341,6 @@ class VolunteerWorker implements Worker {
     if (leases.length > 0)
       this.#step({ type: 'consent-ended', now: this.#components.clock.now(), leases, code })
     this.#modules.clear()
-    this.#gated.end(tokens, code)
     const over = tokens.filter((token) => this.#components.consents.hasEnded?.(token) ?? false)
     this.#storage?.forget(over)
   }
