@@ -144,8 +144,45 @@ describe("a consent's line", () => {
     expect(went).toBeGreaterThan(900)
     expect(went).toBeLessThan(1100)
     // Nobody spends the line of a consent that is for another.
+    bandwidth.came('stranger' as NodeId, 'a1', 100 * MIB)
     await bandwidth.takeOf('stranger' as NodeId, 'a1', 100 * MIB, new AbortController().signal)
+    await bandwidth.take('a1', 1, 'message')
     expect(bandwidth.isOpen('a1')).toBe(true)
     expect(bandwidth.isOpen('x1')).toBe(false)
+  })
+
+  it('CON-2 counts what came at once, whoever stops waiting, and under what name it came', async () => {
+    const limits = (token: string) =>
+      token === 'unknown'
+        ? undefined
+        : {
+            consent: token,
+            requester: 'boss' as NodeId,
+            tokens: [token],
+            storageBytes: 0,
+            bytesPerSecond: RATE,
+          }
+    let over = ''
+    const consents = { limitsOf: limits, hasEnded: (token: string) => token === over }
+    const bandwidth = new ConsentBandwidth({ consents, clock: time, timers: time })
+    for (const token of ['a', 'b']) await bandwidth.take(token, MIB, 'block')
+    for (const token of ['a', 'unknown', undefined]) {
+      bandwidth.came('boss' as NodeId, token, MIB)
+      const gone = AbortSignal.abort(new Error('gone'))
+      await expect(bandwidth.takeOf('boss' as NodeId, token, 10, gone)).rejects.toThrow('gone')
+    }
+    const wait = async (token: string): Promise<number> => {
+      const from = time.monotonic()
+      const took = bandwidth.take(token, 1, 'message').then(() => time.monotonic() - from)
+      await time.advance(10_000)
+      return took
+    }
+    const waits = await Promise.all([wait('a'), wait('b')])
+    expect(waits[0]).toBeGreaterThan(3000)
+    expect(waits[1]).toBe(0)
+    // One that has ended pays for nothing any more.
+    over = 'a'
+    bandwidth.came('boss' as NodeId, 'unknown', 4 * MIB)
+    expect(await wait('b')).toBeGreaterThan(3000)
   })
 })

@@ -3,7 +3,7 @@ import type { Clock, Milliseconds, NodeId, Timers } from '@askee/core'
 import { BandwidthShare, type Urgency } from './bandwidth-share.ts'
 
 export interface ConsentBandwidthComponents {
-  readonly consents: Pick<ConsentGate, 'limitsOf'>
+  readonly consents: Pick<ConsentGate, 'limitsOf' | 'hasEnded'>
   readonly clock: Clock
   readonly timers: Timers
 }
@@ -12,13 +12,21 @@ export interface ConsentBandwidthComponents {
 const CARRIER_SHARE = 1.08
 const CARRIER_BYTES = 512
 
+/** One consent's. */
+interface Line {
+  readonly share: BandwidthShare
+  readonly requester: NodeId
+  /** Any token of the consent. */
+  readonly token: string
+}
+
 /**
  * The line of each consent (CON-2): all that is fetched from its requester or sent to it, both directions together, waits
  * until the consent's rate allows it. No consent waits for another.
  */
 export class ConsentBandwidth {
   readonly #components: ConsentBandwidthComponents
-  readonly #shares = new Map<string, BandwidthShare>()
+  readonly #lines = new Map<string, Line>()
 
   constructor(components: ConsentBandwidthComponents) {
     this.#components = components
@@ -43,10 +51,17 @@ export class ConsentBandwidth {
     await this.#shareOf(token)?.take(onTheLine(bytes), urgency, limit)
   }
 
-  /** The same for a message that came from `from`, and its answer; a consent that is not for it does not pay for it. */
-  async takeOf(from: NodeId, token: string, bytes: number, signal: AbortSignal): Promise<void> {
-    if (this.#components.consents.limitsOf(token)?.requester !== from) return
-    await this.take(token, bytes, 'message', { signal })
+  /**
+   * A message of so many bytes came from `from`, whatever is done about it: all else of that consent waits for it.
+   * @param token what it cites; one that is not for `from` does not pay, but another that is
+   */
+  came(from: NodeId, token: string | undefined, bytes: number): void {
+    this.#shareFor(from, token)?.owe(onTheLine(bytes))
+  }
+
+  /** Resolves when the answer to such a message, so many bytes, may travel. */
+  async takeOf(from: NodeId, token: string | undefined, bytes: number, signal: AbortSignal): Promise<void> {
+    await this.#shareFor(from, token)?.take(Math.ceil(bytes * CARRIER_SHARE), 'message', { signal })
   }
 
   /** Of a message that was waited for as one of `taken` bytes only so many came, or more. */
@@ -61,12 +76,23 @@ export class ConsentBandwidth {
   #shareOf(token: string): BandwidthShare | undefined {
     const limits = this.#components.consents.limitsOf(token)
     if (limits === undefined) return undefined
-    let share = this.#shares.get(limits.consent)
-    if (share === undefined) {
-      share = new BandwidthShare(this.#components, limits.bytesPerSecond)
-      this.#shares.set(limits.consent, share)
-    } else share.bytesPerSecond = limits.bytesPerSecond
-    return share
+    let line = this.#lines.get(limits.consent)
+    if (line === undefined) {
+      const share = new BandwidthShare(this.#components, limits.bytesPerSecond)
+      line = { share, requester: limits.requester, token }
+      this.#lines.set(limits.consent, line)
+    } else line.share.bytesPerSecond = limits.bytesPerSecond
+    return line.share
+  }
+
+  #shareFor(from: NodeId, token: string | undefined): BandwidthShare | undefined {
+    const { consents } = this.#components
+    if (token !== undefined && consents.limitsOf(token)?.requester === from) return this.#shareOf(token)
+    for (const line of this.#lines.values()) {
+      if (line.requester === from && !(consents.hasEnded?.(line.token) ?? false))
+        return this.#shareOf(line.token)
+    }
+    return undefined
   }
 }
 

@@ -30,8 +30,10 @@ export interface WorkerDoorHandlers {
   settle(from: NodeId, settlement: Settlement, document: Uint8Array): void
   /** The consents that leases of this requester are held under. */
   consentsOf(from: NodeId, leases: readonly LeaseId[]): readonly string[]
-  /** Resolves when a request of `from` and its answer, so many bytes, may have travelled under a consent for it. */
-  pace(from: NodeId, consent: string, bytes: number, signal: AbortSignal): Promise<void>
+  /** A request of `from` took so many bytes of the line of the consent that it cites, or of another one for it. */
+  came(from: NodeId, consent: string | undefined, bytes: number): void
+  /** Resolves when an answer to `from`, so many bytes, may travel. */
+  pace(from: NodeId, consent: string | undefined, bytes: number, signal: AbortSignal): Promise<void>
   /** @throws AskeeError with the code of why one of the leases may not be shown any more */
   assertShown(from: NodeId, leases: readonly LeaseId[]): void
 }
@@ -41,46 +43,79 @@ export function openWorkerDoors(mesh: Mesh, handlers: WorkerDoorHandlers): () =>
   const manifests = new RecentManifest()
   const closers = [
     mesh.handle(PROTOCOLS.assign, PROTOCOL_LIMITS.assign, async ({ from, body, signal }) => {
-      if (
-        body.byteLength > STRANGE_ASSIGN_BYTES &&
-        !handlers.offeredTo(from) &&
-        !handlers.holdsLeaseOf(from)
-      ) {
-        throw new AskeeError('compute/not-offered', 'nothing was offered to this requester')
-      }
-      const message = decode(body, assignSchema, MAX_MESSAGE_BYTES)
-      const answer = encode(handlers.assign(from, manifests.verify(message.manifest), message))
-      await handlers.pace(from, message.consent, body.byteLength + answer.byteLength, signal)
-      return answer
+      return paced(handlers, { from, body, signal }, async (cite) => {
+        if (
+          body.byteLength > STRANGE_ASSIGN_BYTES &&
+          !handlers.offeredTo(from) &&
+          !handlers.holdsLeaseOf(from)
+        ) {
+          throw new AskeeError('compute/not-offered', 'nothing was offered to this requester')
+        }
+        const message = decode(body, assignSchema, MAX_MESSAGE_BYTES)
+        cite(message.consent)
+        return encode(handlers.assign(from, manifests.verify(message.manifest), message))
+      })
     }),
     mesh.handle(PROTOCOLS.reveal, PROTOCOL_LIMITS.reveal, async ({ from, body, signal }) => {
-      assertHolds(handlers, from)
-      const message = decode(body, revealSchema, MAX_MESSAGE_BYTES)
-      const answer = await handlers.reveal(from, message.campaign, message.leases)
-      const bytes = encode(answer)
-      const shown = answer.reveals.map(({ lease }) => lease)
-      // What is shown is under one consent. Where nothing is held the answer is short, and there is no consent.
-      const [consent] = handlers.consentsOf(from, [...shown, ...message.leases])
-      if (consent !== undefined)
-        await handlers.pace(from, consent, body.byteLength + bytes.byteLength, signal)
+      let shown: readonly LeaseId[] = []
+      const bytes = await paced(handlers, { from, body, signal }, async (cite) => {
+        assertHolds(handlers, from)
+        const message = decode(body, revealSchema, MAX_MESSAGE_BYTES)
+        const answer = await handlers.reveal(from, message.campaign, message.leases)
+        shown = answer.reveals.map(({ lease }) => lease)
+        // What is shown is under one consent.
+        cite(handlers.consentsOf(from, [...shown, ...message.leases])[0])
+        return encode(answer)
+      })
       // CON-1: the wait may have been long.
       handlers.assertShown(from, shown)
       return bytes
     }),
     mesh.handle(PROTOCOLS.settle, PROTOCOL_LIMITS.settle, async ({ from, body, signal }) => {
-      assertHolds(handlers, from)
-      const { document } = decode(body, settleSchema, MAX_MESSAGE_BYTES)
-      const { value } = verifySettlement(document, from)
-      const leases = value.settlements.map(({ lease }) => lease)
-      const [consent] = handlers.consentsOf(from, leases)
-      handlers.settle(from, value, document)
-      if (consent !== undefined) await handlers.pace(from, consent, body.byteLength, signal)
-      return encode({})
+      return paced(handlers, { from, body, signal }, async (cite) => {
+        assertHolds(handlers, from)
+        const { document } = decode(body, settleSchema, MAX_MESSAGE_BYTES)
+        const { value } = verifySettlement(document, from)
+        const leases = value.settlements.map(({ lease }) => lease)
+        cite(handlers.consentsOf(from, leases)[0])
+        handlers.settle(from, value, document)
+        return encode({})
+      })
     }),
   ]
   return () => {
     for (const close of closers) close()
   }
+}
+
+interface Arrived {
+  readonly from: NodeId
+  readonly body: Uint8Array
+  readonly signal: AbortSignal
+}
+
+/**
+ * What `handle` answers, once it may travel. The request came, whatever is wrong with it and however short its sender waits:
+ * it is counted before any waiting (CON-2).
+ * @param handle tells under which consent it was asked, as soon as it knows
+ */
+async function paced(
+  handlers: WorkerDoorHandlers,
+  { from, body, signal }: Arrived,
+  handle: (cite: (consent: string | undefined) => void) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  let consent: string | undefined
+  const cite = (cited: string | undefined): void => {
+    consent = cited
+  }
+  let answer: Uint8Array
+  try {
+    answer = await handle(cite)
+  } finally {
+    handlers.came(from, consent, body.byteLength)
+  }
+  await handlers.pace(from, consent, answer.byteLength, signal)
+  return answer
 }
 
 /** A look that costs next to nothing, before a message of up to 1 MiB is decoded (NET-5). */
