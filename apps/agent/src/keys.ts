@@ -75,8 +75,9 @@ export function createNodeKeys(components: NodeKeysComponents): NodeKeys {
     records: createRevocationRecords(components),
     logger,
   })
-  const acts = recordKeyActs(audit, clock, () => ring.keys())
+  const acts = recordKeyActs(audit, () => ring)
   const ring: KeyRing = createKeyRing({ ...components, audit: acts.sink, announcer: exchange })
+  ring.onMade((_, kid) => acts.made(kid))
   const conversations = createNodeConversations({ ...components, keyRing: ring, peerKeys, exchange })
   let stopAll = async (): Promise<void> => {}
 

@@ -94,6 +94,33 @@ describe('the keys of a node', () => {
     await again.stop()
   })
 
+  it('KEY-1 writes which key followed which whatever was done to the clock, and nothing twice', async () => {
+    const { time, parts, rotations } = await setting()
+    let ahead = 0
+    const clock = { now: () => time.now() + ahead, monotonic: () => time.monotonic() }
+    const keys = createNodeKeys({ ...parts, clock })
+    await keys.start()
+    const first = active(keys, 'status')
+    await keys.stop()
+
+    await time.advance(HOUR)
+    const again = createNodeKeys({ ...parts, clock })
+    await again.start()
+    ahead = -2 * HOUR
+    await again.rotate(['status'])
+    expect(rotations()).toEqual([{ use: 'status', previous: first, kid: expect.anything(), cause: 'asked' }])
+    // And one that was made while it was ahead is not made again by the next process.
+    ahead = 2 * HOUR
+    await again.rotate(['status'])
+    expect(rotations()).toHaveLength(2)
+    await again.stop()
+    ahead = 0
+    const last = createNodeKeys({ ...parts, clock })
+    await last.start()
+    expect(rotations()).toHaveLength(2)
+    await last.stop()
+  })
+
   it('KEY-1 names the cause of each act, and not that of what is done beside it', async () => {
     const { time, parts, rotations } = await setting()
     const keys = createNodeKeys(parts)

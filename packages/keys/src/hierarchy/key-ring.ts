@@ -82,6 +82,8 @@ export interface KeyRing extends Startable {
    * is done about it; for `signing` when the identity is void. The returned function ends it.
    */
   onDead(listener: (use: KeyUse, kid: string) => void): () => void
+  /** Calls back for every key that this process makes, before it is published. The returned function ends it. */
+  onMade(listener: (use: ChainUse, kid: string) => void): () => void
 }
 
 const TICK_PERIOD = 60_000
@@ -105,6 +107,7 @@ class StoredKeyRing implements KeyRing {
   /** Uses of which something could not be carried out. */
   readonly #owed = new Set<ChainUse>()
   readonly #listeners = new Set<(use: KeyUse, kid: string) => void>()
+  readonly #makers = new Set<(use: ChainUse, kid: string) => void>()
   #telling: Promise<void> = Promise.resolve()
   #identityRevocation: Uint8Array | undefined
 
@@ -216,6 +219,11 @@ class StoredKeyRing implements KeyRing {
     return () => void this.#listeners.delete(listener)
   }
 
+  onMade(listener: (use: ChainUse, kid: string) => void): () => void {
+    this.#makers.add(listener)
+    return () => void this.#makers.delete(listener)
+  }
+
   #dead(use: KeyUse, kid: string): void {
     for (const listener of this.#listeners) listener(use, kid)
   }
@@ -267,6 +275,7 @@ class StoredKeyRing implements KeyRing {
         // On disk before anybody can seal to it.
         await this.#parts.store.replace(secretName(use, kid), seed)
         seed.fill(0)
+        for (const listener of this.#makers) listener(use, kid)
         const now = this.#parts.clock.now()
         return this.#step(use, { type: 'made', now, sequence: effect.sequence, kid, publicKey })
       }
