@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +37,29 @@ describe('the client of the control API', () => {
         process.seteuid?.(0)
       }
       expect(bodies).toEqual([])
+      // Nor through a link, which leads to this user's socket while it is looked at.
+      chownSync(path, 23_456, 23_456)
+      const link = join(folder, 'link.sock')
+      symlinkSync(path, link)
+      lchownSync(link, 12_345, 12_345)
+      const closed = join(folder, 'closed')
+      mkdirSync(closed, { mode: 0o700 })
+      process.seteuid?.(23_456)
+      try {
+        const codes = [link, join(closed, 'control.sock'), join(folder, 'none.sock')].map((socket) =>
+          createControlClient(socket).backUpKeys('correct horse battery staple').catch(errorCode),
+        )
+        expect(await Promise.all(codes)).toEqual([
+          'client/foreign-socket',
+          'client/unreachable',
+          'client/unreachable',
+        ])
+        expect(bodies).toEqual([])
+        await backUp()
+        expect(bodies.splice(0).join()).toContain('correct horse')
+      } finally {
+        process.seteuid?.(0)
+      }
       // The system's administrator speaks to the agents of others, and everybody to that of the system.
       await backUp()
       expect(bodies.join()).toContain('correct horse')

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { type IncomingMessage, request } from 'node:http'
 import { AskeeError, fromUtf8 } from '@askee/core'
 import { problemSchema } from './schema.ts'
@@ -41,16 +41,7 @@ export async function exchange(call: HttpCall): Promise<IncomingMessage> {
       resolve,
     )
     outgoing.on('error', (cause) =>
-      reject(
-        call.signal?.aborted === true
-          ? call.signal.reason
-          : new AskeeError(
-              'client/unreachable',
-              `no agent answers at ${call.socket}. Is it running? Start it with: askee agent`,
-              {},
-              { cause },
-            ),
-      ),
+      reject(call.signal?.aborted === true ? call.signal.reason : unreachable(call.socket, cause)),
     )
     outgoing.end(call.body)
   })
@@ -59,18 +50,30 @@ export async function exchange(call: HttpCall): Promise<IncomingMessage> {
   return response
 }
 
-/** Passphrases pass: whoever laid a socket where the agent's is looked for would be told them. */
+/**
+ * Passphrases pass: whoever laid a socket where the agent's is looked for would be told them. The entry itself is looked at:
+ * where a link leads may be changed between this look and the connection.
+ */
 async function assertTrusted(path: string): Promise<void> {
   const self = process.geteuid?.() ?? 0
-  const owner = await stat(path).then(
-    ({ uid }) => uid,
-    () => 0,
-  )
-  if (self === 0 || owner === 0 || owner === self) return
+  if (self === 0) return
+  const entry = await lstat(path).catch((cause: unknown) => {
+    throw unreachable(path, cause)
+  })
+  if (!entry.isSymbolicLink() && (entry.uid === 0 || entry.uid === self)) return
   throw new AskeeError(
     'client/foreign-socket',
-    `${path} belongs to another user: nothing was sent. Name the socket of your own agent with --data or --control.`,
+    `${path} ${entry.isSymbolicLink() ? 'is a link, which may lead elsewhere at any time' : 'belongs to another user'}: nothing was sent. Name the socket of your own agent with --data or --control.`,
     { path },
+  )
+}
+
+function unreachable(path: string, cause: unknown): AskeeError {
+  return new AskeeError(
+    'client/unreachable',
+    `no agent answers at ${path}. Is it running? Start it with: askee agent`,
+    {},
+    { cause },
   )
 }
 
