@@ -37,7 +37,7 @@ function isOwn(path) {
   if (process.platform === 'win32') return true
   const { uid, mode } = statSync(path)
   const owners = [0, process.geteuid(), statSync(fileURLToPath(import.meta.url)).uid]
-  return owners.includes(uid) && (mode & 0o002) === 0
+  return owners.includes(uid) && (mode & 0o022) === 0
 }
 
 /**

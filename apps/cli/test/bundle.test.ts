@@ -26,12 +26,14 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'askee-bundle-'))
   checkout = join(folder, 'checkout')
   mkdirSync(join(checkout, 'apps/cli/bin'), { recursive: true })
-  mkdirSync(join(checkout, 'node_modules/.cache/askee/bundle-1'), { recursive: true })
+  mkdirSync(join(checkout, 'node_modules/.cache/askee/bundle-1'), { recursive: true, mode: 0o700 })
   writeFileSync(join(checkout, 'package.json'), '{"type":"module"}')
   cpSync(BUNDLE_JS, join(checkout, 'apps/cli/bin/bundle.js'))
   writeFileSync(join(checkout, 'program.ts'), "console.log('source')")
   writeFileSync(join(checkout, 'node_modules/.cache/askee/bundle-1/program.mjs'), "console.log('bundle')")
+  chmodSync(join(checkout, 'node_modules/.cache/askee/bundle-1/program.mjs'), 0o600)
   note(checkout)
+  chmodSync(join(checkout, 'node_modules/.cache/askee/bundle.json'), 0o600)
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
@@ -82,9 +84,11 @@ describe('the bundle of the programs', () => {
       for (const place of places) {
         const path = join(cache, place)
         const { mode } = statSync(path)
-        chmodSync(path, mode | 0o002)
-        expect([place, whatRuns()]).toEqual([place, 'source'])
-        chmodSync(path, mode)
+        for (const others of [0o002, 0o020]) {
+          chmodSync(path, mode | others)
+          expect([place, whatRuns()]).toEqual([place, 'source'])
+          chmodSync(path, mode)
+        }
         if (process.getuid?.() !== 0) continue
         chownSync(path, 12_345, 12_345)
         expect([place, whatRuns()]).toEqual([place, 'source'])
