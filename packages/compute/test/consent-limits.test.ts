@@ -1,4 +1,4 @@
-import { decode, digestOf, encode, systemClock, systemTimers } from '@askee/core'
+import { decode, digestOf, encode, silentLogger, systemClock, systemTimers } from '@askee/core'
 import { createMemoryBlockStore, decorate } from '@askee/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { signManifest } from '../src/protocol/manifest.ts'
@@ -139,7 +139,7 @@ describe('the limits of a consent', () => {
     const bandwidth = new ConsentBandwidth({ consents, clock: systemClock, timers: systemTimers })
     await bandwidth.take(consent, 1024 * 1024, 'block')
     const executor = createFunctionExecutor(honest)
-    const parts = { mesh, executor, consents, bandwidth, requesterReputation: () => 0 }
+    const parts = { mesh, executor, consents, bandwidth, logger: silentLogger, requesterReputation: () => 0 }
     const gated = new GatedWork({ ...parts, slots: 1, processors: 1 })
     const { id: campaign, manifest } = manifestOf(10)
     const wanted = new AbortController()

@@ -1,4 +1,12 @@
-import { AskeeError, digestOf, type Fuel, type LeaseId, type Mesh, type NodeId } from '@askee/core'
+import {
+  AskeeError,
+  digestOf,
+  type Fuel,
+  type LeaseId,
+  type Mesh,
+  type NodeId,
+  silentLogger,
+} from '@askee/core'
 import { createMemoryBlockStore, decorate } from '@askee/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Budget } from '../src/budget.ts'
@@ -89,6 +97,7 @@ describe('large outputs', () => {
       mesh,
       executor,
       consents,
+      logger: silentLogger,
       requesterReputation: () => 0,
       slots: 1,
       processors: 1,

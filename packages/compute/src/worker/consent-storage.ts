@@ -14,7 +14,7 @@ export interface ConsentStorageComponents {
 
 /** Room on disk that was given. */
 export interface Hold {
-  /** Nothing is written any more: what is there is counted, and may make room for others from now on. Idempotent. */
+  /** Nothing is written any more: what is there is counted, and may make room for others from now on. Idempotent. Rejects when the disk fails. */
   settle(): Promise<void>
 }
 

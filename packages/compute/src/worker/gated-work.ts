@@ -11,7 +11,9 @@ import {
   type CampaignId,
   type Digest,
   digestOf,
+  errorText,
   type LeaseId,
+  type Logger,
   type Mesh,
   type NodeId,
 } from '@askee/core'
@@ -37,6 +39,7 @@ export interface GatedWorkComponents {
   /** Holds each consent to its line. */
   readonly bandwidth?: ConsentBandwidth
   readonly uses?: ConsentUses
+  readonly logger: Logger
   readonly requesterReputation: (requester: NodeId) => number
   /** Tasks run at once, and processors of this machine. */
   readonly slots: number
@@ -119,7 +122,7 @@ export class GatedWork {
         },
       })
     } finally {
-      await hold?.settle()
+      await this.#letGo(hold)
       await this.#settle(permit)
     }
   }
@@ -136,7 +139,7 @@ export class GatedWork {
     let unpin = (): void => {}
     const release = (): void => {
       unpin()
-      void hold?.settle()
+      void this.#letGo(hold)
     }
     try {
       // In the store alone: announced, its digest would tell others the answer before the reveal.
@@ -158,7 +161,7 @@ export class GatedWork {
     try {
       await mesh.putBlock(bytes)
     } finally {
-      await hold?.settle()
+      await this.#letGo(hold)
       await this.#settle(permit)
     }
   }
@@ -178,11 +181,21 @@ export class GatedWork {
     const compiled = storage === undefined || hold !== undefined ? 'kept' : 'not-kept'
     try {
       const execution = await executor.execute({ ...request, limits, compiled })
-      void execution.outcome.finally(() => hold?.settle())
+      const over = () => this.#letGo(hold)
+      void execution.outcome.then(over, over)
       return execution
     } catch (error) {
-      await hold?.settle()
+      await this.#letGo(hold)
       throw error
+    }
+  }
+
+  /** Never rejects: a disk that fails at the counting is no reason to lose what was done, or to end the agent. */
+  async #letGo(hold: Hold | undefined): Promise<void> {
+    try {
+      await hold?.settle()
+    } catch (error) {
+      this.#components.logger.warn({ error: errorText(error) }, 'what is on disk could not be counted')
     }
   }
 

@@ -64,7 +64,7 @@ export class StorageShare {
           const bytes = await this.#measure(kind, digest)
           if (bytes > 0) this.#seen(this.#pieceOf(kind, digest), bytes)
         }
-        if (isAllSeen && !this.#isCounted(digest)) holdings.drop(limits.tokens, digest)
+        if (isAllSeen && !this.#isCounted(digest)) this.#takeBack(limits, digest)
       }
     })
   }
@@ -127,9 +127,10 @@ export class StorageShare {
       piece.holders--
       return
     }
-    this.#seen(piece, await this.#measure(piece.kind, piece.digest))
+    // First of all: whatever fails now, nobody holds it any more, and as long as it is counted it may make room.
     this.#held -= piece.bytes
     piece.holders = 0
+    this.#seen(piece, await this.#measure(piece.kind, piece.digest))
     if (piece.bytes === 0) this.#delete(limits, piece)
   }
 
@@ -160,7 +161,16 @@ export class StorageShare {
   #delete(limits: ConsentLimits, piece: Piece): void {
     this.#change(piece, 0)
     this.#pieces.delete(keyOf(piece.kind, piece.digest))
-    if (!this.#isCounted(piece.digest)) this.#components.holdings.drop(limits.tokens, piece.digest)
+    if (!this.#isCounted(piece.digest)) this.#takeBack(limits, piece.digest)
+  }
+
+  /** The note of what is not there. */
+  #takeBack(limits: ConsentLimits, digest: Digest): void {
+    try {
+      this.#components.holdings.drop(limits.tokens, digest)
+    } catch {
+      // A full disk takes not even that. The note does no harm, and the count at the next start tries again.
+    }
   }
 
   /** The same bytes may be a block and the module that something was compiled of. */
