@@ -47,7 +47,6 @@ export async function measureEnvelopes(messages = 100): Promise<EnvelopeFigures>
     self: bob.id,
     clock: systemClock,
     peerKeys: createPeerKeys(systemClock),
-    isKnown: (peer) => peer === alice.id,
     keyRing: {
       keyPair: async (_, kid) => (keys.get(kid) as Awaited<ReturnType<typeof sealingKeyPair>>).pair,
     },

@@ -52,8 +52,6 @@ export interface OpenerComponents {
   readonly clock: Clock
   readonly keyRing: Pick<KeyRing, 'keyPair'>
   readonly peerKeys: Pick<PeerKeys, 'assertIdentity'>
-  /** Whether this node has business with a peer: its messages have a memory that no stranger can fill. Default: with nobody. */
-  readonly isKnown?: (peer: NodeId) => boolean
 }
 
 /**
@@ -73,7 +71,7 @@ export interface Opener {
 }
 
 export function createOpener(components: OpenerComponents, limits: Partial<ReplayGuardLimits> = {}): Opener {
-  const { clock, keyRing, isKnown } = components
+  const { clock, keyRing } = components
   const guard = new ReplayGuard(clock.now(), limits)
   return {
     async open(received, freshness = 'by-clock') {
@@ -84,7 +82,7 @@ export function createOpener(components: OpenerComponents, limits: Partial<Repla
       try {
         const now = clock.now()
         checkTime(header, now)
-        if (freshness === 'by-clock') guard.claim(header, now, isKnown?.(from) ? 'known' : 'stranger')
+        if (freshness === 'by-clock') guard.claim(header, now)
         const outer = await openOuter(envelope, keyRing)
         if (typ !== DOUBLE_TYPE) return { from, mid, conv, typ, body: outer, layers: 'single', header }
         const inner = await openInner(outer, hdr, (kid) => keyRing.keyPair('sealing-inner', kid))

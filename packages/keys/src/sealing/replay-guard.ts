@@ -1,30 +1,27 @@
 import { AskeeError, type NodeId, type Timestamp, toHex } from '@askee/core'
 import { type EnvelopeHeader, MAX_CLOCK_SKEW } from './envelope.ts'
 
-export interface ReplayTierLimits {
+export interface ReplayGuardLimits {
   readonly senders: number
-  /** Messages of all these senders remembered at once; some 150 bytes each. */
+  /** Messages of all senders remembered at once; some 150 bytes each. */
   readonly messages: number
   readonly messagesPerSender: number
   /** Conversations of one sender whose order is kept; the least recent one makes room. */
   readonly conversationsPerSender: number
 }
 
-/** With whom this node has business, and everybody else. Names cost nothing, so strangers have a memory of their own. */
-export type ReplayTier = 'known' | 'stranger'
-export type ReplayGuardLimits = Readonly<Record<ReplayTier, ReplayTierLimits>>
-
 const LIMITS: ReplayGuardLimits = {
-  // 16,384 in ten minutes are 27 a second.
-  known: { senders: 4096, messages: 98_304, messagesPerSender: 16_384, conversationsPerSender: 256 },
-  stranger: { senders: 4096, messages: 32_768, messagesPerSender: 64, conversationsPerSender: 8 },
+  senders: 8192,
+  messages: 131_072,
+  // 27 a second in ten minutes.
+  messagesPerSender: 16_384,
+  conversationsPerSender: 256,
 }
 
 /** From one look through all senders to the next. */
 const SWEEP_PERIOD = 1000
 
 interface Sender {
-  tier: ReplayTier
   /** Message → when it may be forgotten. */
   readonly messages: Map<string, Timestamp>
   /** Conversation → highest sequence. */
@@ -38,13 +35,14 @@ interface Sender {
 /**
  * Remembers every message until it would be refused for its age, within a bound, and keeps the order of conversations.
  * A message that was forgotten is never taken again, even when the clock goes back: what is at most as old as what was
- * forgotten is refused. When memory is full new messages are refused, not old ones forgotten.
+ * forgotten is refused. When memory is full new messages are refused, not old ones forgotten: eight senders can fill it, and
+ * names cost nothing. What must be heard in a flood goes through a session.
  */
 export class ReplayGuard {
   readonly #limits: ReplayGuardLimits
   readonly #senders = new Map<NodeId, Sender>()
-  readonly #held = { known: { senders: 0, messages: 0 }, stranger: { senders: 0, messages: 0 } }
   readonly #startedAt: Timestamp
+  #size = 0
   #forgottenTo: Timestamp = 0
   #sweptAt: Timestamp = 0
 
@@ -56,14 +54,14 @@ export class ReplayGuard {
 
   /** Messages remembered now. */
   get size(): number {
-    return this.#held.known.messages + this.#held.stranger.messages
+    return this.#size
   }
 
   /**
    * Takes a message, once and in order. Call it for authentic messages only, and without waiting between the checks.
    * @throws AskeeError `envelope/replay`, `envelope/reordered`, `envelope/before-start`, `envelope/replay-memory`
    */
-  claim(header: EnvelopeHeader, now: Timestamp, tier: ReplayTier): void {
+  claim(header: EnvelopeHeader, now: Timestamp): void {
     if (header.ts < this.#startedAt) {
       throw new AskeeError('envelope/before-start', 'it was made before this node started; send it again')
     }
@@ -80,15 +78,14 @@ export class ReplayGuard {
         `expected a sequence above ${last} in ${header.conv}, received ${header.seq}`,
       )
     }
-    this.#makeRoom(header.from, now, tier)
-    this.#remember(this.#senderOf(header.from, tier), header, mid, now)
+    this.#makeRoom(header.from, now)
+    this.#remember(this.#senderOf(header.from), header, mid, now)
   }
 
-  #makeRoom(from: NodeId, now: Timestamp, tier: ReplayTier): void {
-    const limits = this.#limits[tier]
-    const held = this.#held[tier]
+  #makeRoom(from: NodeId, now: Timestamp): void {
+    const limits = this.#limits
     const isFull = (): boolean =>
-      held.messages >= limits.messages || (!this.#senders.has(from) && held.senders >= limits.senders)
+      this.#size >= limits.messages || (!this.#senders.has(from) && this.#senders.size >= limits.senders)
     this.#sweep(from, now)
     if (isFull()) this.#sweepAll(now)
     const own = this.#senders.get(from)?.messages.size ?? 0
@@ -96,38 +93,26 @@ export class ReplayGuard {
     throw new AskeeError('envelope/replay-memory', 'too many messages at once; send it again in some minutes')
   }
 
-  #senderOf(from: NodeId, tier: ReplayTier): Sender {
-    const held = this.#senders.get(from)
-    if (held?.tier === tier) return held
-    const sender: Sender = held ?? {
-      tier,
+  #senderOf(from: NodeId): Sender {
+    const sender: Sender = this.#senders.get(from) ?? {
       messages: new Map(),
       conversations: new Map(),
       nextSweep: Number.POSITIVE_INFINITY,
       orderedUntil: 0,
     }
-    // Who is not a stranger any more takes along what is remembered.
-    if (held !== undefined) this.#count(held, -1)
-    sender.tier = tier
-    this.#count(sender, 1)
     this.#senders.set(from, sender)
     return sender
   }
 
-  #count({ tier, messages }: Sender, sign: 1 | -1): void {
-    this.#held[tier].senders += sign
-    this.#held[tier].messages += sign * messages.size
-  }
-
   #remember(sender: Sender, header: EnvelopeHeader, mid: string, now: Timestamp): void {
-    const { messages, conversations, tier } = sender
+    const { messages, conversations } = sender
     messages.set(mid, header.exp)
-    this.#held[tier].messages += 1
+    this.#size += 1
     sender.nextSweep = Math.min(sender.nextSweep, header.exp)
     sender.orderedUntil = Math.max(sender.orderedUntil, now + 2 * MAX_CLOCK_SKEW)
     conversations.delete(header.conv)
     conversations.set(header.conv, header.seq)
-    if (conversations.size > this.#limits[tier].conversationsPerSender) {
+    if (conversations.size > this.#limits.conversationsPerSender) {
       conversations.delete(conversations.keys().next().value as string)
     }
   }
@@ -146,7 +131,7 @@ export class ReplayGuard {
     for (const [mid, exp] of sender.messages) {
       if (exp < now) {
         sender.messages.delete(mid)
-        this.#held[sender.tier].messages -= 1
+        this.#size -= 1
         this.#forgottenTo = Math.max(this.#forgottenTo, exp)
       } else sender.nextSweep = Math.min(sender.nextSweep, exp + 1)
     }
@@ -155,7 +140,6 @@ export class ReplayGuard {
       sender.nextSweep = sender.orderedUntil
       return
     }
-    this.#count(sender, -1)
     this.#senders.delete(from)
   }
 }
