@@ -143,6 +143,28 @@ describe.skipIf(missing !== undefined)(`askee with a token (${missing ?? 'SoftHS
       expect(await json(...publish)).toEqual({ directory: second })
       const again = await json('authority', 'verify', second, pem)
       expect(again.error.code).toBe('certificate/revoked')
+
+      // A new intermediate, whose key is made in the token too; the one before it is revoked.
+      const renew = ['authority', 'renew-intermediate', second]
+      expect((await json(...renew, ...wrongPin)).error.code).toBe('keys/wrong-pin')
+      await json('keys', 'request', asked, ...want, '--data', inMesh('node'))
+      const [older, newer] = [inMesh('older.pem'), inMesh('newer.pem')]
+      const under = (file: string) => ['authority', 'issue', second, asked, file, '--allow', 'compute']
+      expect(await json(...under(older), ...token)).toMatchObject({ node: node.node })
+      const renewed = await json(...renew, '--revoke-old', 'compromised', ...token)
+      expect(renewed).toMatchObject({ name: 'intermediate-2', old: { isRevoked: true } })
+      expect(await json(...under(newer), ...token)).toMatchObject({ node: node.node })
+      await json(...publish)
+      const seen = (file: string) => unplugged(() => json('authority', 'verify', second, file))
+      expect((await seen(older)).error.code).toBe('certificate/intermediate-revoked')
+      expect(await seen(newer)).toMatchObject({ node: node.node })
+      if (hasOpenssl) {
+        const all = ['root-list', 'intermediate-list', 'intermediate-2-list']
+        writeFileSync(lists, all.map((name) => readFileSync(join(second, `${name}.pem`))).join(''))
+        const trust = ['-CAfile', join(second, 'root.pem'), '-crl_check_all', '-CRLfile', lists]
+        expect(openssl('verify', ...trust, '-untrusted', older, older)).toContain('certificate revoked')
+        expect(openssl('verify', ...trust, '-untrusted', newer, newer)).toContain(`${newer}: OK`)
+      }
     },
     DEADLINE_MS,
   )

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AskeeError, systemRandom } from '@askee/core'
+import { AskeeError, bytesEqual, errorCode, systemRandom } from '@askee/core'
 import { type KeyStore, openKeyStore } from '@askee/keys'
 import {
   type Certificate,
@@ -11,7 +11,7 @@ import {
   type WantedKey,
 } from '@askee/keys/authority'
 import { lockDirectory } from '@askee/store'
-import type { AuthorityName } from './authority-lists.ts'
+import { type AuthorityName, intermediateName } from './authority-files.ts'
 import { type DeviceKeyChoice, openDeviceKey, readSecretFile } from './device-key.ts'
 import { keyPaths } from './paths.ts'
 
@@ -25,8 +25,11 @@ export interface AuthorityInit {
 /** What is open while one thing is done. */
 export interface OpenKeys {
   readonly store: KeyStore
-  /** Opens the key of one at its first use. */
-  signer(which: AuthorityName): Promise<CertificateSigner>
+  /**
+   * Opens the key of one at its first use.
+   * @param wanted default: as all of them
+   */
+  signer(which: AuthorityName, wanted?: WantedKey): Promise<CertificateSigner>
 }
 
 /** Opens the device key, one process at a time, and what is needed behind it; closes all of it whatever happens. */
@@ -45,8 +48,8 @@ export async function withAuthorityKeys<T>(
     opened.push(deviceKey)
     const store = await openKeyStore({ directory: paths.secrets, deviceKey, random: systemRandom })
     const signers = new Map<AuthorityName, CertificateSigner>()
-    const signer = async (which: AuthorityName): Promise<CertificateSigner> => {
-      const held = signers.get(which) ?? (await openSigner(choice, store, which, wanted))
+    const signer = async (which: AuthorityName, other = wanted): Promise<CertificateSigner> => {
+      const held = signers.get(which) ?? (await openSigner(choice, store, which, other))
       if (!signers.has(which)) opened.push(held)
       signers.set(which, held)
       return held
@@ -69,17 +72,40 @@ function openSigner(
     module: choice.module,
     tokenLabel: choice.token,
     pin: () => readSecretFile(choice.pinFile),
-    keyLabel: `askee authority ${which}`,
+    keyLabel: `askee authority ${which.replace('-', ' ')}`,
     wanted,
     random: systemRandom,
   })
 }
 
+const MAX_UNKNOWN_KEYS = 100
+
+/**
+ * Makes the key of the next intermediate. One that is there already is of a renewal that was broken off, or that a folder put
+ * back from a copy knows nothing of: it may have signed, so it is left alone.
+ * @param from ordinal from which on it looks for a free one
+ * @throws AskeeError `keys/key-held` when a hundred are taken
+ */
+export async function newIntermediateKey({ signer }: OpenKeys, from: number): Promise<number> {
+  for (let ordinal = from; ; ordinal++) {
+    try {
+      await signer(intermediateName(ordinal), 'new')
+      return ordinal
+    } catch (error) {
+      if (errorCode(error) !== 'keys/key-held' || ordinal - from >= MAX_UNKNOWN_KEYS) throw error
+    }
+  }
+}
+
+/** Uncompressed point of the key that a certificate is for. */
+export function publicKeyOf(certificate: Certificate): Uint8Array {
+  const { x = '', y = '' } = new X509Certificate(certificate).publicKey.export({ format: 'jwk' })
+  return Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+}
+
 /** @throws AskeeError `agent/authority-key` */
 export function assertKeyOf(certificate: Certificate, { publicKey }: CertificateSigner, path: string): void {
-  const { x = '', y = '' } = new X509Certificate(certificate).publicKey.export({ format: 'jwk' })
-  const point = Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
-  if (point.equals(publicKey)) return
+  if (bytesEqual(publicKeyOf(certificate), publicKey)) return
   throw new AskeeError(
     'agent/authority-key',
     `the key that opens is not the one of ${path}. Choose the device key or token with which this authority was made.`,

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { AskeeError, decode, encode, errorText, type Timestamp, toHex } from '@askee/core'
 import type { KeyStore } from '@askee/keys'
 import {
@@ -14,11 +13,8 @@ import {
 } from '@askee/keys/authority'
 import { writeDurably } from '@askee/store'
 import { z } from 'zod'
+import { type AuthorityName, listPath } from './authority-files.ts'
 
-export type AuthorityName = 'root' | 'intermediate'
-
-export const LIST_FILES = { root: 'root-list.pem', intermediate: 'intermediate-list.pem' } as const
-const STATES = { root: 'authority-root-state', intermediate: 'authority-intermediate-state' } as const
 const MAX_STATE_BYTES = 65_536
 
 const stateSchema = z.discriminatedUnion('v', [
@@ -47,12 +43,16 @@ export interface ListPlace {
   readonly issuer: Certificate
 }
 
+function stateName(which: AuthorityName): string {
+  return `authority-${which}-state`
+}
+
 function digestOf(list: Uint8Array): string {
   return toHex(createHash('sha256').update(list).digest())
 }
 
 async function keptState({ store, which }: ListPlace): Promise<KeptState | undefined> {
-  const kept = await store.read(STATES[which])
+  const kept = await store.read(stateName(which))
   return kept === undefined ? undefined : decode(kept, stateSchema, MAX_STATE_BYTES)
 }
 
@@ -60,7 +60,7 @@ async function keptState({ store, which }: ListPlace): Promise<KeptState | undef
 async function published(
   place: Pick<ListPlace, 'directory' | 'which' | 'issuer'>,
 ): Promise<(RevocationList & { readonly digest: string }) | { readonly why: string }> {
-  const path = join(place.directory, LIST_FILES[place.which])
+  const path = listPath(place.directory, place.which)
   try {
     const bytes = fromPem(await readFile(path, 'latin1'), 'X509 CRL')
     return { ...(await readRevocationList(bytes, place.issuer)), digest: digestOf(bytes) }
@@ -79,6 +79,14 @@ export async function publishedUntil(
 ): Promise<Timestamp> {
   const list = await published(place)
   return 'why' in list || list.from > now ? 0 : list.until
+}
+
+/** Serial numbers on the list in the folder; none when there is no list of this authority. */
+export async function publishedRevoked(
+  place: Pick<ListPlace, 'directory' | 'which' | 'issuer'>,
+): Promise<ReadonlySet<string>> {
+  const list = await published(place)
+  return new Set('why' in list ? [] : list.revoked.map(({ serial }) => serial))
 }
 
 /**
@@ -119,8 +127,7 @@ export async function recoverFrom(
  * @throws AskeeError `agent/authority-list-older`
  */
 export async function takeOver(place: ListPlace, now: Timestamp): Promise<AuthorityState> {
-  const isKnown =
-    (await keptState(place)) !== undefined || existsSync(join(place.directory, LIST_FILES[place.which]))
+  const isKnown = (await keptState(place)) !== undefined || existsSync(listPath(place.directory, place.which))
   return isKnown ? recoverFrom(place, now, 'refuse') : { listNumber: freshNumber(now), revoked: [] }
 }
 
@@ -150,14 +157,17 @@ async function goOnFrom(place: ListPlace, state: KeptState): Promise<AuthoritySt
 /** Publishes a list. It stands before the state does: after a crash in between, the list itself is gone on from. */
 export async function publishList(place: ListPlace, state: AuthorityState, list: Uint8Array): Promise<void> {
   const { directory, which, store } = place
-  writeDurably(join(directory, LIST_FILES[which]), Buffer.from(listToPem(list)))
-  await store.replace(STATES[which], encode({ v: 2, listNumber: state.listNumber, digest: digestOf(list) }))
+  writeDurably(listPath(directory, which), Buffer.from(listToPem(list)))
+  await store.replace(
+    stateName(which),
+    encode({ v: 2, listNumber: state.listNumber, digest: digestOf(list) }),
+  )
 }
 
 function stateMissing({ directory, which }: ListPlace): AskeeError {
   return new AskeeError(
     'agent/authority-state-missing',
-    `the keys of ${directory} do not say which list of its ${which} was published last, and an old one would make revoked certificates valid again. Put the newest root-list.pem and intermediate-list.pem that were published into ${directory}, and go on from them: askee authority recover ${directory}`,
+    `the keys of ${directory} do not say which list of its ${which} was published last, and an old one would make revoked certificates valid again. Put the newest lists that were published into ${directory}, and go on from them: askee authority recover ${directory}`,
     { directory, which },
   )
 }
@@ -165,7 +175,7 @@ function stateMissing({ directory, which }: ListPlace): AskeeError {
 function listOlder({ directory, which }: ListPlace, why: string): AskeeError {
   return new AskeeError(
     'agent/authority-list-older',
-    `${join(directory, LIST_FILES[which])} is not the list that was published last (${why}), and going on from it would make revoked certificates valid again. Put the newest one back. Where none is left: askee authority recover ${directory} --accept-loss`,
+    `${listPath(directory, which)} is not the list that was published last (${why}), and going on from it would make revoked certificates valid again. Put the newest one back. Where none is left: askee authority recover ${directory} --accept-loss`,
     { directory, which },
   )
 }

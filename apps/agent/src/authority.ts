@@ -1,88 +1,51 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { AskeeError, errorCode, errorText, systemClock, systemRandom } from '@askee/core'
 import {
-  type Authority,
   type AuthorityState,
-  type Capability,
   type Certificate,
   type CertificateRevocationReason,
-  createAuthority,
-  fromPem,
+  type CertificateSigner,
   issueIntermediate,
   issueRoot,
-  LIST_LIFE,
-  NODE_REVOCATION_LIFE,
   toPem,
-  type VerifiedCertificate,
-  verifyNodeCertificate,
 } from '@askee/keys/authority'
 import { writeDurably } from '@askee/store'
-import { type AuthorityInit, assertKeyOf, type OpenKeys, withAuthorityKeys } from './authority-keys.ts'
 import {
+  type AuthorityCertificates,
   type AuthorityName,
-  LIST_FILES,
-  type ListPlace,
-  lastPublished,
-  publishedUntil,
-  publishList,
-  recoverFrom,
-  takeOver,
-} from './authority-lists.ts'
+  certificatePath,
+  certificatesOf,
+  type Intermediate,
+  intermediateName,
+  intermediatesOf,
+  newestOf,
+  serialOf,
+  stillListed,
+} from './authority-files.ts'
+import {
+  type AuthorityInit,
+  assertKeyOf,
+  newIntermediateKey,
+  type OpenKeys,
+  withAuthorityKeys,
+} from './authority-keys.ts'
+import { type ListPlace, lastPublished, publishedRevoked, recoverFrom, takeOver } from './authority-lists.ts'
+import { authorityOf, type OpenAuthority } from './authority-open.ts'
 
+export type { IssuedCertificate, OpenAuthority } from './authority-open.ts'
+export { verifyIssued } from './authority-verify.ts'
 export type { AuthorityInit }
 
-/** What an authority has published. */
-interface PublishedAuthority {
-  readonly root: Certificate
-  readonly intermediate: Certificate
-  readonly lists: { readonly root: Uint8Array; readonly intermediate: Uint8Array }
-}
-
-export interface IssuedCertificate {
-  /** With the intermediate's behind it, as TLS libraries want it. */
-  readonly pem: string
-  /** In hexadecimal, for `revoke`. */
-  readonly serial: string
-  /** Milliseconds since 1970. */
-  readonly notAfter: number
-}
-
-/** The certificate authority of an organisation, in a folder. */
-export interface OpenAuthority {
-  /**
-   * Needs the key of the intermediate alone, whose list is written anew when half of its day is over.
-   * @param request of a node, at most five minutes old
-   * @param allowed what it gets of the capabilities that it asks for
-   * @throws AskeeError `certificate/request`, `agent/authority-root-list` when the root's list is not of today: nobody
-   * would take the certificate, `codec/*`, `signature/*`
-   */
-  issue(request: Uint8Array, allowed: readonly Capability[]): Promise<IssuedCertificate>
-  /**
-   * Revokes, and publishes the new list.
-   * @param origin `any`: also a number that this authority cannot tell to be its own
-   * @throws AskeeError `certificate/serial`, `certificate/unknown-serial`, `certificate/list-full`
-   */
-  revoke(serial: string, reason: CertificateRevocationReason, origin?: 'own' | 'any'): Promise<void>
-  /** Publishes lists of today: without one nobody takes a certificate. Signed by the root too. */
-  publishLists(): Promise<void>
-}
+const parts = { clock: systemClock, random: systemRandom }
 
 /** What an authority goes on from. */
 export interface RecoveredAuthority {
   /** Numbers of the lists that it published now, and how many certificates stand on them. */
   readonly root: { readonly number: number; readonly revoked: number }
+  /** The number of the newest, and how many certificates of nodes stand on all that still have a list. */
   readonly intermediate: { readonly number: number; readonly revoked: number }
 }
-
-const FILES = {
-  root: 'root.pem',
-  intermediate: 'intermediate.pem',
-  rootList: LIST_FILES.root,
-  intermediateList: LIST_FILES.intermediate,
-} as const
 
 /**
  * Makes an authority: a root, an intermediate, and their first lists.
@@ -97,44 +60,82 @@ export async function initAuthority(
 ): Promise<void> {
   const { directory, name, keys = 'new' } = init
   await withAuthorityKeys(init, keys === 'new' ? 'new' : 'either', async (opened) => {
-    if (existsSync(join(directory, FILES.root))) {
-      throw new AskeeError(
-        'agent/authority-exists',
-        `${directory} holds an authority already, and its root is not replaced. Choose an empty directory.`,
-      )
-    }
-    const parts = { clock: systemClock, random: systemRandom }
+    if (existsSync(certificatePath(directory, 'root'))) throw authorityExists(directory)
     const signer = await opened.signer('root').catch((error: unknown) => refuseHeld(error, directory))
-    const below = await opened.signer('intermediate').catch((error: unknown) => refuseHeld(error, directory))
+    await opened.signer('intermediate').catch((error: unknown) => refuseHeld(error, directory))
+    const kept = await intermediatesOf(directory)
+    if (keys === 'new' && kept.length > 0) throw authorityExists(directory)
     const root = await issueRoot(parts, signer, { name })
-    const parent = { signer, certificate: root }
-    const intermediate = await issueIntermediate(parts, parent, below, { name })
-    const start = async (place: ListPlace): Promise<AuthorityState> =>
-      keys === 'new' ? { listNumber: 0, revoked: [] } : takeOver(place, systemClock.now())
-    await authorityOf(directory, opened, { root, intermediate }, start).publishLists()
-    writeDurably(join(directory, FILES.intermediate), Buffer.from(toPem(intermediate)))
+    const [first, ...others] = kept
+    // One that has its certificate already gets no other: the root may have revoked it.
+    for (const { certificate } of kept) assertIssuedBy(root, certificate, directory)
+    const intermediates: AuthorityCertificates['intermediates'] =
+      first === undefined
+        ? [await makeIntermediate(opened, { signer, certificate: root }, 1)]
+        : [first, ...others]
+    const start = async (place: ListPlace): Promise<AuthorityState> => {
+      if (keys === 'new') return { listNumber: 0, revoked: [] }
+      const state = await takeOver(place, systemClock.now())
+      if (place.which === 'root' && first === undefined && state.revoked.length > 0) {
+        throw intermediatesLost(directory)
+      }
+      return state
+    }
+    await authorityOf(directory, opened, { root, intermediates }, start).publishLists()
+    if (first === undefined) publishCertificate(directory, 'intermediate', intermediates[0].certificate)
     // The last: where it stands, everything does.
-    writeDurably(join(directory, FILES.root), Buffer.from(toPem(root)))
+    publishCertificate(directory, 'root', root)
   })
+}
+
+async function makeIntermediate(
+  opened: OpenKeys,
+  root: { readonly signer: CertificateSigner; readonly certificate: Certificate },
+  ordinal: number,
+): Promise<Intermediate> {
+  const name = intermediateName(ordinal)
+  const certificate = await issueIntermediate(parts, root, await opened.signer(name), { ordinal })
+  return { name, ordinal, certificate }
+}
+
+function publishCertificate(directory: string, which: AuthorityName, certificate: Certificate): void {
+  writeDurably(certificatePath(directory, which), Buffer.from(toPem(certificate)))
+}
+
+function assertIssuedBy(root: Certificate, certificate: Certificate, directory: string): void {
+  const [above, below] = [new X509Certificate(root), new X509Certificate(certificate)]
+  if (below.issuer === above.subject && below.verify(above.publicKey)) return
+  throw new AskeeError(
+    'agent/authority-key',
+    `an intermediate in ${directory} is of another root or name than the one to be made. Give the name and keys of before, or choose an empty directory.`,
+    { directory },
+  )
+}
+
+function authorityExists(directory: string): AskeeError {
+  return new AskeeError(
+    'agent/authority-exists',
+    `${directory} holds an authority already, and it is not replaced. Choose an empty directory.`,
+    { directory },
+  )
+}
+
+function intermediatesLost(directory: string): AskeeError {
+  return new AskeeError(
+    'agent/authority-list-older',
+    `the root's list in ${directory} has revoked intermediates, and none of their certificates is there: a new one could be for a key that was revoked. Put root.pem and the intermediates' certificates that were published back, and go on from them: askee authority recover ${directory}`,
+    { directory },
+  )
 }
 
 function refuseHeld(error: unknown, directory: string): never {
   if (errorCode(error) !== 'keys/key-held') throw error
   throw new AskeeError(
     'agent/authority-keys-held',
-    `${errorText(error)}. They belong to an authority whose folder is elsewhere: go on there. Where that folder is lost, put root.pem, intermediate.pem and the newest lists that were published into ${directory}, and go on from them: askee authority recover ${directory}. After an init that was broken off: askee authority init --take-keys`,
+    `${errorText(error)}. They belong to an authority whose folder is elsewhere: go on there. Where that folder is lost, put root.pem, the intermediates' certificates and the newest lists that were published into ${directory}, and go on from them: askee authority recover ${directory}. After an init that was broken off: askee authority init --take-keys`,
     { directory },
     { cause: error },
   )
-}
-
-/** The certificates in a folder. Read before anything is made: a mistyped directory must not become one. */
-async function certificatesOf(directory: string): Promise<Pick<PublishedAuthority, 'root' | 'intermediate'>> {
-  const [root, intermediate] = await Promise.all([
-    publishedFile(directory, 'root', 'CERTIFICATE'),
-    publishedFile(directory, 'intermediate', 'CERTIFICATE'),
-  ])
-  return { root, intermediate }
 }
 
 /**
@@ -163,131 +164,78 @@ export async function recoverAuthority(
 ): Promise<RecoveredAuthority> {
   const { directory, loss = 'refuse' } = init
   const certificates = await certificatesOf(directory)
+  const { root, intermediates } = certificates
   return withAuthorityKeys(init, 'held', async (opened) => {
-    const from = new Map<AuthorityName, AuthorityState>()
-    for (const which of ['root', 'intermediate'] as const) {
-      const place = { directory, which, store: opened.store, issuer: certificates[which] }
-      from.set(which, await recoverFrom(place, systemClock.now(), loss))
+    const placeOf = (which: AuthorityName, issuer: Certificate): ListPlace => {
+      return { directory, which, store: opened.store, issuer }
+    }
+    const now = systemClock.now()
+    const above = placeOf('root', root)
+    const from = new Map<AuthorityName, AuthorityState>([['root', await recoverFrom(above, now, loss)]])
+    const revoked = new Set(from.get('root')?.revoked.map(({ serial }) => serial))
+    const listed = stillListed({ intermediates }, revoked, now)
+    for (const { name, certificate } of listed) {
+      from.set(name, await recoverFrom(placeOf(name, certificate), now, loss))
     }
     const start = async ({ which }: ListPlace): Promise<AuthorityState> => from.get(which) as AuthorityState
     await authorityOf(directory, opened, certificates, start).publishLists()
-    const [root, intermediate] = await Promise.all(
-      (['root', 'intermediate'] as const).map(async (which) => {
-        const place = { directory, which, store: opened.store, issuer: certificates[which] }
-        const { listNumber, revoked } = await lastPublished(place)
-        return { number: listNumber, revoked: revoked.length }
-      }),
+    const states = await Promise.all(
+      listed.map(({ name, certificate }) => lastPublished(placeOf(name, certificate))),
     )
-    return { root, intermediate } as RecoveredAuthority
-  })
-}
-
-/**
- * What an authority published into its folder; no key is needed.
- * @throws AskeeError `agent/no-authority`, `certificate/malformed`
- */
-async function readAuthority(directory: string): Promise<PublishedAuthority> {
-  return {
-    root: await publishedFile(directory, 'root', 'CERTIFICATE'),
-    intermediate: await publishedFile(directory, 'intermediate', 'CERTIFICATE'),
-    lists: {
-      root: await publishedFile(directory, 'rootList', 'X509 CRL'),
-      intermediate: await publishedFile(directory, 'intermediateList', 'X509 CRL'),
-    },
-  }
-}
-
-/**
- * Verifies a node's certificate by what an authority published.
- * @param pem certificate of the node
- * @param capability that it must have
- * @throws AskeeError with a CertificateErrorCode, `agent/no-authority`
- */
-export async function verifyIssued(
-  directory: string,
-  pem: string,
-  capability?: Capability,
-): Promise<VerifiedCertificate> {
-  const { root, intermediate, lists } = await readAuthority(directory)
-  const chain = { node: fromPem(pem, 'CERTIFICATE'), intermediate }
-  return verifyNodeCertificate(chain, { root, lists, now: systemClock.now() }, capability)
-}
-
-async function publishedFile(
-  directory: string,
-  name: keyof typeof FILES,
-  kind: 'CERTIFICATE' | 'X509 CRL',
-): Promise<Uint8Array> {
-  const path = join(directory, FILES[name])
-  const text = await readFile(path, 'latin1').catch((cause: unknown) => {
-    const advice = existsSync(join(directory, 'keys'))
-      ? `Its keys are there: put root.pem, intermediate.pem and the newest lists that were published back into ${directory}, and go on from them: askee authority recover ${directory}. Where nothing was published yet, because its init was broken off: askee authority init --take-keys`
-      : 'Make an authority there with askee authority init.'
-    throw new AskeeError('agent/no-authority', `${path} cannot be read. ${advice}`, { path }, { cause })
-  })
-  return fromPem(text, kind)
-}
-
-function authorityOf(
-  directory: string,
-  { store, signer }: OpenKeys,
-  certificates: Pick<PublishedAuthority, 'root' | 'intermediate'>,
-  startOf: (place: ListPlace) => Promise<AuthorityState>,
-): OpenAuthority {
-  const placeOf = (which: AuthorityName): ListPlace => ({
-    directory,
-    which,
-    store,
-    issuer: certificates[which],
-  })
-  const open = async (which: AuthorityName, allowed: readonly Capability[] = []): Promise<Authority> => {
-    const place = placeOf(which)
-    const start = await startOf(place)
-    const key = await signer(which)
-    assertKeyOf(certificates[which], key, join(directory, FILES[which]))
-    return createAuthority(
-      {
-        clock: systemClock,
-        random: systemRandom,
-        signer: key,
-        certificate: certificates[which],
-        grant: () => allowed,
-        keep: (state, list) => publishList(place, state, list),
-        ...(which === 'intermediate' ? { keepRevokedFor: NODE_REVOCATION_LIFE } : {}),
+    return {
+      root: { number: (await lastPublished(above)).listNumber, revoked: revoked.size },
+      intermediate: {
+        number: states.at(-1)?.listNumber ?? 0,
+        revoked: states.reduce((sum, state) => sum + state.revoked.length, 0),
       },
-      start,
-    )
-  }
-
-  return {
-    async issue(request, allowed) {
-      const now = systemClock.now()
-      if ((await publishedUntil(placeOf('root'), now)) <= now) throw rootListOver(directory)
-      const authority = await open('intermediate', allowed)
-      const certificate = await authority.issue(request)
-      if ((await publishedUntil(placeOf('intermediate'), now)) <= now + LIST_LIFE / 2) {
-        await authority.revocationList()
-      }
-      const { serialNumber, validToDate } = new X509Certificate(certificate)
-      return {
-        pem: toPem(certificate, certificates.intermediate),
-        serial: serialNumber.toLowerCase(),
-        notAfter: validToDate.getTime(),
-      }
-    },
-    async revoke(serial, reason, origin) {
-      await (await open('intermediate')).revoke(serial, reason, origin)
-    },
-    async publishLists() {
-      for (const which of ['root', 'intermediate'] as const) await (await open(which)).revocationList()
-    },
-  }
+    }
+  })
 }
 
-function rootListOver(directory: string): AskeeError {
-  return new AskeeError(
-    'agent/authority-root-list',
-    `the root's list in ${directory} is not of today, so nobody would take the certificate. Write it anew, with the root's key: askee authority lists ${directory}`,
-    { directory },
-  )
+/** A new intermediate, and the one before it. */
+export interface RenewedIntermediate {
+  /** In hexadecimal; milliseconds since 1970. */
+  readonly serial: string
+  readonly notAfter: number
+  /** Of its certificate and its list. */
+  readonly name: string
+  readonly old: { readonly serial: string; readonly isRevoked: boolean }
+}
+
+/**
+ * Makes a new intermediate, with a key of its own, under the root. The one before it issues no more; its list is published for
+ * as long as its certificates live, unless it is revoked: then they are refused at once.
+ * @param init.revokeOld why the one before it is revoked; default: it is not
+ * @throws AskeeError `agent/no-authority`, `agent/authority-key`, `store/in-use`, `keys/*`, and what going on from the lists
+ * throws
+ */
+export async function renewIntermediate(
+  init: AuthorityInit & { readonly revokeOld?: CertificateRevocationReason },
+): Promise<RenewedIntermediate> {
+  const { directory, revokeOld } = init
+  const certificates = await certificatesOf(directory)
+  const { root, intermediates } = certificates
+  return withAuthorityKeys(init, 'held', async (opened) => {
+    const signer = await opened.signer('root')
+    assertKeyOf(root, signer, certificatePath(directory, 'root'))
+    const old = newestOf(certificates)
+    const serial = serialOf(old.certificate)
+    const before = authorityOf(directory, opened, certificates, lastPublished)
+    // First: when what follows is broken off, it is still the newest, and the same command does the same again.
+    if (revokeOld !== undefined) await before.revoke(serial, revokeOld)
+    const ordinal = await newIntermediateKey(opened, old.ordinal + 1)
+    const made = await makeIntermediate(opened, { signer, certificate: root }, ordinal)
+    const start = async (): Promise<AuthorityState> => ({ listNumber: 0, revoked: [] })
+    const after = { root, intermediates: [...intermediates, made] as const }
+    await authorityOf(directory, opened, after, start).publishList(made.name)
+    // The last: where it stands, it signs for nodes.
+    publishCertificate(directory, made.name, made.certificate)
+    const place = { directory, which: 'root' as const, issuer: root }
+    return {
+      serial: serialOf(made.certificate),
+      notAfter: new X509Certificate(made.certificate).validToDate.getTime(),
+      name: made.name,
+      old: { serial, isRevoked: (await publishedRevoked(place)).has(serial) },
+    }
+  })
 }

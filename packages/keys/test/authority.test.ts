@@ -62,7 +62,7 @@ function suite(name: string, openRoot: () => Promise<CertificateSigner | undefin
       await at.rootAuthority.revoke(serial, 'compromised')
       expect(
         await codeOf(verifyNodeCertificate({ node, intermediate: at.intermediate }, await at.trust())),
-      ).toBe('certificate/revoked')
+      ).toBe('certificate/intermediate-revoked')
       await at.rootSigner.close()
     })
   })

@@ -9,7 +9,7 @@ export {
   createAuthority,
   requestCertificate,
 } from './authority.ts'
-export { type Certificate, type IssueComponents, issueIntermediate, issueRoot } from './issue.ts'
+export { type Certificate, type IssueComponents, isSerialOf, issueIntermediate, issueRoot } from './issue.ts'
 export {
   type CertificateRevocationReason,
   type RevocationList,

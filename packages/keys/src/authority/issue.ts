@@ -61,16 +61,24 @@ export function issueRoot(
   })
 }
 
-/** The certificate of an intermediate, which signs those of nodes; the root's key is needed for it and then locked away. */
+/**
+ * The certificate of an intermediate, which signs those of nodes; the root's key is needed for it and then locked away.
+ * @param init.name of the organisation; default as in the root's certificate
+ * @param init.ordinal from 1, the default: each of a root has its own, and so its own name, by which lists are told apart
+ */
 export function issueIntermediate(
   components: IssueComponents,
   root: { readonly signer: CertificateSigner; readonly certificate: Certificate },
   intermediate: Pick<CertificateSigner, 'publicKey'>,
-  init: { readonly name: string; readonly days?: number },
+  init: { readonly name?: string; readonly days?: number; readonly ordinal?: number },
 ): Promise<Certificate> {
+  const above = new x509.X509Certificate(Uint8Array.from(root.certificate))
+  const name = init.name ?? above.subjectName.getField('O')[0] ?? ''
+  const kind =
+    init.ordinal === undefined || init.ordinal === 1 ? 'intermediate' : `intermediate ${init.ordinal}`
   return make(components, root.signer, {
-    subject: nameOf('intermediate', init.name),
-    issuer: new x509.X509Certificate(Uint8Array.from(root.certificate)).subject,
+    subject: nameOf(kind, name),
+    issuer: above.subject,
     spki: spkiOf(intermediate.publicKey),
     issuerSpki: spkiOf(root.signer.publicKey),
     life: (init.days ?? 365) * DAY,
@@ -163,7 +171,9 @@ function serialCheck(start: Uint8Array, issuerSpki: Uint8Array): Uint8Array {
 
 /** Whether an authority gave that serial number, in hexadecimal: a mistyped one, or one of another authority, is found so. */
 export function isSerialOf(issuer: Pick<CertificateSigner, 'publicKey'>, serial: string): boolean {
-  if (serial.length !== 2 * (SERIAL_RANDOM_BYTES + SERIAL_CHECK_BYTES)) return false
+  if (serial.length !== 2 * (SERIAL_RANDOM_BYTES + SERIAL_CHECK_BYTES) || !/^[0-9a-f]+$/.test(serial)) {
+    return false
+  }
   const bytes = fromHex(serial)
   const check = serialCheck(bytes.subarray(0, SERIAL_RANDOM_BYTES), spkiOf(issuer.publicKey))
   return bytesEqual(bytes.subarray(SERIAL_RANDOM_BYTES), check)

@@ -23,6 +23,7 @@ export type CertificateErrorCode =
   | 'certificate/list-stale'
   | 'certificate/list-rollback'
   | 'certificate/revoked'
+  | 'certificate/intermediate-revoked'
   | 'certificate/capability'
 
 /** What a verifier knows beforehand. */
@@ -81,12 +82,12 @@ export async function verifyNodeCertificate(
   checkAuthority(intermediate, 0)
   checkTime(intermediate, now)
   const rootList = listOf(trust.lists.root, trust.root, now, seen?.root ?? 0)
-  checkRevoked(intermediate, rootList)
+  checkRevoked(intermediate, rootList, 'certificate/intermediate-revoked')
   await checkIssued(leaf, intermediate)
   checkLeaf(leaf)
   checkTime(leaf, now)
   const list = listOf(trust.lists.intermediate, chain.intermediate, now, seen?.intermediate ?? 0)
-  checkRevoked(leaf, list)
+  checkRevoked(leaf, list, 'certificate/revoked')
   const { node, capabilities } = subjectOf(leaf)
   if (required !== undefined && !capabilities.includes(required)) {
     refuse('certificate/capability', `the certificate of ${node} does not allow "${required}"`)
@@ -217,10 +218,14 @@ function listOf(bytes: Uint8Array, issuer: Certificate, now: Timestamp, seen: nu
   return list
 }
 
-function checkRevoked(certificate: x509.X509Certificate, { revoked }: RevocationList): void {
+function checkRevoked(
+  certificate: x509.X509Certificate,
+  { revoked }: RevocationList,
+  code: 'certificate/revoked' | 'certificate/intermediate-revoked',
+): void {
   const serial = certificate.serialNumber.replace(/^(?:00)+(?=..)/, '')
   const entry = revoked.find((one) => one.serial === serial)
   if (entry === undefined) return
   const when = new Date(entry.at).toISOString()
-  refuse('certificate/revoked', `the certificate of ${certificate.subject} was revoked ${when}`)
+  refuse(code, `the certificate of ${certificate.subject} was revoked ${when}`)
 }

@@ -1,5 +1,12 @@
 import { Command } from 'commander'
-import { initCommand, issueCommand, listsCommand, recoverCommand, revokeCommand } from './issue.ts'
+import {
+  initCommand,
+  issueCommand,
+  listsCommand,
+  recoverCommand,
+  renewCommand,
+  revokeCommand,
+} from './issue.ts'
 import { verifyCommand } from './verify.ts'
 
 /** `askee authority`: certificates for the nodes of an organisation. */
@@ -7,7 +14,14 @@ export function authorityCommand(): Command {
   const authority = new Command('authority').description(
     'make a certificate authority or go on with it, issue and revoke certificates of nodes, verify them',
   )
-  const commands = [initCommand(), issueCommand(), revokeCommand(), listsCommand(), recoverCommand()]
+  const commands = [
+    initCommand(),
+    issueCommand(),
+    revokeCommand(),
+    listsCommand(),
+    renewCommand(),
+    recoverCommand(),
+  ]
   for (const command of [...commands, verifyCommand()]) {
     authority.addCommand(command)
   }

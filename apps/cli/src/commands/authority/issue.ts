@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { AuthorityInit } from '@askee/agent/authority'
 import { NODE_CAPABILITIES, type NodeCapability } from '@askee/client'
-import { Argument, Command } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { printData, printJson, printNote } from '../../terminal/output.ts'
 import { type DeviceKeyOptions, deviceKeyChoice, deviceKeyOptions } from '../device-key.ts'
 import { readNamedFile } from '../files.ts'
@@ -81,7 +81,7 @@ export function issueCommand(): Command {
 
 /** `askee authority revoke`: no longer valid for who has the new list. */
 export function revokeCommand(): Command {
-  return withKeys('revoke', 'revoke a certificate and write the new list')
+  return withKeys('revoke', 'revoke a certificate, of a node or an intermediate, and write the new list')
     .argument('<serial>', 'serial number in hexadecimal, as issue and verify say it')
     .addArgument(new Argument('<reason>', 'why').choices(REASONS))
     .option('--any-serial', 'also a number that this authority cannot tell to be its own')
@@ -98,6 +98,39 @@ export function revokeCommand(): Command {
         if (options.json === true) return printJson({ serial, reason })
         printData(`certificate ${serial} is revoked`)
         printNote('It counts for those who fetch the new list: at the latest when theirs is a day old.')
+      },
+    )
+}
+
+/** `askee authority renew-intermediate`: before the old one ends, or because its key was stolen. */
+export function renewCommand(): Command {
+  return withKeys(
+    'renew-intermediate',
+    "make a new intermediate, with a key of its own; needs the root's key",
+  )
+    .addOption(
+      new Option(
+        '--revoke-old <reason>',
+        'all certificates that the one before it signed are refused',
+      ).choices(REASONS),
+    )
+    .action(
+      async (directory: string, options: AuthorityOptions & { revokeOld?: (typeof REASONS)[number] }) => {
+        const { renewIntermediate } = await import('@askee/agent/authority')
+        const { revokeOld } = options
+        const renewed = await renewIntermediate({
+          ...initOf(directory, options),
+          ...(revokeOld === undefined ? {} : { revokeOld }),
+        })
+        if (options.json === true) return printJson({ directory, ...renewed })
+        const { name, serial, notAfter, old } = renewed
+        printData(`intermediate ${serial} in ${name}.pem, until ${new Date(notAfter).toISOString()}`)
+        printData(`before it: ${old.serial}, ${old.isRevoked ? 'revoked' : 'not revoked'}`)
+        printNote(`Publish ${name}.pem and ${name}-list.pem too.`)
+        if (old.isRevoked) return printNote('Its nodes need new certificates; root-list.pem says so.')
+        printNote(
+          `In four days its certificates are over: askee authority revoke ${directory} ${old.serial} superseded`,
+        )
       },
     )
 }

@@ -7,7 +7,7 @@ import { readNamedFile } from '../files.ts'
 export function verifyCommand(): Command {
   return new Command('verify')
     .description("verify a node's certificate by an authority's root and the lists of today")
-    .argument('<directory>', 'with root.pem, intermediate.pem and both lists')
+    .argument('<directory>', 'with root.pem, the certificates of its intermediates and all lists')
     .argument('<certificate>', 'file of the certificate')
     .addOption(new Option('--capability <name>', 'that it must have').choices(NODE_CAPABILITIES))
     .option('--json', 'print one JSON value and nothing else on standard output')
