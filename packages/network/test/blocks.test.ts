@@ -10,8 +10,9 @@ import {
 import { createMemoryBlockStore, eventually, VirtualTime } from '@askee/core/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Blocks } from '../src/blocks/fetching.ts'
-import { encodeBlockAnswer } from '../src/blocks/protocol.ts'
+import { decodeBlockRequest, encodeBlockAnswer } from '../src/blocks/protocol.ts'
 import { BLOCK_CHUNK_BYTES, BLOCK_CHUNK_TIMEOUT_MS, BLOCK_PATIENCE_MS } from '../src/defaults.ts'
+import { TokenBuckets } from '../src/limits.ts'
 import { Offences } from '../src/offences.ts'
 import { loopbackNode, strangerId } from './nodes.ts'
 
@@ -104,6 +105,38 @@ describe('blocks from others', () => {
     await failed
     // Seldom enough that asking is no offence of its own.
     expect(asked.length).toBeLessThan(90)
+  })
+
+  it('NET-5 gets a block of many chunks over a line so narrow that one of them takes minutes', async () => {
+    const time = new VirtualTime()
+    const large = systemRandom.bytes(6 * BLOCK_CHUNK_BYTES)
+    // 0.05 Mbit/s: a chunk in not quite three minutes.
+    const line = new TokenBuckets({ perSecond: 6250, burst: 1.25 * BLOCK_CHUNK_BYTES }, time)
+    const provider = strangerId()
+    let asked = 0
+    const fetching = new Blocks({
+      blocks: createMemoryBlockStore(),
+      offences: new Offences(time, silentLogger),
+      clock: time,
+      timers: time,
+      logger: silentLogger,
+      request: async (_to, body) => {
+        asked++
+        const { offset } = decodeBlockRequest(body)
+        // As long as a volunteer lets one wait.
+        for (let waited = 0; waited < 15; waited++) {
+          if (line.take(provider, BLOCK_CHUNK_BYTES))
+            return encodeBlockAnswer(large.byteLength, large.slice(offset, offset + BLOCK_CHUNK_BYTES))
+          await time.sleep(1000)
+        }
+        throw new AskeeError('mesh/refused', 'no', { code: 'mesh/rate-limited' })
+      },
+    })
+    const fetched = fetching.get(digestOf(large), { providers: [provider] })
+    fetched.catch(() => undefined)
+    await time.advance(6 * 180_000)
+    expect(digestOf(await fetched)).toBe(digestOf(large))
+    expect(asked).toBeLessThan(100)
   })
 
   it('CMP-9 a peer that may not have a block learns nothing of it, and its bytes are not read', async () => {

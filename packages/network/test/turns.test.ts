@@ -70,4 +70,45 @@ describe('turns at one provider', () => {
       await Promise.all(last)
     }
   })
+
+  it('NET-5 one at a time from the moment that one goes on alone, until none is left; who gives up meanwhile loses no place', async () => {
+    const turns = new Turns(3)
+    const log: string[] = []
+    const ends = new Map<string, () => void>()
+    const leave = new AbortController()
+    const run = (name: string, isLimited: boolean, signal?: AbortSignal): Promise<void> =>
+      turns.run(a, signal, async (goAlone) => {
+        log.push(name)
+        if (isLimited) {
+          await turn()
+          log.push(`${name} alone ${await goAlone()}`)
+        }
+        const { promise, resolve } = Promise.withResolvers<void>()
+        ends.set(name, resolve)
+        await promise
+      })
+    const end = async (name: string): Promise<void> => {
+      ends.get(name)?.()
+      for (let i = 0; i < 3; i++) await turn()
+    }
+    const gone = run('1', true, leave.signal)
+    const rest = [run('2', true), run('3', false), run('4', false), run('5', true)]
+    await end('nobody')
+    expect(log).toEqual(['1', '2', '3'])
+    leave.abort(new AskeeError('test/given-up', 'enough'))
+    await expect(gone).rejects.toMatchObject({ code: 'test/given-up' })
+    await end('3')
+    expect(log.slice(3)).toEqual(['2 alone true'])
+    await end('2')
+    expect(log.slice(4)).toEqual(['4'])
+    await end('4')
+    expect(log.slice(5)).toEqual(['5', '5 alone false'])
+    await end('5')
+    await Promise.all(rest)
+    const wide = [run('6', false), run('7', false), run('8', false)]
+    await turn()
+    expect(log.slice(7)).toEqual(['6', '7', '8'])
+    for (const name of ['6', '7', '8']) await end(name)
+    await Promise.all(wide)
+  })
 })

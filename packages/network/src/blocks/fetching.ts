@@ -24,7 +24,7 @@ import {
 } from '../defaults.ts'
 import type { Offences } from '../offences.ts'
 import { BLOCK_LIMITS, decodeBlockAnswer, encodeBlockRequest } from './protocol.ts'
-import { Turns } from './turns.ts'
+import { type GoAlone, Turns } from './turns.ts'
 
 export interface BlocksComponents {
   readonly blocks: BlockStore
@@ -147,7 +147,9 @@ export class Blocks {
     const came = await pace?.(most)
     let answer: Uint8Array
     try {
-      answer = await this.#turns.run(from, signal, () => this.#ask(from, digest, body, signal))
+      answer = await this.#turns.run(from, signal, (goAlone) =>
+        this.#ask(from, digest, body, { signal, goAlone }),
+      )
     } catch (error) {
       // Of an answer that was broken off nobody knows how much of it came.
       came?.(WITHOUT_BYTES.some((code) => isCoded(error, code)) ? 0 : most)
@@ -161,16 +163,17 @@ export class Blocks {
 
   /**
    * Asks again, ever later, while the provider says that it is too much at once: it is there, and may give no more than its
-   * owner allows. Silence is waited for less long.
+   * owner allows. Then one chunk at a time is asked of it, each with the whole patience: several at once would share a narrow
+   * line until none of them came in time. Silence is waited for less long.
    */
   async #ask(
     from: NodeId,
     digest: Digest,
     body: Uint8Array,
-    signal: AbortSignal | undefined,
+    { signal, goAlone }: { readonly signal: AbortSignal | undefined; readonly goAlone: GoAlone },
   ): Promise<Uint8Array> {
     const { request, clock, timers } = this.#components
-    const deadline = clock.monotonic() + BLOCK_PATIENCE_MS
+    let deadline = clock.monotonic() + BLOCK_PATIENCE_MS
     for (let wait = BLOCK_RETRY_MS; ; wait = Math.min(2 * wait, BLOCK_RETRY_MAX_MS)) {
       try {
         return await request(from, body, {
@@ -182,6 +185,7 @@ export class Blocks {
         const failure = providerError(from, digest, error)
         if (!isCoded(failure, 'mesh/rate-limited') || clock.monotonic() + wait >= deadline) throw failure
       }
+      if (await goAlone()) deadline = clock.monotonic() + BLOCK_PATIENCE_MS
       await timers.sleep(wait, signal)
     }
   }
