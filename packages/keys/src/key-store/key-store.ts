@@ -117,7 +117,8 @@ export async function openKeyStore(init: KeyStoreInit): Promise<KeyStore> {
       try {
         changed = changing(name, null)
       } catch {
-        // A full disk must not keep a key alive, and has some room afterwards.
+        // A full disk must not keep a key alive, and has some room afterwards. Killed before that is written, the next check
+        // takes the file for one that somebody took away (README).
       }
       await eraseFile(path)
       changed ??= changing(name, null)
