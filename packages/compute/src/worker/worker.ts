@@ -353,7 +353,9 @@ class VolunteerWorker implements Worker {
   }
 
   #assertShown(from: NodeId, leases: readonly LeaseId[]): void {
-    const [ended] = this.#endUnconsented(this.#leasesOf(from, leases))
+    const justEnded = this.#endUnconsented(this.#leasesOf(from, leases))
+    // With an end that was told of at once the lease is not held any more.
+    const [ended] = [...this.#endedLeases.among(leases, from), ...justEnded]
     if (ended !== undefined) throw new AskeeError(ended.code, 'the consent ended before the answer')
   }
 
