@@ -185,4 +185,29 @@ describe("a consent's line", () => {
     bandwidth.came('boss' as NodeId, 'unknown', 4 * MIB)
     expect(await wait('b')).toBeGreaterThan(3000)
   })
+
+  it('CON-2 keeps no line of a consent that has ended, once what it carried is paid for', async () => {
+    const ended = new Set<string>()
+    const consents = {
+      limitsOf: (consent: string) => ({
+        consent,
+        requester: 'boss' as NodeId,
+        tokens: [consent],
+        storageBytes: 0,
+        bytesPerSecond: RATE,
+      }),
+      hasEnded: (token: string) => ended.has(token),
+    }
+    const bandwidth = new ConsentBandwidth({ consents, clock: time, timers: time })
+    await bandwidth.take('a', MIB, 'block')
+    await bandwidth.take('b', MIB, 'block')
+    bandwidth.prune()
+    ended.add('a')
+    bandwidth.prune()
+    // A new one would let a burst go at once.
+    expect(bandwidth.size).toBe(2)
+    await time.advance(100_000)
+    bandwidth.prune()
+    expect(bandwidth.size).toBe(1)
+  })
 })

@@ -99,6 +99,13 @@ export class BandwidthShare {
     this.#tokens -= bytes
   }
 
+  /** All is paid for, and nobody waits: it is as a new one. */
+  get isFresh(): boolean {
+    this.#refill()
+    const { message, block } = this.#waiting
+    return this.#tokens >= this.#burst && message.length === 0 && block.length === 0
+  }
+
   get #burst(): number {
     return Math.max(LARGEST_BYTES, this.#bytesPerMs * SLACK_MS)
   }

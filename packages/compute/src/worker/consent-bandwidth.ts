@@ -32,6 +32,19 @@ export class ConsentBandwidth {
     this.#components = components
   }
 
+  /** Lines that are counted. */
+  get size(): number {
+    return this.#lines.size
+  }
+
+  /** Forgets the lines of consents that have ended, as soon as nothing is owed or waits there. */
+  prune(): void {
+    for (const [consent, { share, token }] of this.#lines) {
+      const hasEnded = this.#components.consents.hasEnded?.(token) ?? false
+      if (hasEnded && share.isFresh) this.#lines.delete(consent)
+    }
+  }
+
   /** Whether anything may travel at all. */
   isOpen(token: string): boolean {
     const limits = this.#components.consents.limitsOf(token)

@@ -396,6 +396,7 @@ class VolunteerWorker implements Worker {
       )
     })
     this.#heartbeats.beat([...this.#state.leases.values()], this.#abort.signal)
+    this.#bandwidth.prune()
     this.#outboxes.prune(new Set([...this.#state.leases.values()].map(({ campaign }) => campaign)))
   }
 }
