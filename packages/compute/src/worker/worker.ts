@@ -1,29 +1,21 @@
-import type { ConsentEndings, ConsentGate, ConsentHoldings, ConsentUses, EndedConsents } from '@askee/consent'
+import type { EndedConsents } from '@askee/consent'
 import {
   AskeeError,
-  type BlockStore,
   type CampaignId,
-  type Clock,
   type Digest,
   digestOf,
   errorCode,
   errorText,
   type LeaseId,
-  type Logger,
-  type Mesh,
   type NodeId,
-  type Random,
-  type Timers,
 } from '@askee/core'
-import type { Identity } from '@askee/keys'
-import type { Executor } from '@askee/sandbox'
-import type { Sealing } from '@askee/store'
 import type { StorageUse, Worker, WorkerStatus } from '../api.ts'
 import { Budget } from '../budget.ts'
 import type { Settlement } from '../protocol/documents.ts'
 import { isFromFuture, type SignedManifest } from '../protocol/manifest.ts'
 import type { Assign, AssignAnswer, RevealAnswer } from '../protocol/messages.ts'
 import { CAMPAIGN_TOPIC } from '../protocol/topic.ts'
+import type { WorkerComponents } from './components.ts'
 import { ConsentBandwidth } from './consent-bandwidth.ts'
 import { ConsentDoor } from './consent-door.ts'
 import { ConsentStorage } from './consent-storage.ts'
@@ -45,28 +37,6 @@ import { revealOf } from './reveal.ts'
 import { Running } from './running.ts'
 import { initialWorker, type WorkerLease, type WorkerState } from './state.ts'
 import { statusOf } from './status.ts'
-
-export interface WorkerComponents {
-  readonly mesh: Mesh
-  readonly identity: Identity
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly random: Random
-  readonly logger: Logger
-  readonly executor: Executor
-  /** Asked at every door: offer, assignment, fetching, start, reveal, and at each heartbeat. */
-  readonly consents: ConsentGate
-  /** Tells of the end of consents in the same turn; without it running work hears of it at the next heartbeat. */
-  readonly endings?: ConsentEndings
-  /** Where uses of consents are written down. */
-  readonly uses?: ConsentUses
-  /** Where it is noted what is kept under which consent, so that its end erases it. */
-  readonly holdings?: ConsentHoldings
-  /** The store that the mesh serves blocks from: large outputs are pinned in it. Without it they stay in memory. */
-  readonly blocks?: BlockStore
-  /** Encrypts the ledger; without it the file is plain. */
-  readonly sealing?: Sealing
-}
 
 /** Longer a peer that wants a block does not wait for one answer: it asks again, within its own patience. */
 const SERVING_WAIT_MS = 15_000
