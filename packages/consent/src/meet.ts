@@ -1,7 +1,7 @@
 import { refuse } from './errors.ts'
 import type { ConsentTerms, DataCategory, TaskKind } from './terms.ts'
 
-/** What a person narrows or declines; what is not named stays as it was asked for. More than asked for counts as asked. */
+/** What a person narrows or declines; what is not named stays as it was. */
 export interface ConsentChoices {
   readonly cpuPercentMax?: number
   readonly ramMbMax?: number
@@ -18,7 +18,7 @@ export interface ConsentChoices {
 }
 
 /**
- * The meet of what is asked and what is chosen: never more than either.
+ * The meet of what is asked and what is chosen: never more than either; a choice of more than asked for counts as asked.
  * @throws AskeeError `consent/limits` when nothing is left of kinds or purposes: that is a refusal, not a grant
  */
 export function meet(asked: ConsentTerms, chosen: ConsentChoices): ConsentTerms {
@@ -54,6 +54,42 @@ export function meet(asked: ConsentTerms, chosen: ConsentChoices): ConsentTerms 
     data: common(asked.data, chosen.data),
     lifetime: least(asked.lifetime, chosen.lifetime),
     maxRenewals: least(asked.maxRenewals, chosen.maxRenewals),
+  }
+}
+
+/**
+ * What holds, with every choice in place of it and as it was made, also where that is more: for whoever refuses more.
+ * @throws AskeeError `consent/limits` when no kind or no purpose was chosen
+ */
+export function chosenTerms(held: ConsentTerms, chosen: ConsentChoices): ConsentTerms {
+  const { resources, tasks, monitoring } = held.permissions
+  const kinds = [...new Set(chosen.kinds ?? tasks.kinds)]
+  const purposes = [...new Set(chosen.purposes ?? held.purposes)]
+  if (kinds.length === 0 || purposes.length === 0) {
+    throw refuse('consent/limits', 'every kind of work or every purpose was declined: revoke it instead')
+  }
+  return {
+    permissions: {
+      resources: {
+        cpuPercentMax: chosen.cpuPercentMax ?? resources.cpuPercentMax,
+        ramMbMax: chosen.ramMbMax ?? resources.ramMbMax,
+        storageGbMax: chosen.storageGbMax ?? resources.storageGbMax,
+        bandwidthMbpsMax: chosen.bandwidthMbpsMax ?? resources.bandwidthMbpsMax,
+      },
+      tasks: {
+        kinds,
+        minReputation: chosen.minReputation ?? tasks.minReputation,
+        maxDurationHours: chosen.maxDurationHours ?? tasks.maxDurationHours,
+      },
+      monitoring: {
+        ...monitoring,
+        resourceMonitoring: chosen.resourceMonitoring ?? monitoring.resourceMonitoring,
+      },
+    },
+    purposes,
+    data: [...new Set(chosen.data ?? held.data)],
+    lifetime: chosen.lifetime ?? held.lifetime,
+    maxRenewals: chosen.maxRenewals ?? held.maxRenewals,
   }
 }
 

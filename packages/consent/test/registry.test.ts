@@ -203,7 +203,7 @@ describe('consent registry', () => {
       { field: 'ram_mb_max', before: '64', after: '128', effect: 'wider' },
     ])
     await clock.advance(1_800_000)
-    const renewed = registry.renew(id, { ramMbMax: 128, cpuPercentMax: 20 })
+    const renewed = registry.renew(id, { ramMbMax: 64, cpuPercentMax: 20 })
     expect(renewed).toMatchObject({ id, phase: 'renewed', live: true })
     expect(renewed.claims?.permissions.resources).toMatchObject({ ramMbMax: 64, cpuPercentMax: 20 })
     expect(renewed.claims?.expires).toBe((claims?.expires ?? 0) + 1_800_000)
@@ -214,6 +214,30 @@ describe('consent registry', () => {
     expect(codeOf(() => registry.renew(id))).toBe('consent/renewals')
     await clock.advance(3_600_000)
     expect(codeOf(() => registry.renew(id))).toBe('consent/phase')
+  })
+
+  it('CON-6 refuses a renewal that is wished for more than was granted, and spends none for it', () => {
+    const { registry } = setUp()
+    const before = grantForTest(registry, requester.id, TERMS)
+    const { id } = before
+    const more: Parameters<typeof registry.renew>[1][] = [
+      { ramMbMax: 65 },
+      { cpuPercentMax: TERMS.permissions.resources.cpuPercentMax + 1 },
+      { kinds: ['ml-training'] },
+      { kinds: [...TERMS.permissions.tasks.kinds, 'ml-training'] },
+      { maxDurationHours: TERMS.permissions.tasks.maxDurationHours + 1 },
+      { data: ['personal'] },
+      { lifetime: TERMS.lifetime + 1000 },
+      { maxRenewals: TERMS.maxRenewals },
+      { ramMbMax: 65, cpuPercentMax: 1 },
+    ]
+    for (const wish of more) expect(codeOf(() => registry.renew(id, wish))).toBe('consent/widened')
+    expect(codeOf(() => registry.renew(id, { kinds: [] }))).toBe('consent/limits')
+    expect(registry.show(id)).toMatchObject({ phase: 'granted', tokens: before.tokens, terms: before.terms })
+    expect(() => registry.renew(id, { ramMbMax: 4096 })).toThrow(
+      /ram_mb_max: expected no more than 64, received 4096/,
+    )
+    expect(registry.renew(id, { maxRenewals: TERMS.maxRenewals - 1 }).tokens).toHaveLength(2)
   })
 
   it('CON-5 revokes at once: the door is shut and work is told before the call returns', () => {

@@ -1,7 +1,7 @@
 import { type Clock, type NodeId, type Random, toHex } from '@askee/core'
 import type { Identity } from '@askee/keys'
 import { refuse } from '../errors.ts'
-import { type ConsentChoices, differences, meet } from '../meet.ts'
+import { type ConsentChoices, chosenTerms, differences, meet } from '../meet.ts'
 import type { ConsentTerms } from '../terms.ts'
 import { grantConsent, renewConsent } from '../token/grant.ts'
 import type { Enactment } from './enactment.ts'
@@ -152,7 +152,8 @@ export class Granting {
     const { state, held } = life
     const before = 'given' in state ? state.given : null
     const asked = before === null ? life.manifest.terms : before.terms
-    const terms = meet({ ...asked, maxRenewals: asked.maxRenewals - 1 }, choices)
+    // As it was wished: more than was granted is refused, and not cut to what was, which would spend a renewal.
+    const terms = chosenTerms({ ...asked, maxRenewals: asked.maxRenewals - 1 }, choices)
     const token = this.#id()
     const action = { type: 'Renew', now, terms, token, expires: now + terms.lifetime } as const
     enactment.assertPossible(life, action)
