@@ -1,5 +1,6 @@
 import { AskeeError, errorText } from '@askee/core'
 import { Command, CommanderError } from 'commander'
+import { understood, wantsJson } from './arguments.ts'
 import { agentCommand } from './commands/agent.ts'
 import { auditCommand } from './commands/audit/index.ts'
 import { authorityCommand } from './commands/authority/index.ts'
@@ -14,6 +15,7 @@ import { statusCommand } from './commands/status.ts'
 import { submitCommand } from './commands/submit.ts'
 import { wasmCommand } from './commands/wasm.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
+import { withAgentNamed } from './terminal/hints.ts'
 import { printable, printJson, printNote } from './terminal/output.ts'
 
 /** The `askee` command. Heavy packages are loaded by the command that needs them. */
@@ -49,17 +51,25 @@ function askee(): Command {
 
 async function main(argv: string[]): Promise<void> {
   try {
-    await askee().parseAsync(argv)
+    await askee().parseAsync(understood(argv))
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+      // Commander has told people already; a program reads one JSON value, also of a call that was wrong.
+      if (error.exitCode !== 0 && wantsJson(argv))
+        printJson({ error: { code: 'cli/usage', message: usageText(error) } })
       return
     }
-    printNote(`askee: ${printable(errorText(error))}`)
-    if (argv.includes('--json'))
-      printJson({ error: { code: codeOf(error), message: (error as Error).message } })
+    const named = (text: string): string => withAgentNamed(text, argv)
+    printNote(`askee: ${printable(named(errorText(error)))}`)
+    if (wantsJson(argv))
+      printJson({ error: { code: codeOf(error), message: named((error as Error).message) } })
     process.exitCode = exitCodeOf(error)
   }
+}
+
+function usageText({ code, message }: CommanderError): string {
+  return code === 'commander.help' ? 'a command is missing' : message.replace(/^error: /, '')
 }
 
 function codeOf(error: unknown): string {

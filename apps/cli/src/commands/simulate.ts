@@ -1,4 +1,5 @@
 import type { EnginePolicy } from '@askee/compute'
+import { AskeeError } from '@askee/core'
 import type { ExecutorPolicy } from '@askee/sandbox'
 import { Command, Option } from 'commander'
 import { EXIT } from '../exit.ts'
@@ -47,7 +48,7 @@ export function simulateCommand(): Command {
         'revoke',
       ]),
     )
-    .option('--rounds <count>', 'with --scenario: how often', integer(1, 10_000), 50)
+    .option('--rounds <count>', 'with --scenario: how often; each takes seconds', integer(1, 10_000), 50)
     .addOption(enginesOption())
     .addOption(executorOption())
     .option('--json', 'print one object and nothing else on standard output')
@@ -56,7 +57,8 @@ export function simulateCommand(): Command {
 
 async function run(given: SimulateOptions): Promise<void> {
   const interrupted = new AbortController()
-  const onSignal = (): void => interrupted.abort(new Error('interrupted'))
+  const onSignal = (): void =>
+    interrupted.abort(new AskeeError('simulate/interrupted', 'interrupted; there is no verdict'))
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   if (given.scenario === 'revoke') return runRevocations(given, interrupted.signal)
   const { WORKLOADS } = await import('@askee/workloads')

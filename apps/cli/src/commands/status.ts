@@ -1,6 +1,7 @@
-import type { StatusView } from '@askee/client'
+import type { ParanoidView, StatusView } from '@askee/client'
 import { Command } from 'commander'
 import { count } from '../terminal/count.ts'
+import { withAgentNamed } from '../terminal/hints.ts'
 import { printable, printData, printJson } from '../terminal/output.ts'
 import { controlClient } from './options.ts'
 
@@ -16,31 +17,36 @@ export function statusCommand(): Command {
     .option('--id', "only the node's id, for others to name as --requester")
     .option('--json', 'print one object')
     .action(async (options: { data?: string; control?: string; id?: boolean; json?: boolean }) => {
-      const status = await controlClient(options).status()
+      const client = controlClient(options)
+      const status = await client.status()
+      const { mode } = await client.mode()
       if (options.json === true) {
-        printJson(status)
+        printJson({ ...status, mode })
         return
       }
       if (options.id === true) printData(status.node)
-      else for (const line of statusLines(status)) printData(line)
+      else for (const line of statusLines(status, mode)) printData(withAgentNamed(line, process.argv))
     })
 }
 
 /** Running now and allowed, before how it is done. */
-function statusLines(status: StatusView): string[] {
+export function statusLines(status: StatusView, mode: ParanoidView['mode']): string[] {
   const { worker, executor, storage, deviceKey } = status
   const megabytes = (storage.maxBytes / 1e6).toFixed(0)
   return [
     `node      ${status.node}`,
     `owner     ${status.owner}`,
+    ...(mode === 'normal'
+      ? []
+      : ['MODE      paranoid: nothing is computed or asked for until askee keys paranoid leave']),
     `keys      ${deviceKey.provider}, ${deviceKey.protects}`,
     `peers     ${status.peers.length}`,
     `executor  ${executor.name}: ${executor.engine} ${executor.engineVersion}, containment "${executor.tier}"`,
     ...(executor.reason === undefined ? [] : [`          ${executor.reason}`]),
     ...consentLines(status.consents),
-    `tasks     ${worker.completed} completed, ${worker.failed} failed, ${worker.refused} refused`,
+    `tasks     ${worker.completed} completed, ${worker.failed} failed, ${worker.refused} refused since the agent started`,
     ...leaseLines(worker.leases),
-    ...campaignLines(status.campaigns),
+    ...campaignLines(status.campaigns, mode),
     `storage   ${(storage.bytes / 1e6).toFixed(1)} of ${megabytes} MB`,
     ...auditLines(status.audit),
     ...Object.entries(worker.credit).map(([requester, fuel]) => `credit    ${fuel} fuel from ${requester}`),
@@ -80,10 +86,10 @@ function leaseLines(leases: StatusView['worker']['leases']): string[] {
 }
 
 /** What this node asked of others and still waits for. */
-function campaignLines({ running, over }: StatusView['campaigns']): string[] {
+function campaignLines({ running, over }: StatusView['campaigns'], mode: ParanoidView['mode']): string[] {
   if (running.length + over === 0) return []
   return [
-    `campaigns ${running.length} running, ${over} over`,
+    `campaigns ${running.length} ${mode === 'normal' ? 'running' : 'frozen'}, ${over} over`,
     ...running
       .slice(0, SHOWN)
       .map(

@@ -4,6 +4,7 @@ import { AskeeError } from '@askee/core'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
 import { count } from '../../terminal/count.ts'
+import { withAgentNamed } from '../../terminal/hints.ts'
 import { printData, printJson, printNote } from '../../terminal/output.ts'
 import { type DeviceKeyOptions, deviceKeyChoice, deviceKeyOptions } from '../device-key.ts'
 import { defaultDataDirectory } from '../options.ts'
@@ -52,7 +53,7 @@ export function acceptRestoredCommand(): Command {
       })
       if (accepted === null) throw new AskeeError('cli/declined', 'declined; everything is as it was')
       if (options.json === true) printJson(accepted)
-      else printData(answer(accepted))
+      else printData(withAgentNamed(answer(accepted), process.argv))
     })
 }
 

@@ -1,3 +1,4 @@
+import { AskeeError } from '@askee/core'
 import { formatTable } from '../../terminal/table.ts'
 
 /** What one revocation in mid task showed. Times in milliseconds. */
@@ -107,6 +108,20 @@ function isPassed(report: Omit<RevocationReport, 'passed'>): boolean {
     report.meshMs.max < LIMITS.meshMs &&
     report.recorded === report.rounds &&
     report.accused === 0
+  )
+}
+
+/** What an interrupted simulation says of the rounds that it had done; a verdict needs all of them. */
+export function interruptedAfter(rounds: readonly RevocationRound[], asked: number): AskeeError {
+  const kill = quantiles(rounds.map(({ killMs }) => killMs))
+  const mesh = quantiles(rounds.map(({ meshMs }) => meshMs))
+  const seen =
+    rounds.length === 0
+      ? ''
+      : ` In these: killed after ${kill.p50} ms (median), ${kill.max} ms at most; refused by every node after ${mesh.max} ms at most; files left: ${Math.max(...rounds.map(({ filesAfter }) => filesAfter))}.`
+  return new AskeeError(
+    'simulate/interrupted',
+    `interrupted after ${rounds.length} of ${asked} revocations, so there is no verdict.${seen} Fewer: --rounds N`,
   )
 }
 

@@ -7,7 +7,7 @@ import { SIMULATION_PURPOSE } from '../campaigns.ts'
 import { Fleet, type FleetAgent } from '../fleet.ts'
 import { executorOf, grantTo, untilMet } from '../simulate.ts'
 import { accepting, busyProcesses, computing, dataFiles, filesWith } from './probes.ts'
-import { judgeRevocations, type RevocationReport, type RevocationRound } from './report.ts'
+import { interruptedAfter, judgeRevocations, type RevocationReport, type RevocationRound } from './report.ts'
 
 export interface RevocationOptions {
   readonly nodes: number
@@ -43,6 +43,7 @@ export async function simulateRevocations(
 ): Promise<RevocationReport> {
   const fleet = await Fleet.create()
   const begun = performance.now()
+  const rounds: RevocationRound[] = []
   try {
     printNote(`starting ${options.nodes + 1} agents`)
     const { seed, executor } = options
@@ -64,7 +65,6 @@ export async function simulateRevocations(
     const campaign = await submitEndless(requester, options.nodes)
 
     printNote(`revoking ${options.rounds} times in mid task`)
-    const rounds: RevocationRound[] = []
     let idle = 0
     while (rounds.length < options.rounds) {
       signal.throwIfAborted()
@@ -85,6 +85,9 @@ export async function simulateRevocations(
       wallSeconds: (performance.now() - begun) / 1000,
     }
     return judgeRevocations(setting, rounds, { lostLeases, accused: accused.length })
+  } catch (error) {
+    // A Ctrl-C reaches the agents too: whatever fails after it is the interruption.
+    throw signal.aborted ? interruptedAfter(rounds, options.rounds) : error
   } finally {
     await fleet.stop()
   }
