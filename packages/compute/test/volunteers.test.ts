@@ -77,4 +77,49 @@ describe('why a campaign is given up', () => {
       '2 volunteers are here (v8 1, wasmtime 1), 1 is gone, 1 is proven wrong',
     )
   })
+
+  const losing = (driver: CoordinatorDriver, reason: string): void => {
+    const losses = driver.assign().map(({ lease, node }) => ({ lease, node, reason }))
+    driver.feed({ type: 'lost', losses })
+  }
+
+  it('CON-5 CMP-3 waits for a volunteer whose owner suspended the consent, and goes on when it offers again', () => {
+    for (const count of [1, 3]) {
+      const driver = new CoordinatorDriver({ f: 0, count })
+      driver.join('a')
+      driver.sweep(3000)
+      losing(driver, 'consent/suspended')
+      for (let i = 0; i < 4; i++) driver.sweep(GRACE)
+      driver.restart()
+      driver.sweep(GRACE)
+      expect(driver.state.tasks.map(({ outcome }) => outcome)).toEqual(Array(count).fill(null))
+      expect(volunteersOf(driver.state, driver.now)).toMatchObject({ ready: 0, gone: 1 })
+      driver.join('a')
+      driver.sweep(3000)
+      for (let i = 0; i < count; i++) driver.vote(driver.assign(), () => 'same')
+      expect(driver.state.tasks.map(({ outcome }) => outcome?.kind)).toEqual(Array(count).fill('accepted'))
+    }
+  })
+
+  it('CON-5 CMP-3 waits no longer than the deadline for a suspended volunteer, nor when the consent is over', () => {
+    const waiting = new CoordinatorDriver({ f: 0 })
+    waiting.join('a')
+    waiting.sweep(3000)
+    losing(waiting, 'consent/suspended')
+    waiting.sweep(3_600_000)
+    expect(waiting.task().outcome).toMatchObject({ kind: 'undecidable', reason: 'the deadline passed' })
+    for (const end of ['consent/revoked', 'consent/expired']) {
+      const driver = new CoordinatorDriver({ f: 0 })
+      driver.join('a')
+      driver.sweep(3000)
+      losing(driver, end)
+      expect(causeOf(driver)).toMatch(/0 volunteers are here, 1 is gone$/)
+    }
+    const revoked = new CoordinatorDriver({ f: 0 })
+    revoked.join('a')
+    revoked.sweep(3000)
+    losing(revoked, 'consent/suspended')
+    revoked.feed({ type: 'departed', node: 'a' as NodeId, reason: 'consent/revoked' })
+    expect(causeOf(revoked)).toMatch(/0 volunteers are here, 1 is gone$/)
+  })
 })

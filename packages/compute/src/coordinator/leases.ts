@@ -46,7 +46,11 @@ export function loseLease(
     if (blame === 'failure' || blame === 'strike' || blame === 'misfit') strike(ctx, node)
     else if (blame === 'rest') rest(ctx, node)
     // Without consent nothing more is asked of it; when there is one again, it offers itself again.
-    if (reason.startsWith('consent/') && blame === 'none') node.present = false
+    if (reason.startsWith('consent/') && blame === 'none') {
+      node.present = false
+      if (reason === 'consent/suspended') node.suspended = true
+      else delete node.suspended
+    }
   }
   ctx.effects.push({ type: 'lease-lost', task: lease.task, node: lease.node, lease: lease.id, reason })
 }

@@ -137,6 +137,7 @@ function departed(ctx: Context, event: CoordinatorEvent & { type: 'departed' }):
   const node = ctx.state.nodes[event.node]
   if (node === undefined) return
   node.present = false
+  delete node.suspended
   ctx.changed = true
   dropLive(ctx, event.node, event.reason)
 }

@@ -57,8 +57,19 @@ function forget(state: CoordinatorState, id: NodeId): void {
 
 /** Whether the node could work for this campaign, now or after a back-off. */
 export function isPotential(state: CoordinatorState, node: NodeRecord, now: Timestamp): boolean {
+  return node.present && couldWork(state, node, now)
+}
+
+/**
+ * Whether its owner suspended the consent, and may resume it: such a node is waited for until the deadline, or the end of
+ * its consent, and not given up like one of which nothing is known.
+ */
+export function mayReturn(state: CoordinatorState, node: NodeRecord, now: Timestamp): boolean {
+  return !node.present && node.suspended === true && couldWork(state, node, now)
+}
+
+function couldWork(state: CoordinatorState, node: NodeRecord, now: Timestamp): boolean {
   return (
-    node.present &&
     !node.accused &&
     node.reputation >= state.config.minReputation &&
     node.consentExpires > now + state.config.wallTime

@@ -184,6 +184,8 @@ export interface NodeRecord {
   backoffUntil: Timestamp
   /** Its consent allows too little disk for the last task that it tried; missing while that is not so. */
   cramped?: true
+  /** Its owner suspended the consent; missing while that is not so. */
+  suspended?: true
 }
 
 export interface AccusationRecord {

@@ -3,7 +3,7 @@ import { anyNode, evaluate, undecidable } from './decision.ts'
 import { expire } from './ending.ts'
 import { areDiverse, barredEngine, type EngineName, needsOther, suits } from './engines.ts'
 import { loseLease } from './leases.ts'
-import { couldTake, isPotential } from './pool.ts'
+import { couldTake, isPotential, mayReturn } from './pool.ts'
 import type { CoordinatorState, NodeRecord, TaskRecord } from './state.ts'
 import { commonEngine, tellVolunteers, volunteersOf } from './volunteers.ts'
 
@@ -49,7 +49,7 @@ function watchForHelp(ctx: Context, index: number, task: TaskRecord): void {
   })
   const barred = barredEngine(state, task)
   const couldHelp = (node: NodeRecord): boolean =>
-    isPotential(state, node, now) && suits(node, barred) && couldTake(state, task, node.id)
+    isExpected(state, node, now) && suits(node, barred) && couldTake(state, task, node.id)
   const helpless = waiting && !anyNode(ctx, couldHelp)
   if (!helpless) {
     if (task.stuckSince !== null) ctx.changed = true
@@ -66,7 +66,7 @@ function watchForHelp(ctx: Context, index: number, task: TaskRecord): void {
 function watchFreshTasks(ctx: Context): void {
   const { state, now } = ctx
   const waiting = state.nextFresh < state.config.count && Object.keys(state.nodes).length > 0
-  const potential = waiting ? Object.values(state.nodes).filter((node) => isPotential(state, node, now)) : []
+  const potential = waiting ? Object.values(state.nodes).filter((node) => isExpected(state, node, now)) : []
   const helpless = waiting && (potential.length === 0 || !areDiverse(state.config, potential))
   if (!helpless) {
     if (state.stuckSince !== null) ctx.changed = true
@@ -82,6 +82,11 @@ function watchFreshTasks(ctx: Context): void {
     state.nextFresh = state.config.count
     ctx.changed = true
   }
+}
+
+/** Whether it is worth waiting for: it could work, or could once its owner resumes the consent. */
+function isExpected(state: CoordinatorState, node: NodeRecord, now: Timestamp): boolean {
+  return isPotential(state, node, now) || mayReturn(state, node, now)
 }
 
 /** @param barred the engine that the task can use no more */
