@@ -191,6 +191,7 @@ export interface WorkerStatus {
     readonly since: Timestamp
   }[]
   readonly completed: number
+  /** Tasks that failed here; neither those that a consent ended nor those that had not begun in time. */
   readonly failed: number
   readonly refused: number
   /** Agreed fuel, by requester, as the requesters' signed settlements say. */

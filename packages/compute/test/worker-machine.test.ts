@@ -217,6 +217,20 @@ describe('the worker', () => {
     expect(state.failed).toBe(1)
   })
 
+  it('CMP-4 counts as failed what was done here and failed, and nothing that a consent ended or that only waited', () => {
+    assign(['1', '2', '3'])
+    feed({ type: 'consent-ended', now, leases: ['1' as LeaseId], code: 'consent/suspended' })
+    feed({ type: 'failed', now, lease: '2' as LeaseId, code: 'consent/suspended' })
+    feed({ type: 'sweep', now: now + 5000 })
+    expect(state.leases.size).toBe(0)
+    expect(state.failed).toBe(0)
+    now += 5000
+    assign(['4'])
+    feed({ type: 'started', now, lease: '4' as LeaseId })
+    feed({ type: 'sweep', now: now + 5000 })
+    expect(state.failed).toBe(1)
+  })
+
   it('CMP-4 ends a lease at its expiry and forgets a result that nobody asked for', () => {
     assign(['1', '2'])
     compute('1')

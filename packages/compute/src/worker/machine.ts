@@ -162,8 +162,10 @@ function failed(state: WorkerState, event: Of<'failed'>, effects: WorkerEffect[]
 }
 
 function fail(state: WorkerState, lease: WorkerLease, code: string, effects: WorkerEffect[]): void {
+  // Neither its owner's no nor a wait that was too long is a failure of the task.
+  const isNobodys = code.startsWith('consent/') || (code === 'compute/expired' && lease.stage !== 'running')
+  if (!isNobodys) state.failed++
   vacate(state, lease)
-  state.failed++
   const { id, campaign, requester, consent, expires } = lease
   // The word that a lease has ended may come a little after its end.
   const until = expires + state.config.leaseSlack
