@@ -1,3 +1,4 @@
+import type { Timestamp } from '@askee/core'
 import type { Context } from './context.ts'
 import { anyNode, evaluate, undecidable } from './decision.ts'
 import { expire } from './ending.ts'
