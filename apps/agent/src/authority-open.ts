@@ -122,7 +122,9 @@ export function authorityOf(
         notAfter: new X509Certificate(certificate).validToDate.getTime(),
       }
     },
-    async revoke(serial, reason, origin) {
+    async revoke(given, reason, origin) {
+      // As other programs print it: in capitals, with colons between the bytes.
+      const serial = given.replaceAll(':', '').toLowerCase()
       const lists = await listsFor(serial, origin)
       // An intermediate of a version before this check is known by its certificate.
       const known = lists[0] === 'root' ? 'any' : origin

@@ -201,6 +201,19 @@ describe('an authority in a folder', () => {
     expect(await codeOf(issue(init).then(({ pem }) => verifyIssued(init.directory, pem)))).toBe('none')
   })
 
+  it('KEY-3 takes a serial number as other programs print it', async () => {
+    const init = house()
+    await initAuthority({ ...init, name: 'Test House' })
+    for (const print of [
+      (serial: string) => serial.toUpperCase(),
+      (serial: string) => (serial.toUpperCase().match(/../g) as string[]).join(':'),
+    ]) {
+      const { serial, pem } = await issue(init)
+      await openAuthority(init, (open) => open.revoke(print(serial), 'ended'))
+      expect(await codeOf(verifyIssued(init.directory, pem))).toBe('certificate/revoked')
+    }
+  })
+
   it('KEY-3 goes on after a crash between a list and what is known of it', async () => {
     const init = house()
     await initAuthority({ ...init, name: 'Test House' })
