@@ -91,13 +91,18 @@ export function createConsentUpkeep(components: ConsentUpkeepComponents): Consen
       return {
         consents: ended.map(consentView),
         stoppedTasks: stopped.length,
-        killMs: ran ? killed - begun : null,
-        eraseMs: clock.monotonic() - begun,
+        killMs: ran ? tenth(killed - begun) : null,
+        eraseMs: tenth(clock.monotonic() - begun),
         erasedBlocks: erased,
         sharedBlocks: shared,
       }
     },
   }
+}
+
+/** Milliseconds as people and reports read them: to a tenth. */
+function tenth(ms: number): number {
+  return Math.round(ms * 10) / 10
 }
 
 /** What has ended, and the error of a disk that did not take it: that holds up nothing of what a revocation does. */

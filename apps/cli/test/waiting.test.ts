@@ -18,7 +18,7 @@ describe('what somebody who waits for a campaign is told', () => {
     [
       any,
       NOBODY,
-      /^0 volunteers so far; needed are 3 \(f = 1: 2 equal results decide\)\. .*literally: "folding"\.$/,
+      /^0 volunteers so far; needed are 3 \(f = 1: 2 equal results decide\)\. .*literally: "folding"\. One that does so may still be too small .*storage or network\./,
     ],
     [
       any,

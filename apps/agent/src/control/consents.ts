@@ -194,6 +194,9 @@ async function verdictOf(parts: ConsentRouteParts, asked: VerifyRequest): Promis
     if (own?.phase === 'suspended') throw new AskeeError('consent/suspended', 'you suspended this consent')
     return { valid: true, code: null, detail: null, ...said }
   } catch (error) {
-    return { valid: false, code: errorCode(error) ?? 'consent/internal', detail: errorText(error), ...said }
+    const code = errorCode(error)
+    // The code stands beside it.
+    const detail = code === undefined ? errorText(error) : (error as Error).message
+    return { valid: false, code: code ?? 'consent/internal', detail, ...said }
   }
 }

@@ -55,7 +55,8 @@ export function campaignTable(campaigns: readonly CampaignSummaryView[]): string
   }))
   const rows = campaigns.map((c) => [
     c.id.slice(0, SHORT_ID),
-    c.state,
+    // Over, and nothing came of it: that is no finish.
+    c.state === 'finished' && c.accepted === 0 ? 'undecided' : c.state,
     `${c.accepted} of ${c.tasks}`,
     String(c.undecided),
     printable(c.cancelled === null ? c.purpose : `${c.purpose} (cancelled: ${c.cancelled})`),

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { AskeeError } from '@askee/core'
 import { usageError } from '../exit.ts'
 
 /**
@@ -20,7 +21,7 @@ const MAGIC = [0x00, 0x61, 0x73, 0x6d]
 
 /**
  * A WebAssembly module that the command line names, in its binary form.
- * @throws AskeeError `cli/usage`, also for the text form, with the command that compiles it
+ * @throws AskeeError `cli/usage`, also for the text form, with the command that compiles it; `wasm/malformed` for anything else
  */
 export async function readModule(path: string): Promise<Uint8Array> {
   const bytes = await readNamedFile(path)
@@ -32,5 +33,8 @@ export async function readModule(path: string): Promise<Uint8Array> {
       `${path} is WebAssembly in its text form; nodes run the binary one. Make it with: npx wat2wasm ${path} -o ${binary}`,
     )
   }
-  return bytes
+  throw new AskeeError(
+    'wasm/malformed',
+    `${path} is no WebAssembly module: it does not begin with the bytes 00 61 73 6d. docs/determinism.md says what a task must be, and npx askee wasm check FILE tells of one`,
+  )
 }

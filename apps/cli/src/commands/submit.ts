@@ -5,6 +5,7 @@ import { check } from '@askee/wasm'
 import { Command, Option } from 'commander'
 import { usageError } from '../exit.ts'
 import { count } from '../terminal/count.ts'
+import { agentOptionsOf } from '../terminal/hints.ts'
 import { printData, printJson, printNote } from '../terminal/output.ts'
 import { readModule, readNamedFile } from './files.ts'
 import { controlClient, enginesOption, integer } from './options.ts'
@@ -85,6 +86,10 @@ async function submit(file: string, options: SubmitOptions): Promise<void> {
   if (options.wait !== true) {
     if (options.json === true) printJson({ campaign: id })
     else printData(id)
+    // Standard output stays the id alone, for scripts.
+    printNote(
+      `sent. Its results, and who is missing for them: askee results ${id.slice(0, 12)}${agentOptionsOf(process.argv)}`,
+    )
     return
   }
   printNote(`campaign ${id}: ${count(inputs.length, 'task')}, f = ${options.f}`)
@@ -96,7 +101,8 @@ async function submit(file: string, options: SubmitOptions): Promise<void> {
 async function tellOfOthers(client: ControlClient, id: string): Promise<void> {
   const others = (await client.campaigns()).filter((one) => one.state === 'running' && one.id !== id)
   if (others.length === 0) return
+  const options = agentOptionsOf(process.argv)
   printNote(
-    `${count(others.length, 'older campaign')} of this node ${others.length === 1 ? 'is' : 'are'} still under way and ask the same volunteers (askee campaigns, askee campaigns cancel ID)`,
+    `${count(others.length, 'older campaign')} of this node ${others.length === 1 ? 'is' : 'are'} still under way; volunteers who agreed to that work too share their time (askee campaigns${options}, askee campaigns cancel ID${options})`,
   )
 }

@@ -85,6 +85,6 @@ export function missingVolunteers(
   const hint =
     ready > 0
       ? 'A task that nobody could help for half a minute ends undecided.'
-      : `Nodes offer when their owners have granted this node a consent that covers the work and names its purpose literally: "${printable(purpose)}".`
+      : `Nodes offer when their owners have granted this node a consent that covers the work and names its purpose literally: "${printable(purpose)}". One that does so may still be too small for it: its kinds of work, memory, longest task, storage or network. Only its owner sees that: askee consent show.`
   return `${so}; needed are ${Math.max(full, lacksEngine ? ready + 1 : 0)}${vote}${lacksEngine ? other : ''}. ${hint}`
 }

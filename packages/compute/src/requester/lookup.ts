@@ -20,7 +20,10 @@ export function findCampaign(campaigns: ReadonlyMap<CampaignId, Campaign>, id: s
   if (only === undefined) {
     const hint =
       id.length < LEAST_PREFIX ? `; give its id, or at least the first ${LEAST_PREFIX} characters of it` : ''
-    throw new AskeeError('compute/unknown-campaign', `no campaign ${id} is known here${hint}`)
+    throw new AskeeError(
+      'compute/unknown-campaign',
+      `no campaign ${id} is known here${hint} (they are listed by: askee campaigns)`,
+    )
   }
   if (others.length === 0) return only
   const named = matches

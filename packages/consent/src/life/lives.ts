@@ -30,6 +30,9 @@ export interface Life {
   held: HeldToken | null
 }
 
+/** Fewer characters of an id are more likely a slip than a choice. */
+const LEAST_PREFIX = 4
+
 /** Consents by their ids, and by the ids of all their tokens. */
 export class Lives {
   readonly #byId = new Map<string, Life>()
@@ -100,9 +103,18 @@ export class Lives {
   find(id: string): Life {
     const exact = this.#byId.get(id)
     if (exact !== undefined) return exact
-    const matches = id.length < 4 ? [] : this.all().filter((life) => life.id.startsWith(id))
+    const matches = id.length < LEAST_PREFIX ? [] : this.all().filter((life) => life.id.startsWith(id))
     const [only] = matches
-    if (only === undefined) throw refuse('consent/unknown', `no consent ${id} is held here`)
+    if (only === undefined) {
+      const hint =
+        id.length < LEAST_PREFIX
+          ? `; give its id, or at least the first ${LEAST_PREFIX} characters of it`
+          : ''
+      throw refuse(
+        'consent/unknown',
+        `no consent ${id} is held here${hint} (they are listed by: askee consent list --all)`,
+      )
+    }
     if (matches.length > 1) {
       const named = matches.slice(0, 5).map((life) => life.id.slice(0, id.length + 8))
       const rest = matches.length > named.length ? ` and ${matches.length - named.length} more` : ''

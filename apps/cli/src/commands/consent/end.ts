@@ -2,7 +2,7 @@ import type { RevokedView } from '@askee/client'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
 import { count } from '../../terminal/count.ts'
-import { printData, printJson } from '../../terminal/output.ts'
+import { printData, printJson, printNote } from '../../terminal/output.ts'
 import { controlClient } from '../options.ts'
 import { type AgentOptions, agentOptions } from './options.ts'
 
@@ -36,14 +36,21 @@ export function suspendCommand(): Command {
     .action(async (id: string, options: ReasonOptions) => {
       const consent = await controlClient(options).suspend(id, options.reason)
       if (options.json === true) printJson(consent)
-      else printData(`suspended (consent ${consent.id})`)
+      else {
+        printData(`suspended (consent ${consent.id})`)
+        printNote(
+          'What ran under it was stopped and is begun anew after askee consent resume. Campaigns that have nobody else wait for that, until their own deadlines or the end of this consent; what others finished by then is not done here.',
+        )
+      }
     })
 }
 
-/** `askee consent refuse`: no to what a requester asked, for good. */
+/** `askee consent refuse`: no to what a requester asked, for good: the same manifest cannot be granted any more. */
 export function refuseCommand(): Command {
   return agentOptions(new Command('refuse'))
-    .description('say no to an invitation (consent list --all shows them); it cannot be granted any more')
+    .description(
+      'say no to an invitation (consent list --all shows them) for good: the same manifest is not taken any more, only one that the requester signs anew',
+    )
     .argument('<consent>', 'its id, or the beginning of it')
     .option('--reason <text>', 'kept in the history on this machine, told to nobody', 'declined')
     .action(async (id: string, options: ReasonOptions) => {
@@ -65,13 +72,20 @@ export function resumeCommand(): Command {
     })
 }
 
-function revokedText({ consents, stoppedTasks, killMs, erasedBlocks, sharedBlocks }: RevokedView): string {
+export function revokedText({
+  consents,
+  stoppedTasks,
+  killMs,
+  eraseMs,
+  erasedBlocks,
+  sharedBlocks,
+}: RevokedView): string {
   const lines = consents.map(({ id }) => `revoked (consent ${id})`)
   lines.push(
     killMs === null
       ? `nothing was running; ${count(stoppedTasks, 'task was', 'tasks were')} waiting`
       : `${count(stoppedTasks, 'task')} stopped, the last one dead after ${killMs.toFixed(1)} ms`,
-    `${count(erasedBlocks, 'block')} of data erased${sharedBlocks === 0 ? '' : `, ${count(sharedBlocks, 'stays', 'stay')} that other consents need`}`,
+    `${count(erasedBlocks, 'block')} of data erased${sharedBlocks === 0 ? '' : `, ${count(sharedBlocks, 'stays', 'stay')} that other consents need`}; all done after ${eraseMs.toFixed(1)} ms`,
   )
   return lines.join('\n')
 }

@@ -2,13 +2,17 @@ import { createInterface } from 'node:readline/promises'
 import type { Choices, ConsentView, ControlClient, ReviewView } from '@askee/client'
 import { TASK_KINDS, type TaskKind, textDigest } from '@askee/consent'
 import { AskeeError, fromUtf8 } from '@askee/core'
+import { publicKeyFromNodeId } from '@askee/keys'
 import { Command } from 'commander'
 import { usageError } from '../../exit.ts'
 import { count } from '../../terminal/count.ts'
+import { agentOptionsOf } from '../../terminal/hints.ts'
 import { printable, printData, printJson, printNote } from '../../terminal/output.ts'
 import { readNamedFile } from '../files.ts'
 import { controlClient, decimal, integer, listOf, repeated } from '../options.ts'
+import { beyondOffer } from './limits.ts'
 import { type AgentOptions, agentOptions } from './options.ts'
+import { tightLimits } from './tight.ts'
 
 const CATEGORIES = ['task', 'machine', 'personal'] as const
 type Category = (typeof CATEGORIES)[number]
@@ -109,22 +113,25 @@ async function grant(options: GrantOptions): Promise<void> {
       ? await ownReview(client, options)
       : await manifestReview(client, options.manifest, options)
   printNote(`${review.text}\n`)
+  for (const note of review.notes) printNote(note)
   for (const { field, before, after, effect } of review.differences ?? []) {
     printNote(
       `${effect === 'wider' ? 'MORE' : 'less'} than you allow now: ${field}: ${printable(before)} → ${printable(after)}`,
     )
   }
   printNote(`Hash of these terms: ${review.textDigest}\n`)
-  await agree(review.textDigest, options.acceptTerms, review.decline)
+  await agree(review.textDigest, options.acceptTerms, review.declined)
   const consent = await review.grant()
   if (options.json === true) printJson(consent)
   else printData(`granted until ${date(consent.expires)} (consent ${consent.id})`)
 }
 
 interface Review extends Pick<ReviewView, 'text' | 'textDigest' | 'differences'> {
+  /** What a person should know of the terms besides. */
+  readonly notes: readonly string[]
   readonly grant: () => Promise<ConsentView>
-  /** Writes down that the person said no. */
-  readonly decline: () => Promise<unknown>
+  /** What becomes of the offer when the person does not agree. */
+  readonly declined: string
 }
 
 /** Terms in the volunteer's own words. */
@@ -133,6 +140,11 @@ async function ownReview(client: ControlClient, options: GrantOptions): Promise<
   if (requester === undefined || purpose === undefined || kinds === undefined) {
     throw usageError('without --manifest give --requester, --purpose and --kinds')
   }
+  if (!isNodeId(requester)) {
+    throw usageError(
+      `--requester: ${requester} is no id of a node (12D3KooW…). The requester finds theirs with: askee status --id`,
+    )
+  }
   const terms = ownTerms({ ...options, requester, purpose })
   const text = await client.consentText(terms)
   const hash = textDigest(text)
@@ -140,27 +152,53 @@ async function ownReview(client: ControlClient, options: GrantOptions): Promise<
     text,
     textDigest: hash,
     differences: null,
+    notes: [],
     grant: () => client.grant({ ...terms, textDigest: hash }),
-    decline: async () => {},
+    declined: 'declined; nothing was granted',
   }
 }
 
 /** Terms that the requester signed, perhaps narrowed. */
 async function manifestReview(client: ControlClient, file: string, options: GrantOptions): Promise<Review> {
   const manifest = fromUtf8(await readNamedFile(file)).trim()
-  const { id } = await client.invite(manifest)
+  const { id, limits: offered } = await client.invite(manifest).catch((error: unknown) => {
+    throw manifestError(file, error)
+  })
   const choices = {
     ...choicesOf(options),
     ...(options.purpose === undefined ? {} : { purposes: options.purpose }),
   }
   const review = await client.review(id, choices)
+  const { limits } = await client.consent(id)
   // What is hashed here is what is printed, whatever the agent says.
   return {
     ...review,
+    notes: [...beyondOffer(choices, offered), ...tightLimits(limits)],
     textDigest: textDigest(review.text),
     grant: () => client.agree(id, textDigest(review.text)),
-    decline: () => client.refuseConsent(id, 'declined'),
+    declined: `declined; nothing was granted. The offer stays open and can be granted later; to refuse it for good: askee consent refuse ${id}${agentOptionsOf(process.argv)}`,
   }
+}
+
+function isNodeId(text: string): boolean {
+  try {
+    return publicKeyFromNodeId(text).byteLength > 0
+  } catch {
+    return false
+  }
+}
+
+const NOT_AS_SIGNED = ['consent/malformed', 'consent/signature', 'consent/type', 'consent/header']
+
+/** Which file it was, and what to do about one that is not as the requester signed it. */
+export function manifestError(file: string, error: unknown): unknown {
+  if (!(error instanceof AskeeError) || !NOT_AS_SIGNED.includes(error.code)) return error
+  return new AskeeError(
+    error.code,
+    `${file} is no manifest as a requester signed it (askee consent offer makes them): ${error.message}. Ask them for it again; nothing was granted`,
+    error.details,
+    { cause: error },
+  )
 }
 
 function ownTerms(options: LimitOptions & { requester: string; purpose: readonly string[] }) {
@@ -197,11 +235,7 @@ function choicesOf(options: LimitOptions): Choices {
 }
 
 /** Only a typed yes or the hash of these very terms is an agreement. */
-async function agree(
-  hash: string,
-  accepted: string | undefined,
-  decline: () => Promise<unknown>,
-): Promise<void> {
+async function agree(hash: string, accepted: string | undefined, declined: string): Promise<void> {
   if (accepted === hash) return
   if (accepted !== undefined) {
     throw new AskeeError(
@@ -219,8 +253,7 @@ async function agree(
   try {
     const answer = await terminal.question('Do you grant this? Type yes to grant, anything else to decline: ')
     if (answer.trim().toLowerCase() === 'yes') return
-    await decline()
-    throw new AskeeError('cli/consent-required', 'declined; nothing was granted')
+    throw new AskeeError('cli/consent-required', declined)
   } finally {
     terminal.close()
   }

@@ -1,6 +1,8 @@
-import type { ConsentInUseView, HistoryEntryView } from '@askee/client'
+import { existsSync } from 'node:fs'
+import type { ConsentInUseView, ConsentView, HistoryEntryView } from '@askee/client'
 import { AskeeError, fromUtf8 } from '@askee/core'
 import { Command } from 'commander'
+import { usageError } from '../../exit.ts'
 import { printable, printData, printJson } from '../../terminal/output.ts'
 import { formatTable } from '../../terminal/table.ts'
 import { readNamedFile } from '../files.ts'
@@ -18,27 +20,45 @@ export function listCommand(): Command {
         printJson(consents)
         return
       }
-      printData(
-        formatTable(
-          [
-            { title: 'consent', align: 'left' },
-            { title: 'live', align: 'left' },
-            { title: 'phase', align: 'left' },
-            { title: 'until', align: 'left' },
-            { title: 'requester', align: 'left' },
-            { title: 'purpose', align: 'left' },
-          ],
-          consents.map((c) => [
-            c.id.slice(0, 8),
-            c.live ? 'yes' : 'no',
-            c.phase,
-            new Date(c.expires).toISOString(),
-            c.requester,
-            printable(c.purpose),
-          ]),
-        ),
-      )
+      printData(consents.length === 0 ? nothingListed(options) : consentTable(consents))
     })
+}
+
+function nothingListed({ all }: { all?: boolean }): string {
+  return all === true
+    ? 'no consents and no invitations: nothing was granted or asked on this machine'
+    : 'no consents: nothing was granted on this machine (--all shows invitations too)'
+}
+
+/** Consents in a table. */
+export function consentTable(
+  consents: readonly Pick<ConsentView, 'id' | 'live' | 'phase' | 'expires' | 'requester' | 'purpose'>[],
+): string {
+  return formatTable(
+    [
+      { title: 'consent', align: 'left' },
+      { title: 'live', align: 'left' },
+      { title: 'phase', align: 'left' },
+      { title: 'until', align: 'left' },
+      { title: 'requester', align: 'left' },
+      { title: 'purpose', align: 'left' },
+    ],
+    consents.map((c) => [
+      c.id.slice(0, 8),
+      c.live ? 'yes' : 'no',
+      c.phase,
+      untilCell(c),
+      c.requester,
+      printable(c.purpose),
+    ]),
+  )
+}
+
+/** Before the grant the time is the offer's own; nothing is allowed until then. */
+function untilCell({ phase, expires }: Pick<ConsentView, 'phase' | 'expires'>): string {
+  const date = new Date(expires).toISOString()
+  if (phase === 'refused') return '—'
+  return phase === 'invited' || phase === 'reviewed' ? `${date} (the offer)` : date
 }
 
 /** `askee consent show`. */
@@ -78,9 +98,7 @@ export function verifyCommand(): Command {
     )
     .argument('<what>', 'the id of a consent of yours, or a file with a token')
     .action(async (what: string, options: AgentOptions) => {
-      const asked = /^[0-9a-f]{4,32}$/.test(what)
-        ? { consent: what }
-        : { token: fromUtf8(await readNamedFile(what)).trim() }
+      const asked = /^[0-9a-f]{4,32}$/.test(what) ? { consent: what } : { token: await tokenIn(what) }
       const verdict = await controlClient(options).verifyConsent(asked)
       if (options.json === true) printJson(verdict)
       else if (verdict.valid) {
@@ -89,9 +107,26 @@ export function verifyCommand(): Command {
         )
       }
       if (verdict.valid) return
-      if (options.json === true) process.exitCode = 1
-      else throw new AskeeError(verdict.code ?? 'consent/malformed', printable(verdict.detail ?? ''))
+      if (options.json === true) {
+        process.exitCode = 1
+        return
+      }
+      const code = verdict.code ?? 'consent/malformed'
+      const hint =
+        code === 'consent/type'
+          ? `. If ${what} is a manifest: askee consent grant --manifest ${what} shows and checks it`
+          : ''
+      throw new AskeeError(code, `${printable(verdict.detail ?? '')}${hint}`)
     })
+}
+
+async function tokenIn(file: string): Promise<string> {
+  if (!existsSync(file)) {
+    throw usageError(
+      `there is no such file: ${file}; and the id of a consent is 4 to 32 characters out of 0-9 and a-f (askee consent list)`,
+    )
+  }
+  return fromUtf8(await readNamedFile(file)).trim()
 }
 
 function consentText(c: ConsentInUseView): string {
@@ -113,7 +148,7 @@ function consentText(c: ConsentInUseView): string {
 }
 
 function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1)
+  return (bytes / 1e6).toFixed(bytes > 0 && bytes < 1e5 ? 4 : 1)
 }
 
 function historyTable(entries: readonly HistoryEntryView[]): string {
