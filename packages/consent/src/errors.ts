@@ -23,6 +23,8 @@ export type ConsentErrorCode =
   | 'consent/expired'
   | 'consent/not-yet-valid'
   | 'consent/revoked'
+  /** A manifest that the owner said no to. */
+  | 'consent/refused'
   | 'consent/suspended'
   /** Nothing is known that is young enough about whether it was revoked. */
   | 'consent/stale'

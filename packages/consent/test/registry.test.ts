@@ -194,6 +194,32 @@ describe('consent registry', () => {
     expect(acts).toEqual(['invited done', 'reviewed done', 'refused done', 'granted refused'])
   })
 
+  it('CON-3 takes a manifest that was refused no more, and one that is signed anew', () => {
+    const { registry, database } = setUp()
+    const text = manifestOf()
+    const { id } = registry.invite(text)
+    registry.refuse(id, 'not now')
+    const again = testRegistry(node.id, { clock: new VirtualTime(), volunteer, database }).registry
+    for (const here of [registry, again]) {
+      expect(codeOf(() => here.invite(text))).toBe('consent/refused')
+      expect(() => here.invite(text)).toThrow(new RegExp(`${id}.*sign a new one`))
+    }
+    expect(registry.list()).toHaveLength(1)
+    expect(registry.invite(manifestOf()).phase).toBe('invited')
+    const proposed = registry.propose(requester.id, TERMS)
+    registry.refuse(proposed.id, 'not now')
+    expect(registry.propose(requester.id, TERMS).id).not.toBe(proposed.id)
+  })
+
+  it('CON-3 asks again what nobody refused but was dropped because there was too much of it', () => {
+    const { registry } = setUp()
+    const first = manifestOf()
+    const { id } = registry.invite(first)
+    for (let i = 0; i < 64; i++) registry.invite(manifestOf())
+    expect(registry.show(id).phase).toBe('refused')
+    expect(registry.invite(first).phase).toBe('invited')
+  })
+
   it('CON-6 shows changed terms as differences and renews only what does not widen', async () => {
     const { registry, clock } = setUp()
     const { id, claims } = grantForTest(registry, requester.id, TERMS)

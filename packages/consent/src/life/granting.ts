@@ -47,6 +47,7 @@ export class Granting {
     }
     const known = this.#openInvitation(digest)
     if (known !== undefined) return entryOf(known, clock.now())
+    this.#assertNotRefused(digest)
     this.#makeRoom()
     const { until, terms } = manifest
     const life: Life = {
@@ -171,6 +172,18 @@ export class Granting {
       )
   }
 
+  /** A no stands: the same document cannot be brought again until somebody says yes. */
+  #assertNotRefused(digest: string): void {
+    for (const { id, state, digest: own } of this.#parts.lives.all()) {
+      if (own !== digest || state.phase !== 'refused' || state.crowded === true) continue
+      throw refuse(
+        'consent/refused',
+        `you refused this very manifest on ${new Date(state.at).toISOString()} (consent ${id}), for good. If you have changed your mind, ask the requester to sign a new one.`,
+        { consent: id },
+      )
+    }
+  }
+
   #makeRoom(): void {
     const { lives, clock, enactment } = this.#parts
     const open = lives
@@ -179,7 +192,7 @@ export class Granting {
       .sort((a, b) => a.changed - b.changed)
     for (const life of open.slice(0, Math.max(0, open.length - MAX_OPEN + 1))) {
       const content = { reason: 'too many open invitations' }
-      enactment.act(life, { type: 'Refuse', now: clock.now() }, { content })
+      enactment.act(life, { type: 'Refuse', now: clock.now(), crowded: true }, { content })
     }
   }
 

@@ -40,7 +40,10 @@ export function step(state: ConsentState, action: ConsentAction): ConsentStep {
       return grant(state, action)
     case 'Refuse':
       if (state.phase !== 'invited' && state.phase !== 'reviewed') return wrongPhase(state, action)
-      return done({ phase: 'refused', at: action.now }, 'refused')
+      return done(
+        { phase: 'refused', at: action.now, ...(action.crowded === true ? { crowded: true as const } : {}) },
+        'refused',
+      )
     case 'Renew':
       return renew(state, action)
     case 'Suspend':
@@ -204,12 +207,20 @@ function record(act: ConsentAct): ConsentEffect {
   return { type: 'record', act }
 }
 
+/** What hinders an action, where the name of the phase does not say it. */
+function hindrance({ phase }: ConsentState, type: ConsentAction['type']): string {
+  if (phase === 'unknown') return 'not known'
+  if (phase === 'invited' || phase === 'reviewed') return 'an offer that nobody has granted'
+  if (phase !== 'granted' && phase !== 'renewed') return phase
+  if (type === 'Resume') return 'not suspended'
+  return type === 'Suspend' ? 'past its time' : 'granted already'
+}
+
 function wrongPhase(state: ConsentState, action: { readonly type: ConsentAction['type'] }): ConsentStep {
-  const { phase } = state
   return reject(
     state,
     'consent/phase',
-    `${action.type.toLowerCase()} is not possible: the consent is ${phase === 'unknown' ? 'not known' : phase}`,
+    `${action.type.toLowerCase()} is not possible: the consent is ${hindrance(state, action.type)}`,
   )
 }
 

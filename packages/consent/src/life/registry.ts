@@ -72,7 +72,10 @@ export interface OwnRevocation {
  * then have changed nothing.
  */
 export interface ConsentRegistry extends ConsentGate, ConsentEndings, ConsentUses {
-  /** A requester's manifest came, or one of the owner's own; the same one twice is one invitation. */
+  /**
+   * A requester's manifest came, or one of the owner's own; the same one twice is one invitation.
+   * @throws AskeeError `consent/refused` when the owner refused it; a manifest signed anew is another one
+   */
   invite(manifest: string): ConsentEntry
   /** The owner writes down what it is ready to give, and to whom: an invitation of its own. */
   propose(requester: NodeId, terms: ConsentTerms): ConsentEntry
@@ -88,6 +91,7 @@ export interface ConsentRegistry extends ConsentGate, ConsentEndings, ConsentUse
   ): ConsentReview
   /** @param shown SHA-256 of the text that the person agreed to */
   grant(id: string, shown: string): ConsentEntry
+  /** For good: the same manifest is no invitation any more. */
   refuse(id: string, reason: string): ConsentEntry
   /** The next token, never wider; a consent that is granted anew with other terms is another one. */
   renew(id: string, choices?: ConsentChoices): ConsentEntry

@@ -35,7 +35,8 @@ export type ConsentState =
   | { readonly phase: 'revoked'; readonly given: Given; readonly at: Timestamp }
   /** Of an invitation nobody answered, `given` is null. */
   | { readonly phase: 'expired'; readonly given: Given | null; readonly at: Timestamp }
-  | { readonly phase: 'refused'; readonly at: Timestamp }
+  /** By a person, for good; `crowded`: by the machine, because there were too many, and it may be asked again. */
+  | { readonly phase: 'refused'; readonly at: Timestamp; readonly crowded?: true }
 
 export type ConsentPhase = ConsentState['phase']
 
@@ -53,7 +54,7 @@ export type ConsentAction =
       readonly token: string
       readonly expires: Timestamp
     }
-  | { readonly type: 'Refuse'; readonly now: Timestamp }
+  | { readonly type: 'Refuse'; readonly now: Timestamp; readonly crowded?: true }
   | {
       readonly type: 'Renew'
       readonly now: Timestamp

@@ -152,7 +152,7 @@ async function ownReview(client: ControlClient, options: GrantOptions): Promise<
     text,
     textDigest: hash,
     differences: null,
-    notes: [],
+    notes: tightLimits(terms),
     grant: () => client.grant({ ...terms, textDigest: hash }),
     declined: 'declined; nothing was granted',
   }
