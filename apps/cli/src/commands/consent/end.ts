@@ -20,8 +20,9 @@ export function revokeCommand(): Command {
     .action(async (id: string | undefined, options: ReasonOptions & { all?: boolean }) => {
       if ((id === undefined) === (options.all !== true)) throw usageError('give a consent, or --all')
       const client = controlClient(options)
-      const revoked =
-        id === undefined ? await client.revokeAll(options.reason) : await client.revoke(id, options.reason)
+      const revoked = await tellingOfDelay(
+        id === undefined ? client.revokeAll(options.reason) : client.revoke(id, options.reason),
+      )
       if (options.json === true) printJson(revoked)
       else printData(revokedText(revoked))
     })
@@ -34,7 +35,7 @@ export function suspendCommand(): Command {
     .argument('<consent>', 'its id, or the beginning of it')
     .option('--reason <text>', 'kept in the history on this machine', 'suspended by its owner')
     .action(async (id: string, options: ReasonOptions) => {
-      const consent = await controlClient(options).suspend(id, options.reason)
+      const consent = await tellingOfDelay(controlClient(options).suspend(id, options.reason))
       if (options.json === true) printJson(consent)
       else {
         printData(`suspended (consent ${consent.id})`)
@@ -70,6 +71,22 @@ export function resumeCommand(): Command {
       if (options.json === true) printJson(consent)
       else printData(`resumed until ${new Date(consent.expires).toISOString()} (consent ${consent.id})`)
     })
+}
+
+/** Long enough to be silent on a machine that is not busy. */
+const TELL_AFTER_MS = 3_000
+
+/** Work at idle priority dies late beside a high load: nobody should look at a silent terminal and guess. */
+async function tellingOfDelay<T>(ending: Promise<T>): Promise<T> {
+  const timer = setTimeout(
+    () => printNote('nothing new is begun under it; waiting until the last process is gone'),
+    TELL_AFTER_MS,
+  )
+  try {
+    return await ending
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 export function revokedText({
