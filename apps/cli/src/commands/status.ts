@@ -30,7 +30,7 @@ export function statusCommand(): Command {
 }
 
 /** Running now and allowed, before how it is done. */
-export function statusLines(status: StatusView, mode: ParanoidView['mode']): string[] {
+function statusLines(status: StatusView, mode: ParanoidView['mode']): string[] {
   const { worker, executor, storage, deviceKey } = status
   const megabytes = (storage.maxBytes / 1e6).toFixed(0)
   return [
