@@ -261,7 +261,7 @@ function unproven(
 ): AskeeError {
   return new AskeeError(
     'audit/export-held',
-    `entry ${index} was ${kind} by entry ${act}, which nothing signs now (${closed?.code}): leave it out with --from and --to, take entries --without-content, or accept the state first with askee audit accept`,
+    `entry ${index} was ${kind} by entry ${act}, which nothing signs now (${closed?.code}): leave it out with --from and --to, take entries --without-content, or accept the state first with askee audit accept --reason WHY`,
     { index },
     { cause: closed },
   )

@@ -77,7 +77,7 @@ class LogStanding implements Standing {
     if (first === undefined) return
     throw new AskeeError(
       first.code,
-      `${first.text}. Nothing new is granted or taken on, and nothing removed from the log. Put the newest copy back, or accept this state with askee audit accept.`,
+      `${first.text}. Nothing new is granted or taken on, and nothing removed from the log. Put the newest copy back, or accept this state with askee audit accept --reason WHY.`,
     )
   }
 

@@ -84,6 +84,6 @@ function answer({ databases, suspended }: AcceptedState): string {
     suspended.length === 0
       ? 'no consent was live in it'
       : `${count(suspended.length, 'consent is', 'consents are')} suspended: askee consent list shows which, askee consent resume opens one again`,
-    'Once the agent runs it may say that its log or its databases were newer before: askee audit accept',
+    'Once the agent runs it may say that its log or its databases were newer before: askee audit accept --reason WHY',
   ].join('\n')
 }
