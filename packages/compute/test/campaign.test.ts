@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CampaignReport } from '../src/api.ts'
 import { verifyCommitment, verifyReceipts } from '../src/protocol/documents.ts'
-import { Cluster, campaignOf } from './support/cluster.ts'
+import { Cluster, campaignOf, FAST } from './support/cluster.ts'
 import { honest, silent, wrong } from './support/function-executor.ts'
 
 let cluster: Cluster
@@ -20,7 +20,10 @@ function expectRight(report: CampaignReport, inputs: readonly Uint8Array[]): voi
 
 describe('a campaign over the mesh', () => {
   it('CMP-3 CMP-6 ends with every result right, three replicas each, and credit of the agreed fuel', async () => {
-    const requester = await cluster.requester()
+    // All four share one thread: one that stands still for a second must not look like a node that is gone.
+    const policy = { ...FAST.policy, stragglerFloor: 20_000, revealTimeout: 20_000 }
+    const patient = { policy, silence: 20_000, requestTimeout: 20_000, retryFor: 20_000 }
+    const requester = await cluster.requester(':memory:', patient)
     const workers = await cluster.volunteers(3)
     const spec = campaignOf(20)
     const report = await requester.wait(await requester.submit(spec))
@@ -29,7 +32,9 @@ describe('a campaign over the mesh', () => {
     expect(report.accused).toEqual([])
     for (const { id } of workers) expect(report.credit.get(id)).toBe(80n)
     await expect
-      .poll(() => workers.map(({ worker }) => worker.status().credit.get(cluster.requesterIdentity.id)))
+      .poll(() => workers.map(({ worker }) => worker.status().credit.get(cluster.requesterIdentity.id)), {
+        timeout: 20_000,
+      })
       .toEqual([80n, 80n, 80n])
     expect(workers.every(({ worker }) => worker.status().leases.length === 0)).toBe(true)
   })
