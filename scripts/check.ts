@@ -31,9 +31,9 @@ const TEST_PROGRAMS: Step = [
 ]
 const HEAVY: Step = ['heavy tests', ...vitest('--config', 'vitest.heavy.config.ts')]
 const isHeavy = process.argv.includes('--heavy') || process.env.CI === 'true'
-// 10,000 modules take 6 minutes of two quiet processors. A slower machine compares fewer, not below 1,000, instead of running into
+// 10,000 modules take 6 to 9 minutes of two quiet processors. A slower machine compares fewer, not below 1,000, instead of running into
 // CI's limit, and the test says how many were not shown.
-if (isHeavy) process.env.ASKEE_DIFFERENTIAL_MINUTES ??= '40'
+if (isHeavy) process.env.ASKEE_DIFFERENTIAL_MINUTES ??= '12'
 const steps = isHeavy ? [BUILD, TEST_PROGRAMS, ...STEPS, HEAVY] : [BUILD, ...STEPS]
 
 let failed = ''
