@@ -114,7 +114,9 @@ function auditLines({ state, entries, cosigned, alarms, contradicted }: StatusVi
     `audit     ${count(entries, 'entry', 'entries')}, ${seen}`,
     ...alarms.map(({ code, text }) => `ALARM     ${code}: ${printable(text)}`),
     ...(state === 'held'
-      ? ['          nothing new is granted or taken on. Put the newest copy back, or: askee audit accept --reason WHY']
+      ? [
+          '          nothing new is granted or taken on. Put the newest copy back, or: askee audit accept --reason WHY',
+        ]
       : []),
     ...contradicted.map(({ node, text }) => `peer      ${node}: ${printable(text)}`),
   ]
