@@ -28,6 +28,17 @@ const PAUSE = 11_000
 const root = createIdentity(random)
 
 let homes = 0
+/** A store that takes nothing while the disk is full. */
+function onDisk(store: KeyStore, disk: { readonly isFull: boolean }): KeyStore {
+  return {
+    ...store,
+    replace: async (name, bytes) => {
+      if (disk.isFull) throw new Error('no space left')
+      await store.replace(name, bytes)
+    },
+  }
+}
+
 async function newStore(): Promise<KeyStore> {
   const name = join(folder, `${homes++}`)
   const deviceKey = await openSoftwareDeviceKey({ path: `${name}.key`, random })
@@ -147,20 +158,14 @@ describe('void identities', () => {
   it('STO-2 are written when the disk has room again', async () => {
     const time = new VirtualTime(NOW)
     const store = await newStore()
-    let isFull = true
-    const full: KeyStore = {
-      ...store,
-      replace: async (name, bytes) => {
-        if (isFull) throw new Error('no space left')
-        await store.replace(name, bytes)
-      },
-    }
+    const disk = { isFull: true }
+    const full = onDisk(store, disk)
     const friend = createIdentity(random)
     const { peerKeys, memory } = await open(full, time, (id) => id === friend.id)
     const { node, document } = newVoid(friend)
     peerKeys.acceptVoid(document)
     await time.advance(PAUSE)
-    isFull = false
+    disk.isFull = false
     await time.advance(PAUSE)
     await eventually(async () => (await open(store, time)).isVoid(node))
     await memory.stop()
@@ -311,14 +316,8 @@ describe('a book of voids', () => {
   it('STO-2 tells of a void that a full disk did not take, and acknowledges it only once it is written', async () => {
     const time = new VirtualTime(NOW)
     const store = await newStore()
-    let isFull = true
-    const full: KeyStore = {
-      ...store,
-      replace: async (name, bytes) => {
-        if (isFull) throw new Error('no space left')
-        await store.replace(name, bytes)
-      },
-    }
+    const disk = { isFull: true }
+    const full = onDisk(store, disk)
     const log = { isFull: false }
     const { book, peerKeys, told, acts } = await open(full, time, log)
     const [first, second] = [newVoid(), newVoid()]
@@ -331,11 +330,11 @@ describe('a book of voids', () => {
     expect(refusal(() => peerKeys.assertIdentity(first.node))).toBe('keys/identity-revoked')
     // Not said to be kept when it is given again, either.
     await expect(book.publish(first.document)).rejects.toThrow('space')
-    isFull = false
+    disk.isFull = false
     await book.publish(first.document)
-    isFull = true
+    disk.isFull = true
     await expect(book.publish(second.document)).rejects.toThrow('space')
-    isFull = false
+    disk.isFull = false
     log.isFull = true
     const written = () => acts.map(({ action, content }) => [action, content.node])
     expect(written()).toEqual([['key.identity-voided', first.node]])
